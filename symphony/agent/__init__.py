@@ -1,0 +1,1 @@
+"""Agent programs over the Agent Client Protocol: adapters, the session, the demo agent."""

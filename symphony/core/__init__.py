@@ -1,0 +1,1 @@
+"""Values and pure decisions: no input or output, no clock, no SDK."""

@@ -1,0 +1,87 @@
+"""An agent's session as values: what it is given, what it says, how a turn ends [ACP]."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from symphony.core.settings import AcpSettings
+from symphony.core.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """An MCP server that the session offers to the agent.
+
+    Attributes:
+        url, headers: for one that is reached over HTTP.
+        command, args, environment: for one that the agent starts as a stdio process.
+    """
+
+    name: str
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """What an attempt wants of its agent.
+
+    Attributes:
+        cwd: the workspace as the agent sees it.
+        mcp_servers: symphony's own endpoint first.
+        resume: a session of an earlier process to go on with, if the agent can.
+    """
+
+    acp: AcpSettings
+    cwd: Path
+    mcp_servers: tuple[McpServer, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    resume: str | None = None
+
+
+class StopKind(StrEnum):
+    """How an agent says that a turn ended [ACP stopReason]."""
+
+    END_TURN = "end_turn"
+    MAX_TOKENS = "max_tokens"
+    MAX_TURN_REQUESTS = "max_turn_requests"
+    REFUSAL = "refusal"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """The end of one turn.
+
+    Attributes:
+        stop: the agent's word for it.
+        text: the last thing that the agent said in it, bounded.
+        usage: what the turn cost, as far as the agent says.
+    """
+
+    stop: StopKind
+    text: str = ""
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEvent:
+    """A sign of life from the agent.
+
+    Attributes:
+        kind: `frame_in`, `frame_out`, `stderr`, `garbage`, `message`, `thought`, `tool_call`,
+            `plan`, `usage`, `permission`, `mode` or `other`.
+        summary: one line for people; empty when there is nothing to show.
+        frame: the raw message for the run log, when the event is one.
+        usage: the session's totals so far, when the event reports them.
+    """
+
+    kind: str
+    summary: str = ""
+    frame: Mapping[str, Any] | None = None
+    usage: Usage | None = None

@@ -1,0 +1,76 @@
+"""What `decide` wants done: the closed set of effects that the engine performs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from symphony.core.handoff import Completion
+from symphony.core.issue import Issue
+from symphony.core.outcome import StopReason
+from symphony.core.steering import SteeringRequest
+from symphony.core.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Begin an attempt with the workflow as it is at this moment.
+
+    Attributes:
+        number: 1 for the first on this issue ever.
+        reply: a reply to an attempt that is gone; the new one starts with it.
+    """
+
+    issue: Issue
+    attempt_id: str
+    number: int
+    workflow: Workflow
+    reply: SteeringRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartDelivery:
+    """Finish the handoff of an accepted completion, without an agent."""
+
+    completion: Completion
+    attempt_id: str
+    number: int
+    workflow: Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """End an attempt; it answers with AttemptEnded."""
+
+    issue_id: str
+    attempt_id: str
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAttempt:
+    """Give a waiting attempt its reply; it holds a slot again."""
+
+    issue_id: str
+    attempt_id: str
+    steering: SteeringRequest
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateIssue:
+    """Tell a running attempt that its issue was edited or moved within active states."""
+
+    issue: Issue
+    attempt_id: str
+
+
+Effect: TypeAlias = StartAttempt | StartDelivery | StopAttempt | ResumeAttempt | UpdateIssue
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One decision with its reason, for the audit [CONTRACT 4]."""
+
+    at: datetime
+    issue_id: str | None
+    decision: str
+    reason: str

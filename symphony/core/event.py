@@ -1,0 +1,153 @@
+"""What the orchestrator can be told: the closed set of events that `decide` answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from symphony.core.claim import Phase
+from symphony.core.handoff import Completion
+from symphony.core.issue import IssueSet
+from symphony.core.outcome import Outcome
+from symphony.core.problem import Problem
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+from symphony.core.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time has passed: the poll interval, or something that was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerChanged:
+    """The tracker was read."""
+
+    issues: IssueSet
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowChanged:
+    """WORKFLOW.md was read.
+
+    Attributes:
+        workflow: the new one; None keeps the last known good one.
+        problems: why it could not be used; empty when it could.
+    """
+
+    workflow: Workflow | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptProgressed:
+    """An attempt moved on, or was heard from."""
+
+    issue_id: str
+    attempt_id: str
+    phase: Phase
+    turn: int
+    last_event: str
+    usage: Usage
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringAsked:
+    """An agent asked a person; the question is in the store already."""
+
+    steering: SteeringRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionAccepted:
+    """An agent's `mark_done` is in the store."""
+
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionWithdrawn:
+    """Checks failed after `mark_done`; the agent goes on."""
+
+    issue_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptWaits:
+    """The turn in which an agent asked has ended; the attempt waits for the reply."""
+
+    issue_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt is over and holds nothing any more."""
+
+    issue_id: str
+    attempt_id: str
+    outcome: Outcome
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyGiven:
+    """A person answered; the reply is in the store already."""
+
+    steering: SteeringRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """A person wants the issue tried again now."""
+
+    issue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """A person wants the attempt ended and the issue left alone until a retry."""
+
+    issue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """A person wants no new attempt, on one issue or (None) on any."""
+
+    issue_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """A person lifts a pause."""
+
+    issue_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrainAsked:
+    """The daemon stops: first no new attempt, then (`now`) no attempt at all."""
+
+    now: bool = False
+
+
+Event: TypeAlias = (
+    Ticked
+    | TrackerChanged
+    | WorkflowChanged
+    | AttemptProgressed
+    | SteeringAsked
+    | CompletionAccepted
+    | CompletionWithdrawn
+    | AttemptWaits
+    | AttemptEnded
+    | ReplyGiven
+    | RetryAsked
+    | CancelAsked
+    | PauseAsked
+    | ResumeAsked
+    | DrainAsked
+)

@@ -1,0 +1,63 @@
+"""From an accepted `mark_done` to something a person can apply [CONTRACT 6.2, 9]."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An agent's accepted word that it is done; durable before the agent hears so.
+
+    Attributes:
+        title: one line for people.
+        summary: what was done, in the agent's words.
+    """
+
+    issue_id: str
+    attempt_id: str
+    title: str
+    summary: str
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A branch as it stands in the repository that only the host writes.
+
+    Attributes:
+        branch: the ref's short name there.
+        base_commit, head_commit, head_tree: full object ids.
+        commits: how many lie between base and head.
+        saved_uncommitted: whether the last commit holds work that the agent had not committed.
+    """
+
+    branch: str
+    base_commit: str
+    head_commit: str
+    head_tree: str
+    commits: int
+    saved_uncommitted: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Say whether there is anything to hand over."""
+        return self.base_commit != self.head_commit
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """What was handed over.
+
+    Attributes:
+        kind: `patch`, `pull_request`, or `none` when nothing changed or the mode says so.
+        patch: the mailbox file, when one was written.
+        url: the pull request, when there is one.
+        note: one sentence for people.
+    """
+
+    kind: str
+    note: str
+    patch: Path | None = None
+    url: str | None = None
+    head_commit: str | None = None

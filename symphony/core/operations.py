@@ -1,0 +1,111 @@
+"""What a person may ask of the running daemon, whichever surface they use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from symphony.core.effect import Audit
+from symphony.core.issue import Issue, IssueDraft
+from symphony.core.ports import AttemptRow
+from symphony.core.snapshot import Snapshot
+from symphony.core.steering import SteeringRequest
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDetail:
+    """All that `show` and the issue's page say of one issue.
+
+    Attributes:
+        issue: None when its file is gone or unreadable but something is remembered of it.
+        standing: one sentence: what the scheduler does with it and why.
+        run_log: the file, which may not exist yet.
+    """
+
+    issue_id: str
+    issue: Issue | None
+    standing: str
+    attempts: tuple[AttemptRow, ...]
+    steering: tuple[SteeringRequest, ...]
+    audit: tuple[Audit, ...]
+    run_log: Path
+    last_handoff: str
+    failures: int
+    paused: bool
+
+
+class Operations(Protocol):
+    """Commands and questions to the daemon.
+
+    Raises:
+        SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
+            a command that does not fit the issue's standing `not_running`, `not_waiting`,
+            `already_running`, `already_answered`; the tracker's codes for create and move.
+    """
+
+    def snapshot(self) -> Snapshot:
+        """Return the latest picture."""
+        ...
+
+    async def detail(self, issue_id: str) -> IssueDetail:
+        """Return all that is known of one issue."""
+        ...
+
+    async def issues(self) -> tuple[Issue, ...]:
+        """Return every readable issue."""
+        ...
+
+    async def refresh(self) -> None:
+        """Look at tracker and workflow now."""
+        ...
+
+    async def create(self, draft: IssueDraft) -> Issue:
+        """Write a new issue."""
+        ...
+
+    async def reply(self, issue_id: str, text: str) -> None:
+        """Answer the issue's open question."""
+        ...
+
+    async def retry(self, issue_id: str) -> None:
+        """Forget the issue's failures and make it eligible now."""
+        ...
+
+    async def cancel(self, issue_id: str) -> None:
+        """End its attempt; it then rests until a retry or an edit."""
+        ...
+
+    async def pause(self, issue_id: str | None) -> None:
+        """Start no new attempt on it (None: on any); a running one goes on."""
+        ...
+
+    async def resume(self, issue_id: str | None) -> None:
+        """Lift a pause."""
+        ...
+
+    async def move(self, issue_id: str, to_state: str) -> Issue:
+        """Move its file into another state."""
+        ...
+
+    async def approve(self, issue_id: str) -> Issue:
+        """Move a proposed issue into the first active state."""
+        ...
+
+    async def discard(self, issue_id: str) -> None:
+        """Delete its workspace with all undelivered work."""
+        ...
+
+
+class AgentDoor(Protocol):
+    """The MCP endpoint as the listener sees it [CONTRACT 6.1]."""
+
+    async def post(self, issue_id: str, authorization: str | None, body: bytes) -> "DoorReply":
+        """Answer one POST; every refusal is a reply too."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DoorReply:
+    """What goes back over HTTP; an empty body has no content type."""
+
+    status: int
+    body: bytes = b""

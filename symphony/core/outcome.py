@@ -1,0 +1,100 @@
+"""How an attempt ends: a closed set, one type per thing that the scheduler tells apart."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from symphony.core.handoff import Handoff
+
+
+class StopReason(StrEnum):
+    """Why the scheduler itself ended an attempt."""
+
+    CANCELLED = "cancelled"
+    """A person said so."""
+    TERMINAL = "terminal"
+    """The issue was moved to a terminal state."""
+    HELD = "held"
+    """The issue was moved to a holding state."""
+    GONE = "gone"
+    """The issue's file is gone."""
+    STALLED = "stalled"
+    """Nothing was heard for too long."""
+    DRAINED = "drained"
+    """The daemon is stopping."""
+    CONFLICT = "conflict"
+    """Another active file claims the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The agent was done, the checks passed and the work was handed over."""
+
+    handoff: Handoff
+    code: str = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsExhausted:
+    """All turns ran well and the issue is still active.
+
+    Attributes:
+        progressed: whether the branch or the files changed during the attempt.
+    """
+
+    turns: int
+    progressed: bool
+    code: str = "turns_exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something broke; retried with a growing delay.
+
+    Attributes:
+        code: the error's stable code.
+        message: one sentence for people, with the remedy when there is one.
+        undelivered: the agent's word was accepted and only the handoff has to be repeated.
+    """
+
+    code: str
+    message: str
+    undelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """The model refused for now; no failure of the issue [CONTRACT 4.5].
+
+    Attributes:
+        until: when the adapter may be used again.
+    """
+
+    adapter: str
+    until: datetime
+    message: str
+    code: str = "rate_limited"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The scheduler ended it."""
+
+    reason: StopReason
+    handoff: Handoff | None = None
+
+    @property
+    def code(self) -> str:
+        """The reason's name, as every outcome has a code."""
+        return self.reason.value
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The question is still open and the attempt no longer holds a process for it."""
+
+    code: str = "waiting_for_reply"
+
+
+Outcome: TypeAlias = Delivered | TurnsExhausted | Failed | RateLimited | Stopped | Released

@@ -1,0 +1,134 @@
+"""Everything WORKFLOW.md can say, as frozen values [CONTRACT 2.3].
+
+The reference page WORKFLOW.template.md is generated from these models, so each field's
+docstring is what users read. Nothing here reads a file or the environment: paths and
+`$VAR` values are resolved by the loader before the models see them.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget
+from symphony.core.settings.base import AsTuple, Section
+from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
+from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
+from symphony.core.settings.tracker import PollingSettings, StateSettings, TrackerSettings
+from symphony.core.settings.workspace import Check, Checks, HandoffSettings, HooksSettings, WorkspaceSettings
+from symphony.core.states import StateRole, StateTable, state_key
+
+__all__ = [
+    "AcpSettings",
+    "AgentSettings",
+    "Budget",
+    "Check",
+    "Egress",
+    "HandoffSettings",
+    "HooksSettings",
+    "McpSettings",
+    "NotifySettings",
+    "PollingSettings",
+    "ServerSettings",
+    "Settings",
+    "SmolvmSettings",
+    "StateSettings",
+    "TrackerSettings",
+    "Volume",
+    "WorkspaceSettings",
+]
+
+
+class Settings(Section):
+    """The whole front matter."""
+
+    tracker: TrackerSettings = TrackerSettings()
+    """Where issues live."""
+
+    states: Mapping[str, StateSettings] | None = None
+    """States with their own roles and settings; replaces the tracker's two lists."""
+
+    polling: PollingSettings = PollingSettings()
+    """The safety net behind file watching."""
+
+    workspace: WorkspaceSettings = WorkspaceSettings()
+    """One git clone per issue."""
+
+    hooks: HooksSettings = HooksSettings()
+    """Shell commands around an attempt."""
+
+    agent: AgentSettings = AgentSettings()
+    """How many, how long, how often."""
+
+    acp: AcpSettings = AcpSettings()
+    """The agent program."""
+
+    sandbox: Literal["smolvm", "local"] = "smolvm"
+    """smolvm: a microVM per issue. local: a plain process of this machine, not isolated."""
+
+    smolvm: SmolvmSettings = SmolvmSettings()
+    """The microVM."""
+
+    checks: Annotated[Checks, AsTuple] = ()
+    """Commands that must pass before `mark_done` counts."""
+
+    handoff: HandoffSettings = HandoffSettings()
+    """What a finished issue becomes."""
+
+    server: ServerSettings = ServerSettings()
+    """The listener."""
+
+    mcp: McpSettings = McpSettings()
+    """The agents' endpoint."""
+
+    notify: Annotated[tuple[NotifySettings, ...], AsTuple, Field(strict=False)] = ()
+    """Who is told when an issue needs a person."""
+
+    def state_table(self) -> StateTable:
+        """Return the configured states with their roles, in workflow order."""
+        if self.states is not None:
+            return StateTable.of((name, state.role) for name, state in self.states.items())
+        return StateTable.of(
+            [(name, StateRole.ACTIVE) for name in self.tracker.active_states]
+            + [(name, StateRole.TERMINAL) for name in self.tracker.terminal_states]
+        )
+
+    def in_state(self, state: str) -> "Settings":
+        """Return the settings as they hold for an issue in this state.
+
+        An absent key inherits; an explicit null clears [CONTRACT 2.3].
+        """
+        chosen = next(
+            (value for name, value in (self.states or {}).items() if state_key(name) == state_key(state)),
+            None,
+        )
+        if chosen is None:
+            return self
+        given = chosen.model_fields_set
+        acp: dict[str, object] = {key: getattr(chosen, key) for key in ("model", "effort") if key in given}
+        if "adapter" in given:
+            acp["adapter"] = chosen.adapter or AcpSettings().adapter
+        changes: dict[str, object] = {"acp": self.acp.model_copy(update=acp)}
+        if "max_turns" in given:
+            turns = chosen.max_turns or AgentSettings().max_turns
+            changes["agent"] = self.agent.model_copy(update={"max_turns": turns})
+        if "hooks" in given:
+            changes["hooks"] = chosen.hooks or HooksSettings()
+        if "checks" in given:
+            changes["checks"] = chosen.checks or ()
+        return self.model_copy(update=changes)
+
+    def slots_in_state(self, state: str) -> int | None:
+        """Return the most attempts at once on issues in this state; None is no limit of its own."""
+        wanted = state_key(state)
+        limits = [
+            limit
+            for name, limit in self.agent.max_concurrent_agents_by_state.items()
+            if state_key(name) == wanted
+        ]
+        limits += [
+            value.max_concurrent
+            for name, value in (self.states or {}).items()
+            if state_key(name) == wanted and value.max_concurrent is not None
+        ]
+        return min(limits, default=None)

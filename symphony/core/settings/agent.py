@@ -1,0 +1,86 @@
+"""Which agent runs, how often, and how long anything may take."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from symphony.core.settings.base import AsTuple, Number, Positive, Section
+
+
+def _float(value: Any) -> Any:
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return value if isinstance(number, float) and not math.isfinite(number) else number
+
+
+class Budget(Section):
+    """Ceilings per issue, cumulative over its attempts; null is no ceiling."""
+
+    tokens: Positive | None = None
+    """Tokens of all kinds."""
+
+    usd: Annotated[float | None, BeforeValidator(_float), Field(gt=0)] = None
+    """US dollars, as the agent reports them."""
+
+    minutes: Annotated[float | None, BeforeValidator(_float), Field(gt=0)] = None
+    """Minutes of turns."""
+
+
+class AgentSettings(Section):
+    """How many attempts at once, how long, and when to stop trying."""
+
+    max_concurrent_agents: Positive = 10
+    """Slots: attempts at once over all states."""
+
+    max_turns: Positive = 20
+    """Turns of one attempt; a reply turn does not count."""
+
+    max_retry_backoff_ms: Positive = 300_000
+    """The longest wait between two retries, in milliseconds."""
+
+    max_concurrent_agents_by_state: Mapping[str, Positive] = {}
+    """Slots per state, beside the global ones."""
+
+    max_failures: Positive = 5
+    """So many failed or fruitless attempts in a row park the issue until a person acts."""
+
+    budget: Budget = Budget()
+    """Ceilings per issue."""
+
+
+class AcpSettings(Section):
+    """The agent program and its session [CONTRACT 5]."""
+
+    adapter: str = "claude"
+    """claude, codex, opencode or demo."""
+
+    command: str | None = None
+    """A shell command that replaces the adapter's own launch."""
+
+    model: str | None = None
+    """The model to ask the agent for; null leaves it to the agent."""
+
+    effort: str | None = None
+    """The reasoning effort to ask the agent for; null leaves it to the agent."""
+
+    shell: str = "bash"
+    """The shell that runs `command`."""
+
+    prompt_timeout_ms: Positive = 3_600_000
+    """Milliseconds that one turn may take."""
+
+    read_timeout_ms: Positive = 30_000
+    """Milliseconds to wait for an answer to anything but a turn."""
+
+    stall_timeout_ms: Number = 300_000
+    """Milliseconds without any event that end an attempt; 0 or less is off."""
+
+    mcp_servers: Annotated[tuple[Mapping[str, Any], ...], AsTuple] = ()
+    """More MCP servers for the session, as ACP declares them."""
+
+    permission: Literal["allow", "deny", "ask"] = "allow"
+    """How the agent's permission requests are answered."""

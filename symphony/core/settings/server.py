@@ -1,0 +1,45 @@
+"""The daemon's own surfaces."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from symphony.core.settings.base import Section, digits
+
+Port = Annotated[int, BeforeValidator(digits), Field(ge=0, le=65_535)]
+
+
+class ServerSettings(Section):
+    """The listener of the dashboard and the API. Needs a restart when it changes."""
+
+    port: Port | None = None
+    """TCP port; 0 or null takes a free one. `--port` beats it."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs `token`."""
+
+    token: str | None = None
+    """What a person must give to use the dashboard and the API."""
+
+
+class McpSettings(Section):
+    """The endpoint that agents report to."""
+
+    enabled: bool = True
+    """false leaves agents without `mark_done`."""
+
+    host: str = "127.0.0.1"
+    """Address of the endpoint as agents on this machine reach it."""
+
+    host_url: str | None = None
+    """The URL that agents are told instead, without a path."""
+
+
+class NotifySettings(Section):
+    """Tell someone that an issue needs a person."""
+
+    kind: Literal["command", "webhook"]
+    """What is called."""
+
+    target: str
+    """A shell command, or a URL."""

@@ -1,0 +1,69 @@
+"""Where an agent works, what runs around it, and what is handed over."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from symphony.core.settings.base import Folder, Positive, Section
+
+
+class WorkspaceSettings(Section):
+    """One git clone per issue."""
+
+    root: Folder = Path("./.symphony/workspaces")
+    """The folder of all workspaces. Needs a restart when it changes."""
+
+    source: str = "."
+    """The repository to clone: a folder or a URL."""
+
+    base: str | None = None
+    """The branch that work starts from; null is the current branch of `source`."""
+
+
+class HooksSettings(Section):
+    """Shell commands around an attempt, run by `sh -lc` on the host [CONTRACT 8]."""
+
+    after_create: str | None = None
+    """After a workspace was made. A failure removes it and fails the attempt."""
+
+    before_run: str | None = None
+    """Before each attempt. A failure fails the attempt."""
+
+    after_run: str | None = None
+    """After a handoff, in the host's clone of the delivered branch. A failure is shown."""
+
+    before_remove: str | None = None
+    """Before a workspace is removed. A failure is shown."""
+
+    timeout_ms: Positive = 60_000
+    """Milliseconds until a hook's whole process group is killed."""
+
+
+class Check(Section):
+    """A command that must pass before `mark_done` counts."""
+
+    name: str
+    """What people see."""
+
+    run: str
+    """A shell command; exit status 0 passes. It runs where the agent runs."""
+
+    timeout_ms: Positive = 600_000
+    """Milliseconds until the check counts as failed."""
+
+
+class HandoffSettings(Section):
+    """What a finished issue becomes [CONTRACT 9]."""
+
+    mode: Literal["auto", "patch", "pull_request", "none"] = "auto"
+    """auto is a pull request when `repo` or SYMPHONY_REPO is set, else a patch."""
+
+    remote: str = "origin"
+    """The remote of the source repository that a pull request is pushed to."""
+
+    repo: str | None = None
+    """`owner/name` of the forge's repository for pull requests."""
+
+
+Checks = Annotated[tuple[Check, ...], Field(strict=False)]

@@ -1,0 +1,92 @@
+"""What every surface shows: one frozen picture of the scheduler, published after each decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from symphony.core.problem import Problem
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RunningView:
+    """One attempt that holds a slot."""
+
+    issue_id: str
+    identifier: str
+    title: str
+    state: str
+    attempt_id: str
+    number: int
+    adapter: str
+    phase: str
+    turn: int
+    max_turns: int
+    started_at: datetime
+    last_event_at: datetime
+    last_event: str
+    usage: Usage
+    stopping: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingView:
+    """One issue that waits for its next attempt."""
+
+    issue_id: str
+    identifier: str
+    kind: str
+    due_at: datetime
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView:
+    """One issue that needs a person's answer."""
+
+    issue_id: str
+    identifier: str
+    title: str
+    steering: SteeringRequest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedView:
+    """One active issue that is not eligible, with the reason in the scheduler's words."""
+
+    issue_id: str
+    identifier: str
+    title: str
+    state: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole picture.
+
+    Attributes:
+        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible` and one
+            `state:<name>` per state folder.
+        status: one word: `working`, `attention`, `idle` or `draining`.
+        status_reason: the word explained.
+        rate_limits: adapter to the time until which it rests.
+        blocked: active issues that do not run; at most `BLOCKED_SHOWN`, counts has them all.
+    """
+
+    generated_at: datetime
+    status: str = "idle"
+    status_reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    running: tuple[RunningView, ...] = ()
+    retrying: tuple[RetryingView, ...] = ()
+    waiting: tuple[WaitingView, ...] = ()
+    blocked: tuple[BlockedView, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    totals: Usage = Usage()
+    rate_limits: Mapping[str, datetime] = field(default_factory=dict)
+    paused: bool = False

@@ -1,0 +1,20 @@
+"""What agents and files say, made safe to print: bounded, without control characters."""
+
+import re
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+ELLIPSIS = "…"
+
+
+def plain(text: str, limit: int) -> str:
+    """Return text of at most `limit` characters in which nothing can move a cursor or a reader.
+
+    Line feeds and tabs stay; carriage returns, escapes and bidirectional overrides go.
+    """
+    cleaned = CONTROL.sub("", text.replace("\r\n", "\n"))
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + ELLIPSIS
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Return the text on one line, white space folded, for titles, logs and tables."""
+    return plain(" ".join(plain(text, limit * 8).split()), limit)

@@ -1,0 +1,1 @@
+"""What an agent may call, and how its calls arrive."""

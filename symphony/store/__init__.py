@@ -1,0 +1,1 @@
+"""Durable memory: SQLite, and the per-issue run log."""

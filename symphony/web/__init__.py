@@ -1,0 +1,1 @@
+"""The HTTP listener: API, agent endpoint, and later the dashboard."""

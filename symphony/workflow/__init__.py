@@ -1,0 +1,1 @@
+"""WORKFLOW.md: load, validate, reload, render the prompt."""

@@ -1,0 +1,1 @@
+"""Per-issue git workspaces, hooks, and the handoff."""
