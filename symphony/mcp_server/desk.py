@@ -1,0 +1,103 @@
+"""One dispatch's tool calls: checked, bounded, passed to the engine, answered in words.
+
+Both drivers of the gate use it, so that an agent reads the same sentences from either.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import structlog
+
+from symphony.core.ports import AgentReports
+from symphony.core.report import ReportRefused
+from symphony.mcp_server.arguments import (
+    BadArguments,
+    Call,
+    MarkDone,
+    ProposeIssue,
+    RequestHumanSteering,
+    parse_call,
+)
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN_CLIENT = "unknown client"
+AFTER_TIMEOUT: Mapping[str, str] = {
+    "mark_done": "Call it again with the same arguments: a repeat does no harm.",
+    "request_human_steering": "Call it again with the same arguments: a repeat does no harm.",
+    "propose_issue": "Go on without calling it again, so that it is not proposed twice.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What the agent reads.
+
+    Attributes:
+        failed: the call was not accepted; the text says what to do.
+    """
+
+    text: str
+    failed: bool = False
+
+
+class Desk:
+    """Takes the calls of one dispatch's agent."""
+
+    def __init__(self, issue_id: str, reports: AgentReports, bound_s: float | None) -> None:
+        """Keep the engine's ear for this dispatch; a bound of None leaves time to the caller."""
+        self._issue_id = issue_id
+        self._reports = reports
+        self._bound_s = bound_s
+        self._known = False
+
+    async def listed(self, client: str) -> None:
+        """Tell the engine that the agent has listed the tools; never raises."""
+        self._known = True
+        try:
+            async with asyncio.timeout(self._bound_s):
+                await self._reports.connected(client)
+        except Exception:  # the agent must get its tools whatever the engine does with the news
+            log.exception("mcp.connected_failed", issue=self._issue_id, client=client)
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], client: str) -> ToolAnswer:
+        """Carry out one call of a known tool; every failure is an answer."""
+        if not self._known:  # some clients call from a remembered list
+            await self.listed(client)
+        bound = asyncio.timeout(self._bound_s)
+        try:
+            call = parse_call(tool, arguments)
+            async with bound:
+                return ToolAnswer(await self._pass_on(call))
+        except (BadArguments, ReportRefused) as refused:
+            return ToolAnswer(str(refused), failed=True)
+        except Exception as error:  # what went wrong inside is for the log, not for the agent
+            if isinstance(error, TimeoutError) and bound.expired():
+                log.warning("mcp.call_timed_out", issue=self._issue_id, tool=tool, seconds=self._bound_s)
+                return ToolAnswer(
+                    f"symphony did not finish {tool} within {self._bound_s:g} s: it may or may not have been "
+                    f"accepted. {AFTER_TIMEOUT[tool]}",
+                    failed=True,
+                )
+            log.exception("mcp.call_broke", issue=self._issue_id, tool=tool)
+            return ToolAnswer(
+                f"{tool} failed inside symphony. Call it again; if it fails again, say so in your last "
+                "message and end your turn.",
+                failed=True,
+            )
+
+    async def _pass_on(self, call: Call) -> str:
+        answer: Awaitable[str]
+        advice = ""
+        match call:
+            case MarkDone(title, summary, advice):
+                answer = self._reports.mark_done(title, summary)
+            case RequestHumanSteering(question, context):
+                answer = self._reports.request_human_steering(question, context)
+            case ProposeIssue(title, description, labels, priority, advice):
+                answer = self._reports.propose_issue(title, description, labels, priority)
+            case _ as never:
+                assert_never(never)
+        return f"{await answer} {advice}".rstrip()
