@@ -94,12 +94,14 @@ class Parked:
         reasons: the last failures, oldest first, or the person's own words.
         revision: the text it was parked with; another one frees it.
         by_person: parked by `cancel`, not by failures.
+        steering: a question that was open, or not yet used, when it was parked.
     """
 
     at: datetime
     reasons: tuple[str, ...]
     revision: str
     by_person: bool = False
+    steering: SteeringRequest | None = None
 
 
 Claim: TypeAlias = Running | Waiting | Retrying | Continuing | Parked

@@ -100,6 +100,14 @@ class ReplyGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyUsed:
+    """The turn that carried the reply has ended; the store says so already."""
+
+    issue_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryAsked:
     """A person wants the issue tried again now."""
 
@@ -145,6 +153,7 @@ Event: TypeAlias = (
     | AttemptWaits
     | AttemptEnded
     | ReplyGiven
+    | ReplyUsed
     | RetryAsked
     | CancelAsked
     | PauseAsked

@@ -23,8 +23,8 @@ class StopReason(StrEnum):
     """Nothing was heard for too long."""
     DRAINED = "drained"
     """The daemon is stopping."""
-    CONFLICT = "conflict"
-    """Another active file claims the same id."""
+    INTERRUPTED = "interrupted"
+    """The daemon ended before the attempt did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+PROPOSED = "Proposed"
+
+
 class Settings(Section):
     """The whole front matter."""
 
@@ -85,13 +88,18 @@ class Settings(Section):
     """Who is told when an issue needs a person."""
 
     def state_table(self) -> StateTable:
-        """Return the configured states with their roles, in workflow order."""
+        """Return the configured states with their roles, in workflow order.
+
+        Where none is holding, `Proposed` is: what agents propose has to rest somewhere.
+        """
         if self.states is not None:
-            return StateTable.of((name, state.role) for name, state in self.states.items())
-        return StateTable.of(
-            [(name, StateRole.ACTIVE) for name in self.tracker.active_states]
-            + [(name, StateRole.TERMINAL) for name in self.tracker.terminal_states]
-        )
+            roles = [(name, state.role) for name, state in self.states.items()]
+        else:
+            roles = [(name, StateRole.ACTIVE) for name in self.tracker.active_states]
+            roles += [(name, StateRole.TERMINAL) for name in self.tracker.terminal_states]
+        if all(role is not StateRole.HOLDING for _, role in roles):
+            roles.append((PROPOSED, StateRole.HOLDING))
+        return StateTable.of(roles)
 
     def in_state(self, state: str) -> "Settings":
         """Return the settings as they hold for an issue in this state.

@@ -1,0 +1,139 @@
+"""The scheduler's one decision: (state, event, now) to (state, changes, effects), pure.
+
+The engine is its only caller; simulations and replays call it the same way.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from symphony.core.claim import Running
+from symphony.core.decide import commands
+from symphony.core.decide.commands import CommandRefused
+from symphony.core.decide.dispatch import fill_slots
+from symphony.core.decide.draft import Decision, Draft
+from symphony.core.decide.ending import end_attempt, running_attempt
+from symphony.core.decide.reconcile import reconcile, stop
+from symphony.core.event import (
+    AttemptEnded,
+    AttemptProgressed,
+    AttemptWaits,
+    CancelAsked,
+    CompletionAccepted,
+    CompletionWithdrawn,
+    DrainAsked,
+    Event,
+    PauseAsked,
+    ReplyGiven,
+    ReplyUsed,
+    ResumeAsked,
+    RetryAsked,
+    SteeringAsked,
+    Ticked,
+    TrackerChanged,
+    WorkflowChanged,
+)
+from symphony.core.outcome import StopReason
+from symphony.core.scheduler import SchedulerState
+
+__all__ = ["DRAIN_GRACE", "CommandRefused", "Decision", "decide"]
+
+DRAIN_GRACE = timedelta(seconds=30)  # a turn that is about to end may; longer, and people kill -9
+
+
+def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
+    """Return what this event leads to.
+
+    Raises:
+        CommandRefused: a person's command does not fit; the state is unchanged then.
+    """
+    draft = Draft(state, now)
+    match event:
+        case AttemptProgressed():
+            _note_progress(draft, event)
+            return draft.decision()
+        case SteeringAsked():
+            commands.note_question(draft, event)
+            return draft.decision()
+        case ReplyUsed():
+            commands.use_reply(draft, event)
+            return draft.decision()
+        case CompletionAccepted(completion=completion):
+            draft.put(replace(draft.record(completion.issue_id), completion=completion))
+            draft.say(completion.issue_id, "accept", f"mark_done: {completion.title}")
+            return draft.decision()
+        case CompletionWithdrawn(issue_id=issue_id):
+            draft.put(replace(draft.record(issue_id), completion=None))
+            draft.say(issue_id, "withdraw", "checks failed after mark_done")
+            return draft.decision()
+        case Ticked():
+            _stop_at_deadline(draft)
+        case TrackerChanged(issues=issues):
+            draft.state = state.with_issues(issues)
+        case WorkflowChanged():
+            _take_workflow(draft, event)
+        case AttemptEnded():
+            end_attempt(draft, event)
+        case AttemptWaits():
+            commands.begin_waiting(draft, event)
+        case ReplyGiven():
+            commands.take_reply(draft, event)
+        case RetryAsked():
+            commands.retry(draft, event)
+        case CancelAsked():
+            commands.cancel(draft, event)
+        case PauseAsked():
+            commands.pause(draft, event)
+        case ResumeAsked():
+            commands.resume(draft, event)
+        case DrainAsked():
+            _drain(draft, event)
+        case _ as never:
+            assert_never(never)
+    reconcile(draft)
+    fill_slots(draft)
+    return draft.decision()
+
+
+def _note_progress(draft: Draft, event: AttemptProgressed) -> None:
+    record = draft.record(event.issue_id)
+    running = record.claim
+    if isinstance(running, Running) and running.attempt_id == event.attempt_id:
+        heard = replace(
+            running,
+            phase=event.phase,
+            turn=event.turn,
+            last_event=event.last_event or running.last_event,
+            last_event_at=event.at,
+            usage=event.usage,
+        )
+        draft.claim(event.issue_id, heard)
+
+
+def _take_workflow(draft: Draft, event: WorkflowChanged) -> None:
+    if event.workflow is not None:
+        draft.state = draft.state.with_workflow(event.workflow)
+        draft.say(None, "reload", f"{event.workflow.path.name} is in force")
+    if event.problems:
+        draft.state = replace(draft.state, workflow_problems=event.problems)
+        draft.say(None, "reject", "; ".join(str(problem) for problem in event.problems))
+
+
+def _drain(draft: Draft, event: DrainAsked) -> None:
+    deadline = draft.now if event.now else draft.now + DRAIN_GRACE
+    draft.state = replace(draft.state, drain_deadline=deadline)
+    draft.say(None, "drain", "stopping at once" if event.now else "no new attempt begins")
+    for record in tuple(draft.state.records.values()):
+        attempt = running_attempt(record)
+        if attempt is not None and (event.now or record.claim is not attempt):
+            stop(draft, record, attempt, StopReason.DRAINED, "symphony is stopping")
+
+
+def _stop_at_deadline(draft: Draft) -> None:
+    deadline = draft.state.drain_deadline
+    if deadline is None or draft.now < deadline:
+        return
+    for record in tuple(draft.state.records.values()):
+        attempt = running_attempt(record)
+        if attempt is not None:
+            stop(draft, record, attempt, StopReason.DRAINED, "the grace is over")

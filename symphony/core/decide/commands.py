@@ -1,0 +1,157 @@
+"""What a person asks of the scheduler, and what is refused because it does not fit."""
+
+from dataclasses import replace
+
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.decide.draft import Draft
+from symphony.core.decide.ending import cancelled, running_attempt, unused_steering
+from symphony.core.decide.reconcile import stop
+from symphony.core.errors import SymphonyError
+from symphony.core.event import (
+    AttemptWaits,
+    CancelAsked,
+    PauseAsked,
+    ReplyGiven,
+    ReplyUsed,
+    ResumeAsked,
+    RetryAsked,
+    SteeringAsked,
+)
+from symphony.core.outcome import StopReason
+
+
+class CommandRefused(SymphonyError):
+    """A person's command does not fit where the issue stands; nothing was changed."""
+
+    code = "command_refused"
+
+
+def retry(draft: Draft, event: RetryAsked) -> None:
+    """Forget failures and parking; the issue is eligible now.
+
+    Raises:
+        CommandRefused: `already_running`, `waiting_for_reply`.
+    """
+    record = _known(draft, event.issue_id)
+    match record.claim:
+        case Running():
+            raise CommandRefused(
+                f"Issue {event.issue_id} is running.",
+                code="already_running",
+                remedy=f"`symphony cancel {event.issue_id}` ends the attempt.",
+            )
+        case Waiting(steering=steering) if steering.open:
+            raise CommandRefused(
+                f"Issue {event.issue_id} waits for your answer to: {steering.question}",
+                code="waiting_for_reply",
+                remedy=f"Answer with `symphony reply {event.issue_id} TEXT`.",
+            )
+        case Parked(steering=steering) if steering is not None:
+            record = replace(record, claim=Waiting(steering))
+        case Parked() | Retrying() | Continuing():
+            record = replace(record, claim=None)
+        case _:
+            pass
+    draft.put(replace(record, failures=0, failure_reasons=()))
+    draft.say(event.issue_id, "retry", "a person asked for it")
+
+
+def cancel(draft: Draft, event: CancelAsked) -> None:
+    """End the attempt; the issue rests until a retry or an edit.
+
+    Raises:
+        CommandRefused: `not_running` when there is nothing to cancel; `already_done` while its
+            finished work is handed over.
+    """
+    record = _known(draft, event.issue_id)
+    if record.completion is not None:
+        raise CommandRefused(
+            f"Issue {event.issue_id} is done and its work is being handed over.",
+            code="already_done",
+            remedy="Wait for the handoff, then move the issue where you want it.",
+        )
+    attempt = running_attempt(record)
+    if attempt is not None:
+        stop(draft, record, attempt, StopReason.CANCELLED, "a person cancelled it")
+        return
+    if not isinstance(record.claim, Retrying | Continuing | Waiting):
+        raise CommandRefused(
+            f"Issue {event.issue_id} is not running.",
+            code="not_running",
+            remedy=f"`symphony pause {event.issue_id}` keeps it from being started.",
+        )
+    issue = draft.state.issues.get(event.issue_id)
+    revision = issue.revision if issue else ""
+    draft.claim(event.issue_id, cancelled(draft.now, revision, unused_steering(record)))
+    draft.say(event.issue_id, "cancel", "a person cancelled it")
+
+
+def pause(draft: Draft, event: PauseAsked) -> None:
+    """Let no new attempt start, on one issue or on any; what runs goes on."""
+    if event.issue_id is None:
+        draft.paused = True
+        draft.state = replace(draft.state, paused=True)
+    else:
+        draft.put(replace(_known(draft, event.issue_id), paused=True))
+    draft.say(event.issue_id, "pause", "a person asked for it")
+
+
+def resume(draft: Draft, event: ResumeAsked) -> None:
+    """Lift a pause."""
+    if event.issue_id is None:
+        draft.paused = False
+        draft.state = replace(draft.state, paused=False)
+    else:
+        draft.put(replace(_known(draft, event.issue_id), paused=False))
+    draft.say(event.issue_id, "resume", "a person asked for it")
+
+
+def take_reply(draft: Draft, event: ReplyGiven) -> None:
+    """Keep the reply for the attempt that asked, or for the next one."""
+    issue_id = event.steering.issue_id
+    record = draft.record(issue_id)
+    match record.claim:
+        case Waiting(steering=steering) as waiting if steering.id == event.steering.id:
+            draft.claim(issue_id, replace(waiting, steering=event.steering))
+        case Running(steering=steering) as running if steering and steering.id == event.steering.id:
+            draft.claim(issue_id, replace(running, steering=event.steering))
+        case Parked(steering=steering) as parked if steering and steering.id == event.steering.id:
+            draft.claim(issue_id, replace(parked, steering=event.steering))
+        case _:
+            draft.say(issue_id, "keep", "the reply came after the attempt; the next one is told of it")
+            return
+    draft.say(issue_id, "reply", "a person answered")
+
+
+def use_reply(draft: Draft, event: ReplyUsed) -> None:
+    """The reply has reached the agent: it is not owed to another attempt any more."""
+    running = draft.record(event.issue_id).claim
+    if isinstance(running, Running) and running.attempt_id == event.attempt_id:
+        draft.claim(event.issue_id, replace(running, steering=None))
+
+
+def note_question(draft: Draft, event: SteeringAsked) -> None:
+    """Remember a question that was asked in the running turn."""
+    record = draft.record(event.steering.issue_id)
+    if isinstance(record.claim, Running) and record.claim.attempt_id == event.steering.attempt_id:
+        draft.claim(record.issue_id, replace(record.claim, steering=event.steering))
+        draft.say(record.issue_id, "ask", event.steering.question)
+
+
+def begin_waiting(draft: Draft, event: AttemptWaits) -> None:
+    """The asking turn is over: free the slot until the reply is there."""
+    record = draft.record(event.issue_id)
+    running = record.claim
+    if isinstance(running, Running) and running.attempt_id == event.attempt_id and running.steering:
+        draft.claim(event.issue_id, Waiting(running.steering, replace(running, steering=None)))
+        draft.say(event.issue_id, "wait", "for a person's answer")
+
+
+def _known(draft: Draft, issue_id: str) -> IssueRecord:
+    if issue_id in draft.state.records or draft.state.issues.present(issue_id):
+        return draft.record(issue_id)
+    raise CommandRefused(
+        f"There is no issue {issue_id}.",
+        code="issue_not_found",
+        remedy="`symphony status` lists the issues.",
+    )

@@ -1,0 +1,132 @@
+"""Why an issue is not running: the one place that says it, in the words that every surface shows.
+
+[CONTRACT 4.1]
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.issue import Issue
+from symphony.core.scheduler import SchedulerState
+from symphony.core.settings import Budget
+from symphony.core.slots import Slots
+from symphony.core.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why not, as a stable code and a clause for people."""
+
+    code: str
+    text: str
+
+
+def why_nothing_starts(state: SchedulerState) -> Reason | None:
+    """Return what keeps every issue from starting, or None."""
+    if state.draining:
+        return Reason("draining", "symphony is stopping")
+    if state.workflow_problems:
+        return Reason("workflow_invalid", f"{state.workflow.path.name} is invalid; fix it first")
+    if state.dispatch_problems:
+        return Reason(state.dispatch_problems[0].code, state.dispatch_problems[0].message)
+    if state.paused:
+        return Reason("all_paused", "everything is paused; `symphony resume` lifts it")
+    return None
+
+
+def why_not_startable(state: SchedulerState, issue: Issue, now: datetime) -> Reason | None:
+    """Return what in the issue itself keeps it from starting, slots aside; None when nothing does."""
+    record = state.records.get(issue.id)
+    if record is not None:
+        reason = _why_claimed(record, now) or _why_held_back(state, record)
+        if reason is not None:
+            return reason
+    return _why_blocked(state, issue) or _why_unlabelled(state, issue) or _why_resting(state, issue, now)
+
+
+def why_not_running(state: SchedulerState, issue: Issue, slots: Slots, now: datetime) -> Reason | None:
+    """Return the first reason why this active issue does not run now; None when it may start."""
+    reason = why_not_startable(state, issue, now) or why_nothing_starts(state)
+    if reason is not None:
+        return reason
+    lacking = slots.lacking(issue.state)
+    return Reason("no_slot", lacking) if lacking else None
+
+
+def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
+    match record.claim:
+        case Running(stopping=None, phase=phase):
+            return Reason("running", phase.value)
+        case Running(stopping=stopping):
+            return Reason("stopping", f"stopping: {stopping}")
+        case Waiting(steering=steering) if steering.open:
+            return Reason("waiting_for_reply", "waiting for your answer; `symphony inbox` shows the question")
+        case Waiting(attempt=attempt):
+            return Reason("reply_pending", "answered; waits for a free slot") if attempt else None
+        case Retrying(due_at=due, reason=why) if due > now:
+            return Reason("retrying", f"tried again at {due:%H:%M:%S} UTC: {why}")
+        case Continuing():
+            return Reason("continuing", "goes on with a fresh look in a moment")
+        case Parked(by_person=True):
+            return Reason(
+                "cancelled", f"cancelled by you; `symphony retry {record.issue_id}` starts it again"
+            )
+        case Parked(reasons=reasons):
+            last = reasons[-1] if reasons else "no reason was recorded"
+            return Reason(
+                "failed",
+                f"failed {record.failures} times in a row and is parked; "
+                f"`symphony retry {record.issue_id}` or an edit of the file starts it again. Last: {last}",
+            )
+        case _:
+            return None
+
+
+def _why_held_back(state: SchedulerState, record: IssueRecord) -> Reason | None:
+    if record.completion is not None:
+        return Reason("undelivered", "done, and its handoff is not finished")
+    if record.paused:
+        return Reason("paused", f"paused by you; `symphony resume {record.issue_id}` lifts it")
+    spent = over_budget(record.usage, state.workflow.settings.agent.budget)
+    return Reason("out_of_budget", f"out of budget: {spent}") if spent else None
+
+
+def over_budget(usage: Usage, budget: Budget) -> str | None:
+    """Return which ceiling was reached, with the numbers, or None [CONTRACT 2.3 agent.budget]."""
+    if budget.tokens is not None and usage.tokens >= budget.tokens:
+        return f"{usage.tokens:,} of {budget.tokens:,} tokens"
+    if budget.usd is not None and usage.cost_usd >= budget.usd:
+        return f"{usage.cost_usd:.2f} of {budget.usd:.2f} USD"
+    if budget.minutes is not None and usage.seconds >= budget.minutes * 60:
+        return f"{usage.seconds / 60:.1f} of {budget.minutes:g} minutes"
+    return None
+
+
+def _why_blocked(state: SchedulerState, issue: Issue) -> Reason | None:
+    for blocker_id in issue.blocked_by:
+        blocker = state.issues.get(blocker_id)
+        if blocker is None:
+            return Reason("blocked", f"blocked by {blocker_id}, which is not in the tracker")
+        if not state.states.is_terminal(blocker.state):
+            return Reason("blocked", f"blocked by {blocker_id} ({blocker.state})")
+    return None
+
+
+def _why_unlabelled(state: SchedulerState, issue: Issue) -> Reason | None:
+    missing = [
+        label
+        for label in state.workflow.settings.tracker.required_labels
+        if label.strip().casefold() not in {given.casefold() for given in issue.labels}
+    ]
+    return Reason("missing_label", f"lacks the label {missing[0]!r}") if missing else None
+
+
+def _why_resting(state: SchedulerState, issue: Issue, now: datetime) -> Reason | None:
+    if not state.adapter_pauses:
+        return None
+    adapter = state.workflow.settings.in_state(issue.state).acp.adapter
+    until = state.adapter_pauses.get(adapter)
+    if until is None or until <= now:
+        return None
+    return Reason("rate_limited", f"the model behind {adapter} rests until {until:%Y-%m-%d %H:%M:%S} UTC")

@@ -1,0 +1,166 @@
+"""The snapshot that surfaces show, made from the scheduler's state."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from symphony.core.claim import Continuing, IssueRecord, Retrying, Running, Waiting
+from symphony.core.eligibility import Reason, why_not_running
+from symphony.core.issue import Issue
+from symphony.core.problem import Problem
+from symphony.core.scheduler import SchedulerState
+from symphony.core.slots import Slots
+from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.usage import Usage
+
+BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
+NOT_BLOCKED = frozenset(
+    {"running", "stopping", "retrying", "continuing", "waiting_for_reply", "reply_pending"}
+)
+
+
+def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snapshot:
+    """Return what every surface shows of this state at this moment.
+
+    `totals` is the usage of all attempts that have ended, over all runs.
+    """
+    slots = Slots.of(state.workflow.settings, state.records.values())
+    running = tuple(_running(state))
+    waiting = tuple(_waiting(state))
+    retrying = tuple(_retrying(state))
+    blocked = tuple(_blocked(state, slots, now))
+    eligible = (
+        len(state.candidates) - len(blocked) - sum(1 for issue in state.candidates if _busy(state, issue))
+    )
+    counts = Counter(
+        running=len(running),
+        retrying=len(retrying),
+        waiting=len(waiting),
+        blocked=len(blocked),
+        failed=sum(1 for view in blocked if view.code == "failed"),
+        undelivered=sum(1 for record in state.records.values() if record.completion is not None),
+        eligible=max(eligible, 0),
+    )
+    for issue in state.issues.issues.values():
+        counts[f"state:{issue.state}"] += 1
+    problems = problems_of(state)
+    status, reason = _status(state, counts, problems)
+    for view in running:
+        totals = totals.plus(view.usage)
+    return Snapshot(
+        generated_at=now,
+        status=status,
+        status_reason=reason,
+        counts=dict(counts),
+        running=running,
+        retrying=retrying,
+        waiting=waiting,
+        blocked=blocked[:BLOCKED_SHOWN],
+        problems=problems,
+        totals=totals,
+        rate_limits={name: until for name, until in state.adapter_pauses.items() if until > now},
+        paused=state.paused,
+    )
+
+
+def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
+    """Return every standing problem: workflow first, then the machine, then files."""
+    return (*state.workflow_problems, *state.dispatch_problems, *state.issues.problems)
+
+
+def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
+    """Return one sentence on where an issue stands and why."""
+    issue = state.issues.get(issue_id)
+    record = state.record(issue_id)
+    if issue_id in state.issues.conflicts:
+        files = ", ".join(str(path) for path in state.issues.conflicts[issue_id])
+        return f"In conflict: more than one file has this id: {files}."
+    if issue is None:
+        return "Its file cannot be read." if state.issues.present(issue_id) else "Its file is gone."
+    if isinstance(record.claim, Running):
+        return f"Running: {record.claim.phase.value}, turn {record.claim.turn} of {record.claim.max_turns}."
+    if state.states.is_terminal(issue.state):
+        return f"Finished: {record.last_handoff or f'in {issue.state}'}."
+    if not state.states.is_active(issue.state):
+        return f"Held: {issue.state} is no active state."
+    reason = why_not_running(state, issue, Slots.of(state.workflow.settings, state.records.values()), now)
+    return f"Not running: {reason.text}." if reason else "Eligible: it starts with the next decision."
+
+
+def _busy(state: SchedulerState, issue: Issue) -> bool:
+    record = state.records.get(issue.id)
+    return record is not None and isinstance(record.claim, Running | Continuing | Retrying | Waiting)
+
+
+def _running(state: SchedulerState) -> Iterator[RunningView]:
+    for record in state.records.values():
+        if isinstance(record.claim, Running):
+            yield _running_view(state.issues.get(record.issue_id), record, record.claim)
+
+
+def _running_view(issue: Issue | None, record: IssueRecord, running: Running) -> RunningView:
+    return RunningView(
+        issue_id=record.issue_id,
+        identifier=issue.identifier if issue else record.issue_id,
+        title=issue.title if issue else record.issue_id,
+        state=issue.state if issue else running.state,
+        attempt_id=running.attempt_id,
+        number=running.number,
+        adapter=running.adapter,
+        phase=running.phase.value,
+        turn=running.turn,
+        max_turns=running.max_turns,
+        started_at=running.started_at,
+        last_event_at=running.last_event_at,
+        last_event=running.last_event,
+        usage=running.usage,
+        stopping=running.stopping.value if running.stopping else None,
+    )
+
+
+def _waiting(state: SchedulerState) -> Iterator[WaitingView]:
+    for record in state.records.values():
+        issue = state.issues.get(record.issue_id)
+        if isinstance(record.claim, Waiting) and issue and not state.states.is_terminal(issue.state):
+            steering = record.claim.steering
+            reason = "waits for your answer" if steering.open else "answered; waits for a free slot"
+            yield WaitingView(record.issue_id, issue.identifier, issue.title, steering, reason)
+
+
+def _retrying(state: SchedulerState) -> Iterator[RetryingView]:
+    for record in state.records.values():
+        issue = state.issues.get(record.issue_id)
+        identifier = issue.identifier if issue else record.issue_id
+        match record.claim:
+            case Retrying(due_at=due, reason=reason):
+                kind = "handoff" if record.completion else "retry"
+                yield RetryingView(record.issue_id, identifier, kind, due, record.failures, reason)
+            case Continuing(due_at=due):
+                yield RetryingView(
+                    record.issue_id, identifier, "continuation", due, record.failures, "a fresh look"
+                )
+            case _:
+                pass
+
+
+def _blocked(state: SchedulerState, slots: Slots, now: datetime) -> Iterator[BlockedView]:
+    for issue in state.candidates:
+        reason: Reason | None = why_not_running(state, issue, slots, now)
+        if reason is not None and reason.code not in NOT_BLOCKED:
+            yield BlockedView(issue.id, issue.identifier, issue.title, issue.state, reason.code, reason.text)
+
+
+def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem, ...]) -> tuple[str, str]:
+    if state.draining:
+        return "draining", f"stopping; {counts['running']} attempts still run"
+    needs = [
+        f"{counts['waiting']} waiting for your answer" if counts["waiting"] else "",
+        f"{counts['failed']} failed" if counts["failed"] else "",
+        f"{len(problems)} problems" if len(problems) > 1 else (str(problems[0]) if problems else ""),
+    ]
+    said = ", ".join(part for part in needs if part)
+    if said:
+        return "attention", said
+    if counts["running"] or counts["retrying"]:
+        return "working", f"{counts['running']} running, {counts['retrying']} waiting for their next attempt"
+    return "idle", "nothing to do" if not counts["blocked"] else f"{counts['blocked']} issues cannot start"

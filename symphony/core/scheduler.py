@@ -1,0 +1,66 @@
+"""All that the scheduler knows at one moment, immutable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from symphony.core.claim import IssueRecord
+from symphony.core.issue import Issue, IssueSet
+from symphony.core.order import in_dispatch_order
+from symphony.core.problem import Problem
+from symphony.core.states import StateTable
+from symphony.core.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerState:
+    """The argument and the result of `decide`.
+
+    Attributes:
+        workflow: the last known good one.
+        states: the workflow's state table.
+        candidates: active issues in the order in which they would be dispatched.
+        records: what is remembered of issues, by id; an issue without a record is untouched.
+        workflow_problems: why the workflow's latest edit cannot be used; they block dispatch.
+        dispatch_problems: why the machine cannot run this workflow; they block dispatch too.
+        paused: a person paused everything.
+        adapter_pauses: adapter to the time until which it rests.
+        drain_deadline: set once the daemon is stopping: when attempts are ended.
+    """
+
+    workflow: Workflow
+    states: StateTable
+    issues: IssueSet = field(default_factory=IssueSet)
+    candidates: tuple[Issue, ...] = ()
+    records: Mapping[str, IssueRecord] = field(default_factory=dict)
+    workflow_problems: tuple[Problem, ...] = ()
+    dispatch_problems: tuple[Problem, ...] = ()
+    paused: bool = False
+    adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
+    drain_deadline: datetime | None = None
+
+    @classmethod
+    def of(cls, workflow: Workflow) -> "SchedulerState":
+        """Return the state before anything was read but the workflow."""
+        return cls(workflow, workflow.settings.state_table())
+
+    @property
+    def draining(self) -> bool:
+        """Say whether no new attempt may begin because the daemon is stopping."""
+        return self.drain_deadline is not None
+
+    def record(self, issue_id: str) -> IssueRecord:
+        """Return what is remembered of an issue, or a blank record."""
+        return self.records.get(issue_id) or IssueRecord(issue_id)
+
+    def with_issues(self, issues: IssueSet) -> "SchedulerState":
+        """Return the state after the tracker was read."""
+        if issues is self.issues:
+            return self
+        return replace(self, issues=issues, candidates=in_dispatch_order(issues.issues.values(), self.states))
+
+    def with_workflow(self, workflow: Workflow) -> "SchedulerState":
+        """Return the state after a valid edit of the workflow."""
+        states = workflow.settings.state_table()
+        candidates = in_dispatch_order(self.issues.issues.values(), states)
+        return replace(self, workflow=workflow, states=states, candidates=candidates, workflow_problems=())

@@ -1,0 +1,199 @@
+"""The turns of one attempt: prompt, wait, and decide from what the agent said what comes next.
+
+[CONTRACT 5.2, 5.3, 6.2, 6.3]
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from symphony.core.agent import StopKind, TurnEnd
+from symphony.core.claim import Phase
+from symphony.core.eligibility import over_budget
+from symphony.core.errors import SymphonyError
+from symphony.core.event import AttemptWaits, CompletionWithdrawn, ReplyUsed
+from symphony.core.outcome import Released, TurnsExhausted
+from symphony.core.ports import Clock, HookResult, Prompts, Session, Store
+from symphony.core.settings import Settings
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+from symphony.engine.control import Control
+from symphony.engine.mailbox import Mailbox
+from symphony.engine.progress import Progress
+from symphony.engine.reports import DispatchReports
+
+TURN_END_GRACE_S = 60.0  # after mark_done or a question a model may still say a closing sentence
+HOLD_SESSION = timedelta(hours=1)  # a waiting agent costs memory; after this a reply starts a new one
+
+TURN_ERRORS = {
+    StopKind.MAX_TOKENS: (
+        "agent.max_tokens",
+        "The model reached its output limit in the middle of a turn.",
+        "Split the issue, or choose a model with a higher limit.",
+    ),
+    StopKind.MAX_TURN_REQUESTS: (
+        "agent.max_turn_requests",
+        "The agent reached its own limit of model requests in one turn.",
+        "Raise the limit in the agent's settings, or split the issue.",
+    ),
+    StopKind.REFUSAL: (
+        "agent.refused",
+        "The model refused to go on.",
+        "Read the run log, and word the issue differently.",
+    ),
+    StopKind.CANCELLED: (
+        "agent.cancelled",
+        "The agent ended the turn as cancelled although nobody had cancelled it.",
+        "Often a rejected permission request: see acp.permission.",
+    ),
+}
+
+NOT_CONNECTED = (
+    "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot report."
+)
+NOT_CONNECTED_REMEDY = (
+    "Check that the agent supports MCP over HTTP and that mcp.host_url, if it is set, is reachable."
+)
+
+
+class TurnFailed(SymphonyError):
+    """A turn ended in a way that is no success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The agent is done and the checks passed."""
+
+
+class Conversation:
+    """Runs turns until the attempt has an end."""
+
+    def __init__(
+        self,
+        session: Session,
+        reports: DispatchReports,
+        control: Control,
+        progress: Progress,
+        *,
+        settings: Settings,
+        prompts: Prompts,
+        store: Store,
+        clock: Clock,
+        mailbox: Mailbox,
+        run_checks: Callable[[], Awaitable[tuple[HookResult, ...]]],
+        look_again: Callable[[], Awaitable[None]],
+        spent_before: Usage,
+    ) -> None:
+        self._session = session
+        self._reports = reports
+        self._control = control
+        self._progress = progress
+        self._settings = settings
+        self._prompts = prompts
+        self._store = store
+        self._clock = clock
+        self._mailbox = mailbox
+        self._run_checks = run_checks
+        self._look_again = look_again
+        self._spent_before = spent_before
+
+    async def run(self, first_prompt: str, reply: SteeringRequest | None) -> Done | TurnsExhausted | Released:
+        """Run turns, from the first prompt to the attempt's end.
+
+        Raises:
+            TurnFailed: a turn ended badly, or the agent never connected to its tools.
+            AgentError: the agent itself broke.
+        """
+        text, turn, counts = first_prompt, 0, True
+        while True:
+            turn += counts
+            self._progress.enter(Phase.TURN, turn)
+            end = await self._turn(text)
+            if reply is not None:
+                await self._reply_used(reply)
+                reply = None
+            if self._reports.completion is not None:
+                failed = [result for result in await self._run_checks() if not result.ok]
+                if not failed:
+                    return Done()
+                await self._withdraw()
+                text = self._prompts.checks_failed(failed)
+            elif self._reports.question is not None:
+                reply = await self._wait_for_reply()
+                if reply is None:
+                    return Released()
+                text, counts = self._prompts.reply(reply), False
+                continue
+            else:
+                self._raise_unless_ended_well(end)
+                await self._look_again()
+                text = ""
+            if turn >= self._settings.agent.max_turns or self._out_of_budget():
+                return TurnsExhausted(turn, progressed=False)
+            text = text or self._continuation(turn + 1)
+            counts = True
+
+    async def _turn(self, text: str) -> TurnEnd | SymphonyError:
+        self._reports.begin_turn()
+        began = self._clock.now()
+        prompt = asyncio.create_task(self._session.prompt(text))
+        over = asyncio.create_task(self._reports.turn_is_over.wait())
+        try:
+            await asyncio.wait({prompt, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not prompt.done():
+                await asyncio.wait({prompt}, timeout=TURN_END_GRACE_S)
+            if not prompt.done():
+                await self._session.cancel()
+            return await prompt
+        except SymphonyError as error:
+            if self._reports.completion is None:
+                raise
+            return error
+        finally:
+            over.cancel()
+            if not prompt.done():
+                prompt.cancel()
+            await asyncio.wait({prompt, over})
+            self._progress.add_seconds((self._clock.now() - began).total_seconds())
+
+    async def _reply_used(self, reply: SteeringRequest) -> None:
+        await self._store.reply_used(reply.id, self._clock.now())
+        await self._mailbox.put(ReplyUsed(self._progress.issue_id, self._progress.attempt_id))
+
+    async def _withdraw(self) -> None:
+        await self._reports.withdraw()
+        await self._mailbox.put(CompletionWithdrawn(self._progress.issue_id, self._progress.attempt_id))
+
+    async def _wait_for_reply(self) -> SteeringRequest | None:
+        await self._mailbox.put(AttemptWaits(self._progress.issue_id, self._progress.attempt_id))
+        answer = asyncio.create_task(self._control.reply())
+        patience = asyncio.create_task(self._clock.sleep_until(self._clock.now() + HOLD_SESSION))
+        try:
+            await asyncio.wait({answer, patience}, return_when=asyncio.FIRST_COMPLETED)
+            return answer.result() if answer.done() else None
+        finally:
+            answer.cancel()
+            patience.cancel()
+            await asyncio.wait({answer, patience})
+
+    def _raise_unless_ended_well(self, end: TurnEnd | SymphonyError) -> None:
+        if isinstance(end, SymphonyError):
+            raise end
+        if end.stop is not StopKind.END_TURN:
+            code, message, remedy = TURN_ERRORS[end.stop]
+            said = f" It last said: {end.text}" if end.text else ""
+            raise TurnFailed(f"{message}{said}", code=code, remedy=remedy)
+        if self._settings.mcp.enabled and self._reports.connected_client is None:
+            raise TurnFailed(NOT_CONNECTED, code="mcp_not_connected", remedy=NOT_CONNECTED_REMEDY)
+
+    def _out_of_budget(self) -> bool:
+        spent = self._spent_before.plus(self._progress.usage)
+        return over_budget(spent, self._settings.agent.budget) is not None
+
+    def _continuation(self, turn: int) -> str:
+        issue = self._control.issue
+        if issue is None:
+            raise TurnFailed("The issue is gone.", code="issue_gone")
+        edited = self._control.take_edited()
+        return self._prompts.continuation(issue, turn, self._settings.agent.max_turns, edited=edited)

@@ -1,0 +1,161 @@
+"""What a person may ask of the running daemon; implements `core.operations.Operations`."""
+
+from pathlib import Path
+
+from symphony.core.decide import CommandRefused
+from symphony.core.decide.ending import running_attempt
+from symphony.core.event import (
+    CancelAsked,
+    CompletionWithdrawn,
+    PauseAsked,
+    ReplyGiven,
+    ResumeAsked,
+    RetryAsked,
+    Ticked,
+)
+from symphony.core.issue import Issue, IssueDraft
+from symphony.core.keys import workspace_key
+from symphony.core.operations import IssueDetail
+from symphony.core.picture import standing
+from symphony.core.snapshot import Snapshot
+from symphony.core.states import StateRole
+from symphony.engine.journal import Journal
+from symphony.engine.orchestrator import Orchestrator
+
+
+class EngineOperations:
+    """Commands become letters to the orchestrator; questions are answered from what it published."""
+
+    def __init__(self, orchestrator: Orchestrator, run_logs: Path) -> None:
+        self._orchestrator = orchestrator
+        self._ports = orchestrator.ports
+        self._mailbox = orchestrator.mailbox
+        self._tracking = orchestrator.tracking
+        self._run_logs = run_logs
+
+    def snapshot(self) -> Snapshot:
+        """Return the latest picture."""
+        return self._orchestrator.snapshot()
+
+    async def detail(self, issue_id: str) -> IssueDetail:
+        """Return all that is known of one issue.
+
+        Raises:
+            CommandRefused: `issue_not_found`.
+        """
+        state = self._orchestrator.state
+        if issue_id not in state.records and not state.issues.present(issue_id):
+            raise _not_found(issue_id)
+        record = state.record(issue_id)
+        return IssueDetail(
+            issue_id=issue_id,
+            issue=state.issues.get(issue_id),
+            standing=standing(state, issue_id, self._ports.clock.now()),
+            attempts=await self._ports.store.attempts_of(issue_id),
+            steering=await self._ports.store.steering_of(issue_id),
+            audit=await self._ports.store.audit_of(issue_id),
+            run_log=self._run_logs / f"{workspace_key(issue_id)}.jsonl",
+            last_handoff=record.last_handoff,
+            failures=record.failures,
+            paused=record.paused,
+        )
+
+    async def issues(self) -> tuple[Issue, ...]:
+        """Return every readable issue."""
+        return tuple(self._orchestrator.state.issues.issues.values())
+
+    async def refresh(self) -> None:
+        """Look at tracker and workflow now."""
+        await self._tracking.scan()
+        await self._mailbox.ask(Ticked())
+
+    async def create(self, draft: IssueDraft) -> Issue:
+        """Write a new issue.
+
+        Raises:
+            TrackerError: see `Tracker.create`.
+        """
+        issue = await self._ports.tracker.create(draft)
+        await self._tracking.look_at([issue.path])
+        return issue
+
+    async def reply(self, issue_id: str, text: str) -> None:
+        """Answer the issue's open question, durably before this returns.
+
+        Raises:
+            StoreError: `no_open_question`, `already_answered`.
+        """
+        steering = await self._ports.store.reply(issue_id, text, self._ports.clock.now())
+        await self._mailbox.settle(ReplyGiven(steering))
+
+    async def retry(self, issue_id: str) -> None:
+        """Forget the issue's failures and make it eligible now."""
+        await self._mailbox.ask(RetryAsked(issue_id))
+
+    async def cancel(self, issue_id: str) -> None:
+        """End its attempt; it then rests until a retry or an edit."""
+        await self._mailbox.ask(CancelAsked(issue_id))
+
+    async def pause(self, issue_id: str | None) -> None:
+        """Start no new attempt on it (None: on any)."""
+        await self._mailbox.ask(PauseAsked(issue_id))
+
+    async def resume(self, issue_id: str | None) -> None:
+        """Lift a pause."""
+        await self._mailbox.ask(ResumeAsked(issue_id))
+
+    async def move(self, issue_id: str, to_state: str) -> Issue:
+        """Move its file into another state.
+
+        Raises:
+            TrackerError: see `Tracker.move`.
+        """
+        before = self._orchestrator.state.issues.get(issue_id)
+        issue = await self._ports.tracker.move(issue_id, to_state)
+        await self._tracking.look_at([issue.path] if before is None else [before.path, issue.path])
+        return issue
+
+    async def approve(self, issue_id: str) -> Issue:
+        """Move a proposed issue into the first active state.
+
+        Raises:
+            CommandRefused: `issue_not_found`; `not_proposed` when it is not in a holding state.
+        """
+        state = self._orchestrator.state
+        issue = state.issues.get(issue_id)
+        if issue is None:
+            raise _not_found(issue_id)
+        if state.states.role(issue.state) is not StateRole.HOLDING:
+            raise CommandRefused(
+                f"Issue {issue_id} is in {issue.state} and needs no approval.", code="not_proposed"
+            )
+        return await self.move(issue_id, state.states.with_role(StateRole.ACTIVE)[0])
+
+    async def discard(self, issue_id: str) -> None:
+        """Delete its workspace with all undelivered work.
+
+        Raises:
+            CommandRefused: `already_running`, `nothing_to_discard`.
+        """
+        state = self._orchestrator.state
+        if running_attempt(state.record(issue_id)) is not None:
+            raise CommandRefused(
+                f"Issue {issue_id} is running.",
+                code="already_running",
+                remedy=f"`symphony cancel {issue_id}` first.",
+            )
+        workspace = await self._ports.workspaces.find(issue_id, state.workflow.settings)
+        if workspace is None:
+            raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
+        journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
+        async with journal.step("discard_workspace", path=str(workspace.path)):
+            await self._ports.workspaces.remove(workspace, state.workflow.settings, {})
+        if (completion := state.record(issue_id).completion) is not None:
+            await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
+            await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
+
+
+def _not_found(issue_id: str) -> CommandRefused:
+    return CommandRefused(
+        f"There is no issue {issue_id}.", code="issue_not_found", remedy="`symphony status` lists the issues."
+    )

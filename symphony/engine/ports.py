@@ -1,0 +1,55 @@
+"""All that an attempt needs of the rooms below, in one value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from symphony.core.ports import (
+    Agents,
+    Clock,
+    McpGate,
+    Prompts,
+    RunLogs,
+    SandboxDriver,
+    Store,
+    Tracker,
+    Workspaces,
+)
+
+
+class Log(Protocol):
+    """The daemon's structured log: an event's name and its fields."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Note something that happened as it should."""
+        ...
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Note something that a person may have to look at."""
+        ...
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Note something that is broken."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The engine's surroundings; the composition root fills it.
+
+    Attributes:
+        driver_of: settings' sandbox name to its driver.
+        labels: of this installation, on every sandbox.
+    """
+
+    clock: Clock
+    store: Store
+    tracker: Tracker
+    workspaces: Workspaces
+    driver_of: Callable[[str], SandboxDriver]
+    agents: Agents
+    gate: McpGate
+    run_logs: RunLogs
+    prompts: Prompts
+    log: Log
+    labels: Mapping[str, str]

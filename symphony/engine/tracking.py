@@ -1,0 +1,103 @@
+"""Keeps the scheduler's issues in step with the tracker: the watcher's word, polls, own writes."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from symphony.core.event import Ticked, TrackerChanged
+from symphony.core.issue import IssueSet
+from symphony.core.ports import Clock, Tracker
+from symphony.engine.mailbox import Mailbox
+
+VERIFY_EVERY = timedelta(minutes=10)  # a healthy watcher is believed, and still checked now and then
+
+
+class Watch(Protocol):
+    """A file watcher as far as the engine cares."""
+
+    @property
+    def healthy(self) -> bool:
+        """Say whether every change since the last look was reported."""
+        ...
+
+    def retry(self) -> None:
+        """Try to become healthy again."""
+        ...
+
+
+@dataclass
+class Tracking:
+    """Reads the tracker and tells the orchestrator.
+
+    Every path to a change ends in the same event. Reads never overlap; what comes in while one is
+    under way is read next.
+    """
+
+    tracker: Tracker
+    mailbox: Mailbox
+    clock: Clock
+    watch: Watch | None = None
+    latest: IssueSet = field(default_factory=IssueSet)
+    _noticed: set[Path] = field(default_factory=set)
+    _scan_wanted: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _scanned_at: datetime | None = None
+
+    def notice(self, paths: Collection[Path] | None) -> None:
+        """Take the watcher's word; None means that anything may have changed."""
+        if paths is None:
+            self._scan_wanted = True
+        else:
+            self._noticed.update(paths)
+        self._wake.set()
+
+    def poll(self) -> None:
+        """Ask for a scan when the watcher cannot be relied on, or has been for long."""
+        if self.watch is not None and not self.watch.healthy:
+            self.watch.retry()
+            self.notice(None)
+        elif self.watch is None or self._overdue():
+            self.notice(None)
+
+    async def run(self) -> None:
+        """Follow the watcher until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            async with self._reading:
+                issues = await self._read_noticed()
+            await self._tell(issues)
+
+    async def scan(self) -> None:
+        """Look at everything; a difference is on its way to the scheduler when this returns."""
+        async with self._reading:
+            issues = await self._scan()
+        await self._tell(issues)
+
+    async def look_at(self, paths: Collection[Path]) -> None:
+        """Look at these files and return once the scheduler knows them; never called by itself."""
+        async with self._reading:
+            issues = await self.tracker.refresh(paths)
+        await self._tell(issues)
+        await self.mailbox.settle(Ticked())
+
+    async def _read_noticed(self) -> IssueSet:
+        paths, scan = self._noticed, self._scan_wanted
+        self._noticed, self._scan_wanted = set(), False
+        return await self._scan() if scan else await self.tracker.refresh(paths)
+
+    async def _scan(self) -> IssueSet:
+        self._scanned_at = self.clock.now()
+        return await self.tracker.scan()
+
+    async def _tell(self, issues: IssueSet) -> None:
+        if issues is not self.latest:
+            self.latest = issues
+            await self.mailbox.put(TrackerChanged(issues))
+
+    def _overdue(self) -> bool:
+        return self._scanned_at is None or self.clock.now() >= self._scanned_at + VERIFY_EVERY
