@@ -1,0 +1,208 @@
+"""The endpoints: each asks or tells `Operations` one thing and shows the answer [CONTRACT 7.1, 6.1].
+
+`Operations` bounds its own waits. A path takes one or two methods; any other is 405 with Allow.
+An issue whose id is also the name of an endpoint (`state`, say) is reached under
+`/api/v1/issues/<id>`, where every id can be read.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from symphony.core.issue import Issue
+from symphony.core.operations import AgentDoor, Operations
+from symphony.core.text import one_line
+from symphony.web.errors import Refusal, json_response, method_not_allowed
+from symphony.web.requests import BodyT, CreateBody, MoveBody, NoFields, ReplyBody, parse_body, read_body
+from symphony.web.views import detail_view, issue_summary_view, issue_view, state_view
+
+Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ISSUES_PER_CHUNK: Final = 500  # so that a list of 100,000 issues never holds the loop for long
+MCP_SUFFIX: Final = "mcp"
+
+
+class Api:
+    """The JSON endpoints over one daemon."""
+
+    def __init__(self, operations: Operations, door: AgentDoor, body_bound_s: float) -> None:
+        self._operations = operations
+        self._door = door
+        self._body_bound_s = body_bound_s
+
+    def add_to(self, app: web.Application) -> None:
+        """Give the application every path."""
+        paths: Mapping[str, Mapping[str, Endpoint]] = {
+            "/healthz": {"GET": self.health},
+            "/api/v1/state": {"GET": self.state},
+            "/api/v1/refresh": {"POST": self.refresh},
+            "/api/v1/pause": {"POST": self.pause_all},
+            "/api/v1/resume": {"POST": self.resume_all},
+            "/api/v1/issues": {"GET": self.issues, "POST": self.create},
+            "/api/v1/issues/{id:[^/]+}": {"GET": self.detail},
+            "/api/v1/issues/{id:[^/]+}/steering-reply": {"POST": self.reply},
+            "/api/v1/issues/{id:[^/]+}/retry": {"POST": self.retry},
+            "/api/v1/issues/{id:[^/]+}/cancel": {"POST": self.cancel},
+            "/api/v1/issues/{id:[^/]+}/pause": {"POST": self.pause},
+            "/api/v1/issues/{id:[^/]+}/resume": {"POST": self.resume},
+            "/api/v1/issues/{id:[^/]+}/move": {"POST": self.move},
+            "/api/v1/issues/{id:[^/]+}/approve": {"POST": self.approve},
+            "/api/v1/issues/{id:[^/]+}/discard": {"POST": self.discard},
+            "/api/v1/issues/{id:[^/]+}/mcp": {"POST": self.mcp},
+            "/api/v1/{id:[^/]+}": {"GET": self.detail},
+        }
+        for path, endpoints in paths.items():
+            app.router.add_route("*", path, by_method(endpoints), expect_handler=expect)
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Say that the listener answers; asks nothing of the daemon behind it."""
+        return json_response({"status": "ok"})
+
+    async def state(self, _: web.Request) -> web.Response:
+        """Show the latest picture."""
+        return json_response(state_view(self._operations.snapshot()))
+
+    async def detail(self, request: web.Request) -> web.Response:
+        """Show one issue."""
+        return json_response(detail_view(await self._operations.detail(issue_id(request))))
+
+    async def issues(self, _: web.Request) -> web.Response:
+        """List every readable issue."""
+        return await issues_response(await self._operations.issues())
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Write a new issue."""
+        body = await self._body(request, CreateBody)
+        issue = await self._operations.create(body.draft())
+        location = f"/api/v1/issues/{quote(issue.id, safe='')}"
+        return json_response({"issue": issue_view(issue)}, 201, {"Location": location})
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Look at tracker and workflow now."""
+        await self._body(request, NoFields)
+        await self._operations.refresh()
+        return json_response({"accepted": "refresh"}, 202)
+
+    async def pause_all(self, request: web.Request) -> web.Response:
+        """Start no new attempt on any issue."""
+        await self._body(request, NoFields)
+        await self._operations.pause(None)
+        return json_response({"accepted": "pause"}, 202)
+
+    async def resume_all(self, request: web.Request) -> web.Response:
+        """Lift the pause on everything."""
+        await self._body(request, NoFields)
+        await self._operations.resume(None)
+        return json_response({"accepted": "resume"}, 202)
+
+    async def reply(self, request: web.Request) -> web.Response:
+        """Answer the issue's open question."""
+        body = await self._body(request, ReplyBody)
+        if not body.text.strip():
+            raise Refusal(
+                422, "invalid_reply", "The reply is empty.", remedy="Write an answer for the agent."
+            )
+        await self._operations.reply(issue_id(request), body.text)
+        return accepted("steering-reply", request)
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """Forget the issue's failures and make it eligible."""
+        return await self._command(request, "retry", self._operations.retry)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """End the issue's attempt."""
+        return await self._command(request, "cancel", self._operations.cancel)
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Start no new attempt on the issue."""
+        return await self._command(request, "pause", self._operations.pause)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Lift the issue's pause."""
+        return await self._command(request, "resume", self._operations.resume)
+
+    async def discard(self, request: web.Request) -> web.Response:
+        """Delete the issue's workspace with all undelivered work."""
+        return await self._command(request, "discard", self._operations.discard)
+
+    async def move(self, request: web.Request) -> web.Response:
+        """Move the issue's file into another state."""
+        body = await self._body(request, MoveBody)
+        return json_response(
+            {"issue": issue_view(await self._operations.move(issue_id(request), body.state))}
+        )
+
+    async def approve(self, request: web.Request) -> web.Response:
+        """Move a proposed issue into the first active state."""
+        await self._body(request, NoFields)
+        return json_response({"issue": issue_view(await self._operations.approve(issue_id(request)))})
+
+    async def mcp(self, request: web.Request) -> web.Response:
+        """Pass an agent's message through the door, too large or not: the door checks in its own order."""
+        body = await read_body(request, self._body_bound_s)
+        reply = await self._door.post(issue_id(request), request.headers.get("Authorization"), body)
+        response = web.Response(status=reply.status, body=reply.body or None)
+        if reply.body:
+            response.content_type = "application/json"
+        if reply.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    async def _command(
+        self, request: web.Request, name: str, command: Callable[[str], Awaitable[None]]
+    ) -> web.Response:
+        await self._body(request, NoFields)
+        await command(issue_id(request))
+        return accepted(name, request)
+
+    async def _body(self, request: web.Request, shape: type[BodyT]) -> BodyT:
+        return await parse_body(request, shape, self._body_bound_s)
+
+
+def issue_id(request: web.Request) -> str:
+    """Return the id in the path, decoded."""
+    return request.match_info["id"]
+
+
+def is_agent_path(request: web.Request) -> bool:
+    """Say whether a request is an agent's, which shows its own token and comes from no browser."""
+    canonical = request.match_info.route.resource
+    return canonical is not None and canonical.canonical.endswith(f"/{MCP_SUFFIX}")
+
+
+def accepted(command: str, request: web.Request) -> web.Response:
+    """Return that a command was taken and its effect follows."""
+    return json_response({"accepted": command, "issue_id": issue_id(request)}, 202)
+
+
+def by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    """Return one endpoint for a path that refuses the methods it does not have."""
+    reading = {"HEAD": endpoints["GET"]} if "GET" in endpoints else {}
+    table = {**endpoints, **reading}
+
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        endpoint = table.get(request.method)
+        if endpoint is None:
+            raise method_not_allowed(one_line(request.method, 20), one_line(request.path), ", ".join(table))
+        return await endpoint(request)
+
+    return dispatch
+
+
+async def expect(request: web.Request) -> None:
+    """Ask for the body of a client that waits to be asked; other expectations are left unmet."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def issues_response(issues: Sequence[Issue]) -> web.Response:
+    """Return the list, encoded piece by piece with the loop free in between."""
+    body = bytearray(b'{"issues": [')
+    for start in range(0, len(issues), ISSUES_PER_CHUNK):
+        chunk = [issue_summary_view(issue) for issue in issues[start : start + ISSUES_PER_CHUNK]]
+        body += b", " * (start > 0) + json.dumps(chunk).encode("ascii")[1:-1]
+        await asyncio.sleep(0)
+    return web.Response(body=bytes(body + b"]}"), content_type="application/json")

@@ -1,0 +1,99 @@
+"""What the listener says when it cannot or will not: codes, statuses and one JSON shape [CONTRACT 7.1].
+
+Statuses: 404 for what is not there; 409 for a command that does not fit how the issue stands now;
+422 for a well-formed request whose values cannot be used; 503 for a daemon that is busy or
+stopping; 500 for an expected failure of the daemon's own, such as a full disk.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from symphony.core.errors import SymphonyError
+
+STATUS_BY_CODE: Final[Mapping[str, int]] = {
+    "issue_not_found": 404,
+    "not_waiting": 409,
+    "no_open_question": 409,
+    "already_answered": 409,
+    "already_running": 409,
+    "not_running": 409,
+    "target_exists": 409,
+    "id_taken": 409,
+    "issue_ambiguous": 409,
+    "unknown_state": 422,
+    "busy": 503,
+    "draining": 503,
+}
+INVALID_PREFIX: Final = "invalid_"  # invalid_id, invalid_title and whatever a room adds
+
+
+class WebError(SymphonyError):
+    """The listener cannot be opened.
+
+    Codes: `port_in_use`, `port_not_permitted`, `address_unavailable`, `token_required`.
+    """
+
+    code = "web_error"
+
+
+class Refusal(SymphonyError):
+    """A request that is not carried out.
+
+    Attributes:
+        status: of the response.
+        headers: that the status calls for.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, code=code, remedy=remedy)
+        self.status = status
+        self.headers = headers or {}
+
+
+def status_of(error: SymphonyError) -> int:
+    """Return the HTTP status for an error of any room."""
+    if isinstance(error, Refusal):
+        return error.status
+    if error.code.startswith(INVALID_PREFIX):
+        return 422
+    return STATUS_BY_CODE.get(error.code, 500)
+
+
+def error_response(error: SymphonyError) -> web.Response:
+    """Return the error as every endpoint gives it."""
+    headers = error.headers if isinstance(error, Refusal) else {}
+    return json_response({"error": {"code": error.code, "message": str(error)}}, status_of(error), headers)
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a value as JSON in ASCII, which survives any text that a file name may hold."""
+    body = json.dumps(value, allow_nan=False).encode("ascii")
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def method_not_allowed(method: str, path: str, allowed: str) -> Refusal:
+    """Return the refusal of a method that a path does not have."""
+    return Refusal(
+        405,
+        "method_not_allowed",
+        f"{method} is not possible on {path}: use {allowed}.",
+        headers={"Allow": allowed},
+    )
+
+
+def internal_error() -> Refusal:
+    """Return what is said of a defect: nothing that belongs into the log."""
+    return Refusal(
+        500, "internal_error", "Something broke inside symphony.", remedy="Its log file has the details."
+    )

@@ -1,0 +1,257 @@
+"""The JSON of the HTTP API, as pure functions of the core's values [CONTRACT 7.1].
+
+Shapes that scripts and the command line rely on:
+
+- a time is `2026-01-31T12:00:00.000Z`, always UTC with milliseconds; null when there is none;
+- a duration is a number of seconds and its name ends in `seconds`;
+- a usage is `{input_tokens, output_tokens, cached_tokens, total_tokens, cost_usd, seconds,
+  context_used, context_size}`, the last two null when unknown;
+- `state` is `{generated_at, status, status_reason, paused, counts, running[], retrying[],
+  waiting[], blocked[], problems[], totals, rate_limits}`; `counts` and `rate_limits` are objects
+  by name, `totals` is a usage;
+- an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
+  url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
+- a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
+  failures, paused}`; `issue` is null when its file is gone or unreadable.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeAlias
+
+from symphony.core.effect import Audit
+from symphony.core.issue import Issue
+from symphony.core.operations import IssueDetail
+from symphony.core.ports import AttemptRow
+from symphony.core.problem import Problem
+from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+
+Json: TypeAlias = dict[str, Any]
+DEPTH_LIMIT = 20  # of an author's own front matter
+
+
+def time_view(moment: datetime | None) -> str | None:
+    """Return a time in UTC with milliseconds."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_view(duration: timedelta) -> float:
+    """Return a duration in seconds, to the millisecond, never negative."""
+    return max(0.0, round(duration.total_seconds(), 3))
+
+
+def usage_view(usage: Usage) -> Json:
+    """Return what an attempt or an issue has cost."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "total_tokens": usage.tokens,
+        "cost_usd": usage.cost_usd,
+        "seconds": usage.seconds,
+        "context_used": usage.context_used,
+        "context_size": usage.context_size,
+    }
+
+
+def steering_view(steering: SteeringRequest) -> Json:
+    """Return a question and its reply."""
+    return {
+        "id": steering.id,
+        "issue_id": steering.issue_id,
+        "attempt_id": steering.attempt_id,
+        "question": steering.question,
+        "context": steering.context,
+        "asked_at": time_view(steering.asked_at),
+        "open": steering.open,
+        "reply": steering.reply,
+        "replied_at": time_view(steering.replied_at),
+    }
+
+
+def running_view(view: RunningView, now: datetime) -> Json:
+    """Return an attempt that holds a slot."""
+    return {
+        "issue_id": view.issue_id,
+        "identifier": view.identifier,
+        "title": view.title,
+        "state": view.state,
+        "attempt_id": view.attempt_id,
+        "attempt": view.number,
+        "adapter": view.adapter,
+        "phase": view.phase,
+        "turn": view.turn,
+        "max_turns": view.max_turns,
+        "started_at": time_view(view.started_at),
+        "running_seconds": seconds_view(now - view.started_at),
+        "last_event_at": time_view(view.last_event_at),
+        "silent_seconds": seconds_view(now - view.last_event_at),
+        "last_event": view.last_event,
+        "usage": usage_view(view.usage),
+        "stopping": view.stopping,
+    }
+
+
+def retrying_view(view: RetryingView, now: datetime) -> Json:
+    """Return an issue that waits for its next attempt."""
+    return {
+        "issue_id": view.issue_id,
+        "identifier": view.identifier,
+        "kind": view.kind,
+        "due_at": time_view(view.due_at),
+        "due_in_seconds": seconds_view(view.due_at - now),
+        "failures": view.failures,
+        "reason": view.reason,
+    }
+
+
+def waiting_view(view: WaitingView, now: datetime) -> Json:
+    """Return an issue that needs a person."""
+    return {
+        "issue_id": view.issue_id,
+        "identifier": view.identifier,
+        "title": view.title,
+        "reason": view.reason,
+        "waiting_seconds": seconds_view(now - view.steering.asked_at),
+        "steering": steering_view(view.steering),
+    }
+
+
+def blocked_view(view: BlockedView) -> Json:
+    """Return an active issue that is not eligible."""
+    return {
+        "issue_id": view.issue_id,
+        "identifier": view.identifier,
+        "title": view.title,
+        "state": view.state,
+        "code": view.code,
+        "reason": view.reason,
+    }
+
+
+def problem_view(problem: Problem) -> Json:
+    """Return a standing fact that needs a person."""
+    return {
+        "code": problem.code,
+        "where": problem.where,
+        "message": problem.message,
+        "issue_id": problem.issue_id,
+    }
+
+
+def state_view(snapshot: Snapshot) -> Json:
+    """Return the whole picture."""
+    now = snapshot.generated_at
+    return {
+        "generated_at": time_view(now),
+        "status": snapshot.status,
+        "status_reason": snapshot.status_reason,
+        "paused": snapshot.paused,
+        "counts": dict(snapshot.counts),
+        "running": [running_view(view, now) for view in snapshot.running],
+        "retrying": [retrying_view(view, now) for view in snapshot.retrying],
+        "waiting": [waiting_view(view, now) for view in snapshot.waiting],
+        "blocked": [blocked_view(view) for view in snapshot.blocked],
+        "problems": [problem_view(problem) for problem in snapshot.problems],
+        "totals": usage_view(snapshot.totals),
+        "rate_limits": {adapter: time_view(until) for adapter, until in snapshot.rate_limits.items()},
+    }
+
+
+def issue_summary_view(issue: Issue) -> Json:
+    """Return an issue as lists show it, without its text."""
+    return {
+        "id": issue.id,
+        "identifier": issue.identifier,
+        "title": issue.title,
+        "state": issue.state,
+        "priority": issue.priority,
+        "labels": list(issue.labels),
+        "blocked_by": list(issue.blocked_by),
+        "branch_name": issue.branch_name,
+        "url": issue.url,
+        "created_at": time_view(issue.created_at),
+        "updated_at": time_view(issue.updated_at),
+        "path": str(issue.path),
+    }
+
+
+def issue_view(issue: Issue) -> Json:
+    """Return an issue with all that its file says."""
+    return {
+        **issue_summary_view(issue),
+        "description": issue.description,
+        "revision": issue.revision,
+        "extra": plain_value(issue.extra),
+    }
+
+
+def attempt_view(row: AttemptRow) -> Json:
+    """Return an attempt as the store keeps it."""
+    return {
+        "id": row.id,
+        "issue_id": row.issue_id,
+        "attempt": row.number,
+        "adapter": row.adapter,
+        "sandbox": row.sandbox,
+        "started_at": time_view(row.started_at),
+        "ended_at": time_view(row.ended_at),
+        "running_seconds": None if row.ended_at is None else seconds_view(row.ended_at - row.started_at),
+        "outcome": row.outcome,
+        "message": row.message,
+        "turns": row.turns,
+        "session_id": row.session_id,
+        "usage": usage_view(row.usage),
+    }
+
+
+def audit_view(audit: Audit) -> Json:
+    """Return one decision with its reason."""
+    return {
+        "at": time_view(audit.at),
+        "issue_id": audit.issue_id,
+        "decision": audit.decision,
+        "reason": audit.reason,
+    }
+
+
+def detail_view(detail: IssueDetail) -> Json:
+    """Return all that is known of one issue."""
+    return {
+        "issue_id": detail.issue_id,
+        "issue": None if detail.issue is None else issue_view(detail.issue),
+        "standing": detail.standing,
+        "attempts": [attempt_view(row) for row in detail.attempts],
+        "steering": [steering_view(steering) for steering in detail.steering],
+        "audit": [audit_view(audit) for audit in detail.audit],
+        "run_log": str(detail.run_log),
+        "last_handoff": detail.last_handoff,
+        "failures": detail.failures,
+        "paused": detail.paused,
+    }
+
+
+def plain_value(value: Any, depth: int = 0) -> Any:
+    """Return whatever YAML can produce as something that JSON can hold."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case datetime():
+            return time_view(value if value.tzinfo else value.replace(tzinfo=UTC))
+        case date():
+            return value.isoformat()
+        case _ if depth >= DEPTH_LIMIT:
+            return "…"
+        case Mapping():
+            return {str(key): plain_value(each, depth + 1) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain_value(each, depth + 1) for each in value]
+        case _:
+            return str(value)
