@@ -1,0 +1,199 @@
+"""One SQLite connection in one thread of its own, so that the event loop never waits for a disk."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from symphony.store.errors import (
+    StoreError,
+    store_busy,
+    store_closed,
+    store_corrupt,
+    store_failed,
+    store_full,
+    store_missing,
+)
+from symphony.store.rows import Row
+from symphony.store.schema import STEPS, Step, migrate, require_newest, sync, version_of
+
+BUSY_TIMEOUT = 5.0  # seconds; a person's database browser holds a lock for far less
+
+Result = TypeVar("Result")
+
+
+class Database:
+    """A connection and its thread.
+
+    Cancellation: a call that is cancelled has happened in full or not at all.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="symphony-store")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self, steps: Sequence[Step] = STEPS) -> None:
+        """Open the file for writing, made if it is not there, checked and migrated.
+
+        Raises:
+            StoreError: `store_*`.
+        """
+        await self._call(lambda: self._open(steps))
+
+    async def open_read_only(self) -> None:
+        """Open an existing file, whoever else writes it, and never change it.
+
+        Raises:
+            StoreError: `store_missing`, `store_too_old` and the others.
+        """
+        await self._call(self._open_read_only)
+
+    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Return what the query finds in one consistent state of the database.
+
+        Raises:
+            StoreError: `store_*`; `store_corrupt` also for a row that cannot be understood.
+        """
+
+        def run() -> Result:
+            connection = self._open_connection()
+            try:
+                return _in_transaction(connection, "BEGIN", query)
+            except (ValueError, LookupError, TypeError) as error:
+                raise store_corrupt(self.path, f"a row cannot be understood: {error}") from error
+
+        return await self._call(run)
+
+    async def write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Make a change in one transaction; return when it would survive power loss.
+
+        Raises:
+            StoreError: `store_*`; nothing of the change was written then.
+        """
+        return await self._call(lambda: _in_transaction(self._open_connection(), "BEGIN IMMEDIATE", change))
+
+    async def close(self) -> None:
+        """Close the file and end the thread; repeating it does nothing."""
+        with suppress(StoreError):
+            await asyncio.shield(self._call(self._close))
+        self._thread.shutdown(wait=False)
+
+    async def _call(self, function: Callable[[], Result]) -> Result:
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._thread, function)
+        except RuntimeError:  # the executor's word for being shut down
+            raise store_closed(self.path) from None
+        try:
+            return await future
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        except OSError as error:
+            raise store_failed(self.path, str(error)) from error
+
+    def _open(self, steps: Sequence[Step]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            # made here and not by SQLite, whose mode would let others read questions and replies
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            sync(self.path.parent)
+        connection = self._connect(f"{self.path.absolute().as_uri()}?mode=rw")
+        try:
+            version_of(connection, self.path, len(steps))
+            self._check(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            migrate(connection, self.path, steps)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        finding: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if finding != "ok":
+            raise store_corrupt(self.path, finding)
+
+    def _open_read_only(self) -> None:
+        if not self.path.exists():
+            raise store_missing(self.path)
+        connection = self._connect(f"{self.path.absolute().as_uri()}?mode=ro")
+        try:
+            require_newest(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _connect(self, uri: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection.row_factory = _readable
+        return connection
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise store_closed(self.path)
+        return self._connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _translated(self, error: sqlite3.Error) -> StoreError:
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the primary code of an extended one
+            case sqlite3.SQLITE_FULL:
+                return store_full(self.path)
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return store_busy(self.path, BUSY_TIMEOUT)
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return store_corrupt(self.path, str(error))
+            case _:
+                return store_failed(self.path, str(error))
+
+
+def execute(connection: sqlite3.Connection, statement: str, values: Row = ()) -> sqlite3.Cursor:
+    """Run a statement; text that UTF-8 has no form for is kept as bytes, which read back as that text.
+
+    Agents may say, and file names may hold, lone surrogates.
+    """
+    try:
+        return connection.execute(statement, values)
+    except UnicodeEncodeError:
+        return connection.execute(statement, tuple(_storable(value) for value in values))
+
+
+def _storable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def _readable(_cursor: sqlite3.Cursor, row: Row) -> Row:
+    if bytes in map(type, row):
+        return tuple(
+            value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value for value in row
+        )
+    return row
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, begin: str, body: Callable[[sqlite3.Connection], Result]
+) -> Result:
+    connection.execute(begin)
+    try:
+        result = body(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return result

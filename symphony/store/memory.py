@@ -1,0 +1,299 @@
+"""The store without a disk, for the engine's tests and for simulations: deterministic, no threads.
+
+It makes the same promises as the durable one: what a call has returned from survives `crash`,
+and what a failed call was to change has not changed.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from symphony.core.claim import IssueRecord, Running, Waiting
+from symphony.core.effect import Audit
+from symphony.core.handoff import Completion, Handoff
+from symphony.core.outcome import Outcome
+from symphony.core.ports import AttemptRow, Changes, Intent, Memory
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+from symphony.store.errors import (
+    StoreError,
+    already_answered,
+    attempt_exists,
+    attempt_unknown,
+    completion_open,
+    intent_unknown,
+    no_open_question,
+    steering_exists,
+    steering_open,
+    steering_unknown,
+    store_busy,
+    store_closed,
+    store_failed,
+    store_full,
+)
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow, json_text, outcome_message
+
+WHERE = "in memory"
+
+Failure = Literal["store_full", "store_busy", "store_failed"]
+
+
+@dataclass(slots=True)
+class _Trail:
+    count: int = 0
+    entries: list[Audit] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Disk:
+    """All that is committed."""
+
+    installation_id: str
+    records: dict[str, IssueRecord] = field(default_factory=dict)
+    attempts: dict[str, AttemptRow] = field(default_factory=dict)
+    steering: dict[str, SteeringRequest] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    accepted: dict[str, Completion] = field(default_factory=dict)
+    delivered: dict[str, tuple[Completion, HandoffRow]] = field(default_factory=dict)
+    intents: dict[int, Intent] = field(default_factory=dict)
+    fulfilled: set[int] = field(default_factory=set)
+    audit: dict[str | None, _Trail] = field(default_factory=dict)
+    paused: bool = False
+    adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """A store that ends with the process, unless it crashes first."""
+
+    def __init__(self, installation_id: str = "00000000-0000-4000-8000-000000000000") -> None:
+        self._disk = _Disk(installation_id)
+        self._failure: StoreError | None = None
+        self._closed = False
+
+    def crash(self) -> "MemoryStore":
+        """Return what the next process finds; this one answers nothing any more."""
+        self._closed = True
+        heir = MemoryStore()
+        heir._disk = self._disk
+        return heir
+
+    def fail_next_write(self, failure: Failure = "store_full") -> None:
+        """Let the next write change nothing and raise this failure; the one after it works."""
+        errors = {
+            "store_full": store_full(WHERE),
+            "store_busy": store_busy(WHERE, 5.0),
+            "store_failed": store_failed(WHERE, "disk I/O error"),
+        }
+        self._failure = errors[failure]
+
+    async def load(self) -> Memory:
+        """Return what the last run left."""
+        disk = await self._reading()
+        records = {
+            issue_id: replace(record, claim=self._restored(record))
+            for issue_id, record in disk.records.items()
+        }
+        for completion in disk.accepted.values():
+            record = records.get(completion.issue_id, IssueRecord(completion.issue_id))
+            records[completion.issue_id] = replace(record, completion=completion)
+        return Memory(
+            records=records,
+            open_intents=tuple(intent for intent in disk.intents.values() if intent.id not in disk.fulfilled),
+            interrupted=tuple(row for row in disk.attempts.values() if row.ended_at is None),
+            steering={
+                request.issue_id: request for request in disk.steering.values() if request.id not in disk.used
+            },
+            paused=disk.paused,
+            adapter_pauses=dict(disk.adapter_pauses),
+        )
+
+    async def apply(self, changes: Changes) -> None:
+        """Write one decision; a record's completion is not part of it."""
+        disk = await self._writing()
+        for record in changes.records:
+            claim = None if isinstance(record.claim, Running) else record.claim
+            if isinstance(claim, Waiting):
+                claim = Waiting(claim.steering)
+            disk.records[record.issue_id] = replace(record, claim=claim, completion=None)
+        for entry in changes.audit:
+            trail = disk.audit.setdefault(entry.issue_id, _Trail())
+            trail.count += 1
+            trail.entries.append(entry)
+            if trail.count % AUDIT_SLACK == 0:
+                del trail.entries[:-AUDIT_KEPT]
+        if changes.paused is not None:
+            disk.paused = changes.paused
+        if changes.adapter_pauses is not None:
+            disk.adapter_pauses = dict(changes.adapter_pauses)
+
+    async def attempt_started(self, row: AttemptRow) -> None:
+        """Insert an attempt."""
+        disk = await self._writing()
+        if row.id in disk.attempts:
+            raise attempt_exists(row.id)
+        disk.attempts[row.id] = row
+
+    async def attempt_ended(
+        self, attempt_id: str, at: datetime, outcome: Outcome, turns: int, usage: Usage
+    ) -> None:
+        """Record how an attempt ended; the first end counts."""
+        disk = await self._writing()
+        row = self._attempt(attempt_id)
+        if row.ended_at is None:
+            disk.attempts[attempt_id] = replace(
+                row,
+                ended_at=at,
+                outcome=outcome.code,
+                message=outcome_message(outcome),
+                turns=turns,
+                usage=usage,
+            )
+
+    async def session_opened(self, attempt_id: str, session_id: str) -> None:
+        """Record the agent's name for the session."""
+        disk = await self._writing()
+        disk.attempts[attempt_id] = replace(self._attempt(attempt_id), session_id=session_id)
+
+    async def intend(
+        self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]
+    ) -> int:
+        """Record that an effect is about to happen; return the intent's id."""
+        disk = await self._writing()
+        intent_id = len(disk.intents) + 1
+        as_stored = json.loads(json_text(detail))
+        disk.intents[intent_id] = Intent(intent_id, at, issue_id, attempt_id, action, as_stored)
+        return intent_id
+
+    async def fulfil(self, intent_id: int, at: datetime, result: str, detail: Mapping[str, Any]) -> None:  # noqa: ARG002 - nothing reads results
+        """Record that the effect ended."""
+        disk = await self._writing()
+        if intent_id not in disk.intents:
+            raise intent_unknown(intent_id)
+        disk.fulfilled.add(intent_id)
+
+    async def accept_completion(self, completion: Completion) -> Completion:
+        """Store an accepted `mark_done` once; return the one that is stored for this attempt."""
+        disk = await self._writing()
+        if completion.attempt_id in disk.delivered:
+            return disk.delivered[completion.attempt_id][0]
+        stored = disk.accepted.setdefault(completion.issue_id, completion)
+        if stored.attempt_id != completion.attempt_id:
+            raise completion_open(completion.issue_id, stored.attempt_id)
+        return stored
+
+    async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
+        """Forget a completion whose checks failed."""
+        disk = await self._writing()
+        stored = disk.accepted.get(issue_id)
+        if stored is not None and stored.attempt_id == attempt_id:
+            del disk.accepted[issue_id]
+
+    async def complete_handoff(self, completion: Completion, handoff: Handoff, at: datetime) -> None:
+        """Record that the completion was handed over; the first time counts."""
+        disk = await self._writing()
+        if completion.attempt_id in disk.delivered:
+            return
+        stored = disk.accepted.get(completion.issue_id)
+        if stored is not None and stored.attempt_id == completion.attempt_id:
+            completion = disk.accepted.pop(completion.issue_id)
+        row = HandoffRow(completion.issue_id, completion.attempt_id, completion.title, at, handoff)
+        disk.delivered[completion.attempt_id] = (completion, row)
+        record = disk.records.get(completion.issue_id, IssueRecord(completion.issue_id))
+        disk.records[completion.issue_id] = replace(record, last_handoff=handoff.note)
+
+    async def ask(self, steering: SteeringRequest) -> None:
+        """Store a question."""
+        disk = await self._writing()
+        if any(known.open for known in self._asked(steering.issue_id)):
+            raise steering_open(steering.issue_id)
+        if steering.id in disk.steering:
+            raise steering_exists(steering.id)
+        disk.steering[steering.id] = steering
+
+    async def reply(self, issue_id: str, reply: str, at: datetime) -> SteeringRequest:
+        """Answer the issue's open question."""
+        disk = await self._writing()
+        asked = self._asked(issue_id)
+        for known in asked:
+            if known.open:
+                disk.steering[known.id] = replace(known, reply=reply, replied_at=at)
+                return disk.steering[known.id]
+        if asked and asked[-1].id not in disk.used:
+            raise already_answered(asked[-1])
+        raise no_open_question(issue_id)
+
+    async def reply_used(self, steering_id: str, at: datetime) -> None:  # noqa: ARG002 - nothing reads the time
+        """Record that an attempt has had the reply."""
+        disk = await self._writing()
+        steering = disk.steering.get(steering_id)
+        if steering is None or steering.open:
+            raise steering_unknown(steering_id)
+        disk.used.add(steering_id)
+
+    async def steering_of(self, issue_id: str) -> tuple[SteeringRequest, ...]:
+        """Return the issue's questions, oldest first."""
+        await self._reading()
+        return self._asked(issue_id)
+
+    async def open_steering(self) -> tuple[SteeringRequest, ...]:
+        """Return all open questions, oldest first."""
+        disk = await self._reading()
+        return tuple(request for request in disk.steering.values() if request.open)
+
+    async def attempts_of(self, issue_id: str) -> tuple[AttemptRow, ...]:
+        """Return the issue's attempts, oldest first."""
+        disk = await self._reading()
+        return tuple(row for row in disk.attempts.values() if row.issue_id == issue_id)
+
+    async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:
+        """Return the latest decisions on an issue, newest first."""
+        disk = await self._reading()
+        return tuple(disk.audit.get(issue_id, _Trail()).entries[::-1][:limit])
+
+    async def recent_handoffs(self, limit: int) -> tuple[HandoffRow, ...]:
+        """Return the latest finished handoffs, newest first."""
+        disk = await self._reading()
+        newest_last = sorted((row for _, row in disk.delivered.values()), key=lambda row: row.at)
+        return tuple(newest_last[::-1][:limit])
+
+    async def totals(self) -> Usage:
+        """Return what all ended attempts on all issues have cost together."""
+        total = Usage()
+        for row in (await self._reading()).attempts.values():
+            total = total.plus(row.usage)
+        return total
+
+    async def installation_id(self) -> str:
+        """Return the name that this store got when it was made."""
+        return (await self._reading()).installation_id
+
+    async def _reading(self) -> _Disk:
+        await asyncio.sleep(0)  # the durable store always gives way here, and so do its users
+        if self._closed:
+            raise store_closed(WHERE)
+        return self._disk
+
+    async def _writing(self) -> _Disk:
+        disk = await self._reading()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        return disk
+
+    def _attempt(self, attempt_id: str) -> AttemptRow:
+        row = self._disk.attempts.get(attempt_id)
+        if row is None:
+            raise attempt_unknown(attempt_id)
+        return row
+
+    def _asked(self, issue_id: str) -> tuple[SteeringRequest, ...]:
+        return tuple(request for request in self._disk.steering.values() if request.issue_id == issue_id)
+
+    def _restored(self, record: IssueRecord) -> Any:
+        if isinstance(record.claim, Waiting):
+            known = record.claim.steering
+            return Waiting(self._disk.steering.get(known.id, known))
+        return record.claim

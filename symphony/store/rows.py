@@ -1,0 +1,323 @@
+"""Values as rows and rows as values; what goes in comes out equal."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, assert_never
+
+from symphony.core.claim import Claim, Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.effect import Audit
+from symphony.core.handoff import Completion, Handoff
+from symphony.core.outcome import (
+    Delivered,
+    Failed,
+    Outcome,
+    RateLimited,
+    Released,
+    Stopped,
+    TurnsExhausted,
+)
+from symphony.core.ports import AttemptRow, Intent
+from symphony.core.steering import SteeringRequest
+from symphony.core.usage import Usage
+
+Row = tuple[Any, ...]
+
+AUDIT_KEPT = 200  # decisions on one issue; enough to read how it came to where it is
+AUDIT_SLACK = 50  # pruning once in so many decisions costs nothing that can be measured
+
+NO_USAGE = Usage()
+USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
+STEERING_FIELDS = tuple(SteeringRequest.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRow:
+    """One finished handoff, for the surfaces.
+
+    Attributes:
+        title: as the agent gave it with `mark_done`.
+        at: when it was handed over.
+    """
+
+    issue_id: str
+    attempt_id: str
+    title: str
+    at: datetime
+    handoff: Handoff
+
+
+def instant_text(at: datetime) -> str:
+    """Return an aware time as ISO 8601 in UTC with microseconds; texts sort as the times do.
+
+    Raises:
+        ValueError: the time is naive.
+    """
+    if at.tzinfo is None:
+        raise ValueError(f"a naive time cannot be stored: {at!r}")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def optional_instant_text(at: datetime | None) -> str | None:
+    """Return the text, or None for None."""
+    return None if at is None else instant_text(at)
+
+
+def optional_instant(text: str | None) -> datetime | None:
+    """Return the time, or None for None."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def json_text(value: Any) -> str:
+    """Return compact JSON; what JSON cannot hold becomes its text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def usage_text(usage: Usage) -> str:
+    """Return the figures that are not zero or unknown, as JSON.
+
+    JSON and not columns: an agent reports what it likes, and SQLite's integers end at 64 bits.
+    """
+    return json_text(
+        {
+            name: getattr(usage, name)
+            for name in USAGE_FIELDS
+            if getattr(usage, name) != getattr(NO_USAGE, name)
+        }
+    )
+
+
+def usage_of(text: str) -> Usage:
+    """Return the figures that `usage_text` wrote."""
+    return NO_USAGE if text == "{}" else Usage(**json.loads(text))
+
+
+def record_row(record: IssueRecord) -> Row:
+    """Return the columns of `issue_records`, in order."""
+    claim, detail = claim_columns(record.claim)
+    return (
+        record.issue_id,
+        claim,
+        detail,
+        record.failures,
+        json_text(record.failure_reasons),
+        int(record.paused),
+        record.attempts,
+        usage_text(record.usage),
+        record.last_handoff,
+    )
+
+
+def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) -> IssueRecord:
+    """Return the record without its completion, which has a table of its own.
+
+    Args:
+        row: the columns of `issue_records`, in order.
+        newest: returns the steering request as it is now, as a reply comes after the claim.
+    """
+    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff = row
+    return IssueRecord(
+        issue_id=issue_id,
+        claim=None if claim is None else claim_of(claim, json.loads(detail), newest),
+        failures=failures,
+        failure_reasons=() if reasons == "[]" else tuple(json.loads(reasons)),
+        paused=bool(paused),
+        attempts=attempts,
+        usage=usage_of(usage),
+        last_handoff=last_handoff,
+    )
+
+
+def claim_columns(claim: Claim | None) -> tuple[str | None, str | None]:
+    """Return the kind and its JSON; a running attempt leaves no claim, its row in `attempts` tells."""
+    match claim:
+        case None | Running():
+            return None, None
+        case Waiting(steering=steering):
+            return "waiting", json_text(steering_map(steering))
+        case Retrying(due_at=due_at, reason=reason):
+            return "retrying", json_text({"due_at": instant_text(due_at), "reason": reason})
+        case Continuing(due_at=due_at, state=state):
+            return "continuing", json_text({"due_at": instant_text(due_at), "state": state})
+        case Parked(at=at, reasons=reasons, revision=revision, by_person=by_person):
+            detail = {
+                "at": instant_text(at),
+                "reasons": reasons,
+                "revision": revision,
+                "by_person": by_person,
+            }
+            return "parked", json_text(detail)
+        case _ as never:
+            assert_never(never)
+
+
+def claim_of(
+    kind: str, detail: Mapping[str, Any], newest: Callable[[SteeringRequest], SteeringRequest]
+) -> Claim:
+    """Return the claim that `claim_columns` wrote.
+
+    Raises:
+        ValueError: the kind is none of those.
+    """
+    match kind:
+        case "waiting":
+            return Waiting(newest(steering_from_map(detail)))
+        case "retrying":
+            return Retrying(datetime.fromisoformat(detail["due_at"]), detail["reason"])
+        case "continuing":
+            return Continuing(datetime.fromisoformat(detail["due_at"]), detail["state"])
+        case "parked":
+            return Parked(
+                datetime.fromisoformat(detail["at"]),
+                tuple(detail["reasons"]),
+                detail["revision"],
+                detail["by_person"],
+            )
+        case _:
+            raise ValueError(f"a claim of the kind {kind!r}")
+
+
+def steering_map(steering: SteeringRequest) -> dict[str, str | None]:
+    """Return the request as JSON can hold it."""
+    return {
+        "id": steering.id,
+        "issue_id": steering.issue_id,
+        "attempt_id": steering.attempt_id,
+        "question": steering.question,
+        "context": steering.context,
+        "asked_at": instant_text(steering.asked_at),
+        "reply": steering.reply,
+        "replied_at": optional_instant_text(steering.replied_at),
+    }
+
+
+def steering_from_map(detail: Mapping[str, Any]) -> SteeringRequest:
+    """Return the request that `steering_map` wrote."""
+    return steering_of_row(tuple(detail[name] for name in STEERING_FIELDS))
+
+
+def steering_row(steering: SteeringRequest) -> Row:
+    """Return the first columns of `steering` after `seq`, in order."""
+    return tuple(steering_map(steering).values())
+
+
+def steering_of_row(row: Row) -> SteeringRequest:
+    """Return the request of those columns."""
+    steering_id, issue_id, attempt_id, question, context, asked_at, reply, replied_at = row
+    return SteeringRequest(
+        id=steering_id,
+        issue_id=issue_id,
+        attempt_id=attempt_id,
+        question=question,
+        context=context,
+        asked_at=datetime.fromisoformat(asked_at),
+        reply=reply,
+        replied_at=optional_instant(replied_at),
+    )
+
+
+def attempt_of(row: Row) -> AttemptRow:
+    """Return the attempt of the columns of `attempts` after `seq`, and of its usage if it has one."""
+    attempt_id, issue_id, number, adapter, sandbox, started_at, ended_at, *rest = row
+    outcome, message, turns, session_id, usage = rest
+    return AttemptRow(
+        id=attempt_id,
+        issue_id=issue_id,
+        number=number,
+        adapter=adapter,
+        sandbox=sandbox,
+        started_at=datetime.fromisoformat(started_at),
+        ended_at=optional_instant(ended_at),
+        outcome=outcome,
+        message=message,
+        turns=turns,
+        session_id=session_id,
+        usage=NO_USAGE if usage is None else usage_of(usage),
+    )
+
+
+def attempt_columns(row: AttemptRow) -> Row:
+    """Return the columns of `attempts` after `seq`, in order."""
+    return (
+        row.id,
+        row.issue_id,
+        row.number,
+        row.adapter,
+        row.sandbox,
+        instant_text(row.started_at),
+        optional_instant_text(row.ended_at),
+        row.outcome,
+        row.message,
+        row.turns,
+        row.session_id,
+    )
+
+
+def outcome_message(outcome: Outcome) -> str:
+    """Return the sentence that is kept with an ended attempt."""
+    match outcome:
+        case Delivered(handoff=handoff):
+            return handoff.note
+        case Failed(message=message) | RateLimited(message=message):
+            return message
+        case TurnsExhausted(turns=turns, progressed=progressed):
+            return f"All {turns} turns were used, {'with' if progressed else 'without'} progress."
+        case Stopped(handoff=handoff):
+            return "" if handoff is None else handoff.note
+        case Released():
+            return ""
+        case _ as never:
+            assert_never(never)
+
+
+def completion_of(row: Row) -> Completion:
+    """Return the completion of (issue_id, attempt_id, title, summary, accepted_at)."""
+    issue_id, attempt_id, title, summary, accepted_at = row
+    return Completion(issue_id, attempt_id, title, summary, datetime.fromisoformat(accepted_at))
+
+
+def completion_columns(completion: Completion) -> Row:
+    """Return (issue_id, attempt_id, title, summary, accepted_at)."""
+    return (
+        completion.issue_id,
+        completion.attempt_id,
+        completion.title,
+        completion.summary,
+        instant_text(completion.accepted_at),
+    )
+
+
+def handoff_text(handoff: Handoff) -> str:
+    """Return the handoff as JSON."""
+    return json_text(
+        {
+            "kind": handoff.kind,
+            "note": handoff.note,
+            "patch": None if handoff.patch is None else str(handoff.patch),
+            "url": handoff.url,
+            "head_commit": handoff.head_commit,
+        }
+    )
+
+
+def handoff_row(row: Row) -> HandoffRow:
+    """Return the handoff of (issue_id, attempt_id, title, delivered_at, handoff)."""
+    issue_id, attempt_id, title, at, text = row
+    fields = json.loads(text)
+    patch = fields.pop("patch")
+    handoff = Handoff(**fields, patch=None if patch is None else Path(patch))
+    return HandoffRow(issue_id, attempt_id, title, datetime.fromisoformat(at), handoff)
+
+
+def intent_of(row: Row) -> Intent:
+    """Return the intent of the first columns of `journal`."""
+    intent_id, at, issue_id, attempt_id, action, detail = row
+    return Intent(intent_id, datetime.fromisoformat(at), issue_id, attempt_id, action, json.loads(detail))
+
+
+def audit_of_row(row: Row) -> Audit:
+    """Return the decision of (at, issue_id, decision, reason)."""
+    at, issue_id, decision, reason = row
+    return Audit(datetime.fromisoformat(at), issue_id, decision, reason)
