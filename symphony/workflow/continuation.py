@@ -1,0 +1,124 @@
+"""The texts of an attempt's later turns, and what a new attempt is told of the ones before it.
+
+All functions are pure. What agents, people and commands said is quoted line by line and bounded,
+so that it cannot be taken for symphony's own words.
+"""
+
+from collections.abc import Sequence
+
+from symphony.core.issue import Issue
+from symphony.core.ports import AttemptRow, HookResult
+from symphony.core.steering import SteeringRequest
+from symphony.core.text import one_line, plain
+
+DESCRIPTION_LIMIT = 256 * 1024  # characters; an edited issue is sent again as a whole when it fits
+SPEECH_LIMIT = 16 * 1024  # characters of one question, context or reply
+OUTPUT_LIMIT = 8 * 1024  # characters of a failed check's output; its end tells what went wrong
+EARLIER_SHOWN = 5  # attempts and answers; older ones are in the branch, if they left anything
+LISTED = 50  # commits; more are in `git log`
+
+FINISH = (
+    "When all that the issue asks for is committed, call `mark_done` with a title and a summary. "
+    "When you need a person, call `request_human_steering` and stop."
+)
+
+
+def continuation_prompt(issue: Issue, turn: int, max_turns: int, edited: bool) -> str:
+    """Return the guidance for the turn that begins now, counted from 1.
+
+    An issue that was `edited` since the agent was last told is sent again as a whole.
+    """
+    left = max_turns - turn
+    after = "no turn is left after it" if left <= 0 else f"{left} more can follow"
+    name = one_line(issue.identifier)
+    lines = [f"The issue `{name}` is still open. This is turn {turn} of {max_turns}; {after}."]
+    if edited:
+        lines += ["", "A person has edited the issue. It now reads:", "", *_issue(issue)]
+    lines += [
+        "",
+        "Go on from where you are: look at what is missing, do it, and check it. Keep your work committed "
+        "on the current branch.",
+        FINISH,
+    ]
+    return _text(lines)
+
+
+def reply_prompt(steering: SteeringRequest) -> str:
+    """Return the turn that brings a person's answer, with the question and its context."""
+    lines = ["You asked a person:", "", *_quoted(steering.question)]
+    if steering.context.strip():
+        lines += ["", "with this context:", "", *_quoted(steering.context)]
+    lines += ["", "The answer:", "", *_quoted(steering.reply or "")]
+    lines += ["", f"Go on with the issue accordingly. {FINISH}"]
+    return _text(lines)
+
+
+def checks_failed_prompt(results: Sequence[HookResult]) -> str:
+    """Return the turn that says which checks failed after `mark_done`, with the end of their output."""
+    failed = [result for result in results if not result.ok]
+    passed = [one_line(result.name) for result in results if result.ok]
+    count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
+    lines = [f"Your `mark_done` does not count yet: {count}."]
+    for result in failed:
+        ended = (
+            "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
+        )
+        lines += ["", f"{one_line(result.name)} ({ended}):", "", *_quoted_end(result.output)]
+    if passed:
+        lines += ["", f"These pass: {', '.join(passed)}."]
+    lines += ["", "Correct the cause, commit, and call `mark_done` again."]
+    return _text(lines)
+
+
+def earlier_prompt(
+    prompt: str,
+    attempts: Sequence[AttemptRow] = (),
+    steering: Sequence[SteeringRequest] = (),
+    commits: Sequence[str] = (),
+) -> str:
+    """Return a rendered prompt, followed by what is known of earlier attempts; alone if nothing is.
+
+    Attempts, questions and the subjects of commits on the branch all come oldest first.
+    """
+    lines: list[str] = []
+    for row in attempts[-EARLIER_SHOWN:]:
+        said = f": {one_line(row.message)}" if row.message.strip() else ""
+        outcome = (row.outcome or "unknown").replace("_", " ")
+        turns = "1 turn" if row.turns == 1 else f"{row.turns} turns"
+        lines.append(f"- Attempt {row.number} ended after {turns} ({outcome}){said}")
+    if commits:
+        shown = commits[-LISTED:]
+        lines += ["", f"Commits that are on the branch already ({len(commits)}):", ""]
+        lines += [f"- {one_line(subject)}" for subject in shown]
+    for request in steering[-EARLIER_SHOWN:]:
+        lines += ["", "An earlier attempt asked a person:", "", *_quoted(request.question)]
+        answer = request.reply
+        lines += ["", "No answer yet."] if answer is None else ["", "The answer:", "", *_quoted(answer)]
+    if not lines:
+        return prompt
+    heading = ["Earlier attempts worked on this issue in this folder. Build on what they left:", ""]
+    return _text([prompt.rstrip("\n"), "", *heading, *lines[1 if not lines[0] else 0 :]])
+
+
+def _issue(issue: Issue) -> list[str]:
+    title = f"Title: {one_line(issue.title)}"
+    return (
+        [title, "", *_quoted(issue.description, DESCRIPTION_LIMIT)] if issue.description.strip() else [title]
+    )
+
+
+def _quoted(text: str, limit: int = SPEECH_LIMIT) -> list[str]:
+    return [f"> {line}".rstrip() for line in plain(text.strip("\n"), limit).split("\n")]
+
+
+def _quoted_end(output: str) -> list[str]:
+    cleaned = plain(output.rstrip("\n"), len(output) + 1)
+    if not cleaned.strip():
+        return ["> (no output)"]
+    if len(cleaned) > OUTPUT_LIMIT:
+        cleaned = f"… (the start is left out)\n{cleaned[-OUTPUT_LIMIT:]}"
+    return _quoted(cleaned, OUTPUT_LIMIT * 2)
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"

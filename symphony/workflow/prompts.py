@@ -1,0 +1,43 @@
+"""The engine's port to all texts that an agent is given."""
+
+from collections.abc import Sequence
+
+from symphony.core.issue import Issue
+from symphony.core.ports import Earlier, HookResult, Workspace
+from symphony.core.steering import SteeringRequest
+from symphony.core.workflow import Workflow
+from symphony.workflow.continuation import (
+    checks_failed_prompt,
+    continuation_prompt,
+    earlier_prompt,
+    reply_prompt,
+)
+from symphony.workflow.prompt import render_prompt
+
+
+class LiquidPrompts:
+    """Texts from the workflow's template and from this package; holds no state."""
+
+    def first(
+        self, workflow: Workflow, issue: Issue, number: int, workspace: Workspace, earlier: Earlier
+    ) -> str:
+        """Render the workflow's prompt, with what is known of earlier attempts after it.
+
+        Raises:
+            WorkflowError: `template_parse_error`, `template_render_error`.
+        """
+        place = {"path": str(workspace.path), "branch": workspace.branch, "base": workspace.base}
+        rendered = render_prompt(workflow, issue, number if number > 1 else None, place)
+        return earlier_prompt(rendered, earlier.attempts, earlier.steering)
+
+    def continuation(self, issue: Issue, turn: int, max_turns: int, *, edited: bool) -> str:
+        """Return short guidance for a later turn; the whole issue again when it was edited."""
+        return continuation_prompt(issue, turn, max_turns, edited)
+
+    def reply(self, steering: SteeringRequest) -> str:
+        """Return the turn that carries a person's answer, with question and context."""
+        return reply_prompt(steering)
+
+    def checks_failed(self, results: Sequence[HookResult]) -> str:
+        """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
+        return checks_failed_prompt(results)

@@ -1,0 +1,191 @@
+"""What the front matter must satisfy beyond the type of each key.
+
+Each rule is a pure function from settings to what is wrong; it names the keys that it reads, and
+is skipped while one of them has a problem of its own.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from symphony.core.settings import Settings
+from symphony.core.states import StateRole, state_key
+from symphony.workflow.document import KeyPath
+from symphony.workflow.words import meant, one_of
+
+ADAPTERS = ("claude", "codex", "opencode", "demo")
+NAME_BYTES = 255  # what common file systems take for one folder's name
+
+Finding: TypeAlias = tuple[KeyPath, str]
+Rule: TypeAlias = Callable[[Settings], Iterator[Finding]]
+
+ACTIVE: KeyPath = ("tracker", "active_states")
+TERMINAL: KeyPath = ("tracker", "terminal_states")
+STATES: KeyPath = ("states",)
+STATE_KEYS = (STATES, ACTIVE, TERMINAL)
+
+
+def broken_rules(settings: Settings, broken: frozenset[KeyPath]) -> Iterator[Finding]:
+    """Yield what is wrong between keys, leaving out rules that read a key in `broken`."""
+    for reads, rule in RULES:
+        if not any(_touch(path, key) for path in broken for key in reads):
+            yield from rule(settings)
+
+
+def _touch(one: KeyPath, other: KeyPath) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _named_states(settings: Settings) -> list[tuple[KeyPath, str, StateRole]]:
+    if settings.states is not None:
+        return [((*STATES, name), name, state.role) for name, state in settings.states.items()]
+    named: list[tuple[KeyPath, str, StateRole]] = [
+        ((*ACTIVE, i), name, StateRole.ACTIVE) for i, name in enumerate(settings.tracker.active_states)
+    ]
+    terminal = enumerate(settings.tracker.terminal_states)
+    ended: list[tuple[KeyPath, str, StateRole]] = [
+        ((*TERMINAL, i), name, StateRole.TERMINAL) for i, name in terminal
+    ]
+    # the second of two lists is blamed for a clash, and that should be one which the file has
+    return named + ended if "terminal_states" in settings.tracker.model_fields_set else ended + named
+
+
+def _roles(settings: Settings) -> Iterator[Finding]:
+    roles = {role for _, _, role in _named_states(settings)}
+    for role, key in ((StateRole.ACTIVE, ACTIVE), (StateRole.TERMINAL, TERMINAL)):
+        if role in roles:
+            continue
+        if settings.states is None:
+            yield key, f"found an empty list; allowed: at least one {role.value} state."
+        else:
+            yield STATES, f"found no state with `role: {role.value}`; allowed: at least one."
+
+
+def _state_names(settings: Settings) -> Iterator[Finding]:
+    seen: dict[str, tuple[KeyPath, str]] = {}
+    for path, name, _ in _named_states(settings):
+        fault = _folder_fault(name)
+        if fault:
+            yield path, f'found "{name}"; a state names a folder, so {fault}.'
+            continue
+        key = state_key(name)
+        if key in seen:
+            other_path, other = seen[key]
+            where = "terminal_states" if other_path[:2] == TERMINAL else "active_states"
+            if settings.states is None and other_path[:2] != path[:2]:
+                yield path, f'found "{name}", which {where} has too; a state is active or terminal.'
+            else:
+                yield path, f'found "{name}" beside "{other}"; names must differ in more than case.'
+        seen.setdefault(key, (path, name))
+
+
+def _folder_fault(name: str) -> str | None:
+    if not name.strip():
+        return "it must not be blank"
+    if "/" in name:
+        return "it must not contain `/`"
+    if name.strip().startswith("."):
+        return "it must not start with a dot"
+    if not name.isprintable():
+        return "it must not contain control characters"
+    if len(name.encode()) > NAME_BYTES:
+        return f"it must have at most {NAME_BYTES} bytes"
+    return None
+
+
+def _transitions(settings: Settings) -> Iterator[Finding]:
+    for name, state in (settings.states or {}).items():
+        for number, target in enumerate(state.allowed_transitions or ()):
+            yield from _known_state(settings, (*STATES, name, "allowed_transitions", number), target)
+
+
+def _slots_by_state(settings: Settings) -> Iterator[Finding]:
+    for name in settings.agent.max_concurrent_agents_by_state:
+        yield from _known_state(settings, ("agent", "max_concurrent_agents_by_state", name), name)
+
+
+def _known_state(settings: Settings, path: KeyPath, name: str) -> Iterator[Finding]:
+    table = settings.state_table()
+    if table.canonical(name) is None:
+        hint = meant(name, table.names)
+        yield path, f'found the unknown state "{name}"; allowed: {one_of(table.names)}.{hint}'
+
+
+def _adapters(settings: Settings) -> Iterator[Finding]:
+    if settings.acp.command is not None:
+        return
+    named: list[tuple[KeyPath, str]] = [(("acp", "adapter"), settings.acp.adapter)]
+    for name, state in (settings.states or {}).items():
+        if state.adapter is not None:
+            named.append(((*STATES, name, "adapter"), state.adapter))
+    for path, adapter in named:
+        if adapter not in ADAPTERS:
+            message = f'found the unknown adapter "{adapter}"; allowed: {one_of(ADAPTERS)}'
+            yield path, f"{message}, or any name when acp.command is set.{meant(adapter, ADAPTERS)}"
+
+
+def _listener(settings: Settings) -> Iterator[Finding]:
+    server = settings.server
+    if server.token is not None and not server.token.strip():
+        yield ("server", "token"), "found a blank token; allowed: text or null."
+    elif not is_loopback(server.host) and server.token is None:
+        message = f'found "{server.host}" without server.token; allowed: a loopback address such as 127.0.0.1'
+        yield ("server", "host"), f"{message}, or any address together with server.token."
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a listener at this address."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _endpoint_url(settings: Settings) -> Iterator[Finding]:
+    url = settings.mcp.host_url
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/")
+    except ValueError:
+        fits = False
+    if not fits:
+        yield (
+            ("mcp", "host_url"),
+            f'found "{url}"; allowed: a URL without a path, such as http://10.0.0.1:8080.',
+        )
+
+
+def _image(settings: Settings) -> Iterator[Finding]:
+    if settings.smolvm.image is not None and settings.smolvm.from_ is not None:
+        yield ("smolvm", "from"), "found beside smolvm.image; allowed: one of the two."
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    issues, workspaces = settings.tracker.root, settings.workspace.root
+    if _within(workspaces, issues) or _within(issues, workspaces):
+        message = f'found "{workspaces}" and "{issues}" for tracker.root'
+        yield ("workspace", "root"), f"{message}; allowed: two folders, neither inside the other."
+
+
+def _within(inner: Path, outer: Path) -> bool:
+    return inner == outer or outer in inner.parents
+
+
+RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
+    (STATE_KEYS, _roles),
+    (STATE_KEYS, _state_names),
+    (STATE_KEYS, _transitions),
+    ((*STATE_KEYS, ("agent", "max_concurrent_agents_by_state")), _slots_by_state),
+    ((("acp", "adapter"), ("acp", "command"), STATES), _adapters),
+    ((("server", "host"), ("server", "token")), _listener),
+    ((("mcp", "host_url"),), _endpoint_url),
+    ((("smolvm", "image"), ("smolvm", "from")), _image),
+    ((("tracker", "root"), ("workspace", "root")), _folders),
+)
