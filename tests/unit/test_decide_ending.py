@@ -1,0 +1,210 @@
+"""What follows when an attempt ends [CONTRACT 4.4-4.6]."""
+
+import pytest
+
+from symphony.core.claim import Continuing, Parked, Retrying, Running, Waiting
+from symphony.core.effect import StartAttempt, StartDelivery
+from symphony.core.event import (
+    AttemptEnded,
+    AttemptWaits,
+    CompletionAccepted,
+    CompletionWithdrawn,
+    ReplyUsed,
+    SteeringAsked,
+    Ticked,
+)
+from symphony.core.handoff import Completion, Handoff
+from symphony.core.outcome import (
+    Delivered,
+    Failed,
+    RateLimited,
+    Released,
+    Stopped,
+    StopReason,
+    TurnsExhausted,
+)
+from tests.support.world import (
+    NOON,
+    SPENT,
+    after,
+    after_events,
+    make_issue,
+    make_record,
+    make_running,
+    make_state,
+    make_steering,
+)
+
+COMPLETION = Completion("1", "1.1", "Fix it", "Fixed.", NOON)
+PATCH = Handoff("patch", "patch written")
+
+
+def ended(outcome, issue_id="1", attempt_id="1.1"):
+    return AttemptEnded(issue_id, attempt_id, outcome, SPENT)
+
+
+def running_state(*, state="Todo", record=None, **sections):
+    record = record or make_record("1", make_running("1"))
+    return make_state(make_issue("1", state), records=(record,), **sections)
+
+
+def claim_after(state, *events, at=0):
+    return after_events(state, *events, at=at).state.records["1"].claim
+
+
+def test_a_delivery_clears_the_slate():
+    record = make_record(
+        "1", make_running("1"), failures=2, failure_reasons=("a", "b"), completion=COMPLETION
+    )
+    decision = after_events(running_state(state="Done", record=record), ended(Delivered(PATCH)))
+    after_record = decision.state.records["1"]
+    assert (after_record.claim, after_record.failures, after_record.completion) == (None, 0, None)
+    assert (after_record.last_handoff, after_record.usage) == ("patch written", SPENT)
+
+
+def test_a_clean_exit_with_progress_continues_after_a_second_and_forgets_failures():
+    record = make_record("1", make_running("1"), failures=3, failure_reasons=("a",))
+    decision = after_events(running_state(record=record), ended(TurnsExhausted(20, progressed=True)))
+    assert decision.state.records["1"].claim == Continuing(after(1), "Todo")
+    assert decision.state.records["1"].failures == 0
+
+
+def test_a_continuation_does_not_grow_the_backoff():
+    state = running_state()
+    for number in range(1, 6):
+        state = after_events(state, ended(TurnsExhausted(20, True), attempt_id=f"1.{number}")).state
+        state = after_events(state, Ticked(), at=1).state
+    assert claim_after(state, ended(Failed("x", "x"), attempt_id="1.6")).due_at == after(10)
+
+
+def test_fruitless_attempts_are_parked_after_max_failures_with_their_reasons():
+    state = running_state(agent={"max_failures": 3})
+    for number in (1, 2):
+        state = after_events(state, ended(TurnsExhausted(20, False), attempt_id=f"1.{number}")).state
+        assert isinstance(state.records["1"].claim, Continuing)
+        state = after_events(state, Ticked(), at=1).state
+    parked = claim_after(state, ended(TurnsExhausted(20, False), attempt_id="1.3"))
+    assert parked == Parked(NOON, ("20 turns changed nothing",) * 3, "")
+
+
+def test_a_failure_is_retried_with_a_growing_delay_and_then_parked():
+    state, delays = running_state(), []
+    for number in range(1, 5):
+        decision = after_events(state, ended(Failed("git", f"failed {number}"), attempt_id=f"1.{number}"))
+        claim = decision.state.records["1"].claim
+        assert isinstance(claim, Retrying)
+        delays.append((claim.due_at - NOON).total_seconds())
+        state = after_events(decision.state, Ticked(), at=10_000).state
+    assert delays == [10, 20, 40, 80]
+    parked = claim_after(state, ended(Failed("git", "failed 5"), attempt_id="1.5"))
+    assert parked.reasons == tuple(f"failed {n}" for n in range(1, 6))
+
+
+def test_a_parked_issue_is_not_started_again_by_time():
+    record = make_record("1", Parked(NOON, ("x",), ""), failures=5)
+    assert after_events(running_state(record=record), Ticked(), at=1e6).effects == ()
+
+
+def test_a_rate_limit_rests_the_adapter_for_all_issues_and_counts_as_no_failure():
+    state = make_state(
+        make_issue("1"), make_issue("2", blocked_by=("1",)), records=(make_record("1", make_running("1")),)
+    )
+    limited = after_events(state, ended(RateLimited("demo", after(600), "429")))
+    assert limited.state.adapter_pauses == {"demo": after(600)}
+    assert limited.changes.adapter_pauses == {"demo": after(600)}
+    assert limited.state.records["1"].failures == 0
+    assert after_events(limited.state, Ticked(), at=599).effects == ()
+    assert isinstance(after_events(limited.state, Ticked(), at=600).effects[0], StartAttempt)
+
+
+@pytest.mark.parametrize(
+    ("reason", "claim"),
+    [
+        (StopReason.HELD, None),
+        (StopReason.GONE, None),
+        (StopReason.TERMINAL, None),
+        (StopReason.DRAINED, None),
+        (StopReason.CANCELLED, Parked(NOON, ("cancelled by you",), "", by_person=True)),
+    ],
+)
+def test_each_reason_to_stop_has_its_follow_up(reason, claim):
+    state = running_state(state="Proposed")
+    assert claim_after(state, ended(Stopped(reason))) == claim
+
+
+def test_a_stall_counts_as_a_failure_and_is_retried():
+    claim = claim_after(running_state(), ended(Stopped(StopReason.STALLED)))
+    assert claim == Retrying(after(10), "no event from the agent for 300 s")
+
+
+def test_the_end_of_another_attempt_changes_nothing():
+    state = running_state()
+    decision = after_events(state, ended(Failed("x", "x"), attempt_id="1.0"))
+    assert decision.state.records["1"] == state.records["1"]
+    assert decision.changes.audit[0].reason == "attempt 1.0 ended, and it is not the current one"
+
+
+def test_an_accepted_mark_done_is_delivered_whatever_becomes_of_its_attempt():
+    for outcome in (Failed("disk", "full"), Stopped(StopReason.GONE), TurnsExhausted(1, False)):
+        decision = after_events(running_state(), CompletionAccepted(COMPLETION), ended(outcome))
+        if not decision.effects:
+            decision = after_events(decision.state, Ticked(), at=10)
+        assert isinstance(decision.effects[0], StartDelivery), outcome
+
+
+def test_a_failing_handoff_is_retried_for_ever_and_never_parked():
+    record = make_record("1", make_running("1", delivering=True), failures=99, completion=COMPLETION)
+    claim = claim_after(running_state(record=record), ended(Failed("disk", "full", undelivered=True)))
+    assert claim == Retrying(after(300), "full")
+
+
+def test_a_withdrawn_completion_is_no_longer_delivered():
+    decision = after_events(running_state(), CompletionAccepted(COMPLETION), CompletionWithdrawn("1", "1.1"))
+    assert decision.state.records["1"].completion is None
+
+
+def test_asking_frees_the_slot_only_when_the_turn_has_ended():
+    question = make_steering("1")
+    state = make_state(
+        make_issue("1"),
+        make_issue("2"),
+        records=(make_record("1", make_running("1")),),
+        agent={"max_concurrent_agents": 1},
+    )
+    asked = after_events(state, SteeringAsked(question))
+    assert asked.effects == ()
+    waits = after_events(asked.state, AttemptWaits("1", "1.1"))
+    assert waits.state.records["1"].claim == Waiting(question, make_running("1"))
+    assert [effect.issue.id for effect in waits.effects] == ["2"]
+
+
+def test_a_process_that_dies_after_asking_leaves_the_question_open():
+    claim = claim_after(
+        running_state(), SteeringAsked(make_steering("1")), ended(Failed("agent.exited", "died"))
+    )
+    assert claim == Waiting(make_steering("1"))
+
+
+def test_an_attempt_that_fails_in_its_reply_turn_counts_as_a_failure():
+    answered = make_running("1", steering=make_steering("1", reply="red"))
+    record = make_record("1", answered)
+    assert isinstance(claim_after(running_state(record=record), ended(Failed("x", "boom"))), Retrying)
+
+
+def test_a_used_reply_is_not_owed_to_another_attempt():
+    answered = make_running("1", steering=make_steering("1", reply="red"))
+    record = make_record("1", answered)
+    claim = claim_after(running_state(record=record), ReplyUsed("1", "1.1"), ended(Stopped(StopReason.HELD)))
+    assert not isinstance(claim, Waiting)
+
+
+def test_a_released_session_keeps_the_question():
+    record = make_record("1", Waiting(make_steering("1"), make_running("1")))
+    assert claim_after(running_state(record=record), ended(Released())) == Waiting(make_steering("1"))
+
+
+def test_attempt_numbers_never_repeat():
+    decision = after_events(running_state(), ended(Failed("x", "x")))
+    again = after_events(decision.state, Ticked(), at=10)
+    assert isinstance(again.state.records["1"].claim, Running)
+    assert again.effects[0].attempt_id == "1.2"
