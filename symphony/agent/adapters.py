@@ -1,0 +1,130 @@
+"""The agent programs that symphony knows, as data: how each is started and where it differs.
+
+What is said here of a program was seen in the version named beside it. Credentials are not
+here: with the local sandbox a program finds the user's own.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from types import MappingProxyType
+
+from symphony.agent.errors import AgentError
+from symphony.core.settings import AcpSettings
+
+
+class TokenScope(StrEnum):
+    """What an agent's token counts in a prompt's answer are a total of."""
+
+    TURN = "turn"
+    """The turn that ends, or its last model call."""
+    SESSION = "session"
+    """All turns so far, as the letter of ACP's schema has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One agent program.
+
+    Attributes:
+        argv: how it is started.
+        environment: switches; the session's own variables beat them.
+        install: what a user does when the program is missing.
+        login: what a user does when its model refuses its credentials.
+        modes: session modes in which it asks no questions, best first; used when permission
+            is `allow`, and only one that it offers.
+        tokens: what its token counts are a total of.
+        cost_survives_load: whether a resumed session's cost includes that of earlier processes.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    install: str = ""
+    login: str = ""
+    modes: tuple[str, ...] = ()
+    tokens: TokenScope = TokenScope.TURN
+    cost_survives_load: bool = False
+
+    def launch(self, acp: AcpSettings) -> tuple[str, ...]:
+        """Return the command line: `acp.command` in its shell if there is one, else the program."""
+        return self.argv if acp.command is None else (acp.shell, "-lc", acp.command)
+
+
+CLAUDE = Adapter(  # claude-agent-acp 0.49.0
+    name="claude",
+    argv=("claude-agent-acp",),
+    environment=MappingProxyType(
+        {
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_TELEMETRY": "1",
+            "DISABLE_ERROR_REPORTING": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            "MCP_CONNECTION_NONBLOCKING": "0",  # else its first model call may come without our tools
+            "ENABLE_TOOL_SEARCH": "false",  # else releases from 0.100 on hide our tools
+            "CLAUDE_CODE_MAX_RETRIES": "2",  # it is silent while it retries; the scheduler waits better
+        }
+    ),
+    install="Install it with `npm install -g @agentclientprotocol/claude-agent-acp`, or set `acp.command`.",
+    login="Set ANTHROPIC_API_KEY, or run `claude` once and log in.",
+    modes=("bypassPermissions",),
+)
+
+CODEX = Adapter(  # codex-acp 0.16.0
+    name="codex",
+    argv=("codex-acp",),
+    install=(
+        "Install it with `npm install -g @zed-industries/codex-acp` and put its native program"
+        " codex-acp-linux-x64 on PATH as codex-acp, or set `acp.command`."
+    ),
+    login="Set OPENAI_API_KEY, or run `codex login`.",
+    modes=("full-access", "agent-full-access"),  # its default cannot write, and asks nothing
+)
+
+OPENCODE = Adapter(  # opencode 1.18.33
+    name="opencode",
+    argv=("opencode", "acp"),
+    environment=MappingProxyType(
+        {
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+            "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+            "OPENCODE_DISABLE_SHARE": "1",
+        }
+    ),
+    install="Install it with `npm install -g opencode-ai`, or set `acp.command`.",
+    login="Run `opencode auth login`.",
+    cost_survives_load=True,
+)
+
+DEMO = Adapter(
+    name="demo",
+    argv=(sys.executable, "-m", "symphony.agent.demo"),
+    install="It is part of symphony: install symphony where the agent runs, or set `acp.command`.",
+    tokens=TokenScope.SESSION,
+)
+
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
+    {adapter.name: adapter for adapter in (CLAUDE, CODEX, OPENCODE, DEMO)}
+)
+
+
+def find_adapter(name: str) -> Adapter:
+    """Return the adapter of this name.
+
+    Raises:
+        AgentError: `agent.unknown_adapter`.
+    """
+    adapter = ADAPTERS.get(name.strip().casefold())
+    if adapter is None:
+        near = get_close_matches(name, ADAPTERS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise AgentError(
+            f'there is no adapter "{name}"; there are: {", ".join(ADAPTERS)}.{meant}',
+            code="agent.unknown_adapter",
+            remedy="Set `acp.adapter` to one of these; any other ACP program goes into `acp.command`.",
+        )
+    return adapter

@@ -1,0 +1,50 @@
+"""Puts a session together around a started process: wire, link, listener, session.
+
+The registry imports this module, and the ACP SDK with it, when the first session opens.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from symphony.agent.adapters import Adapter
+from symphony.agent.bounds import Bounds
+from symphony.agent.client import Client
+from symphony.agent.link import Link, open_link
+from symphony.agent.listener import Listener
+from symphony.agent.opening import open_acp_session
+from symphony.agent.permission import OnPermission
+from symphony.agent.session import AcpSession
+from symphony.agent.transport import OnEvent
+from symphony.agent.usage import Meter
+from symphony.core.agent import SessionSpec
+from symphony.core.ports import Process
+
+
+@asynccontextmanager
+async def open_conversation(
+    process: Process,
+    adapter: Adapter,
+    spec: SessionSpec,
+    on_event: OnEvent,
+    on_permission: OnPermission | None,
+    bounds: Bounds,
+    now: Callable[[], datetime],
+) -> AsyncIterator[AcpSession]:
+    """Open a session with a started agent program, and end the program with it.
+
+    Raises:
+        AgentError: on entering, `agent.*`.
+    Cancellation: the program is ended first, in bounded time.
+    """
+    meter = Meter(
+        adapter.tokens, resumed=spec.resume is not None, cost_survives_load=adapter.cost_survives_load
+    )
+    listener = Listener(meter, on_event)
+    client = Client(spec.acp.permission, spec.cwd, on_event, on_permission)
+    link = Link(process, adapter, spec, client, on_event, listener.notified, bounds, now)
+    async with open_link(link):
+        listener.replaying = spec.resume is not None
+        opened = await open_acp_session(link, adapter, spec, on_event)
+        listener.replaying = False
+        yield AcpSession(link, opened, client, listener, spec.acp.prompt_timeout_ms, bounds)

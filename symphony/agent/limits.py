@@ -1,0 +1,155 @@
+"""Tells from an agent's error whether its model only refuses for now, and until when [CONTRACT 4.5].
+
+Pure. What is recognised was seen from claude-agent-acp, codex-acp and opencode, or is what
+their model providers document.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a reset further away is a misread number
+DEPTH = 6  # how deep error data is searched
+TEXT_SEARCHED = 20_000  # characters
+
+REFUSED = re.compile(
+    r"""\b(?:status|http|error|code|response)\b[^\n]{0,24}?\b(?:429|529)\b
+      | \b429\s+too\s+many\s+requests | too\s+many\s+requests
+      | \brate[\s_-]?limit | \busage[\s_-]?limit | \blimit[\s_]reached\b
+      | \boverloaded | \binsufficient_quota\b | \bquota\b[^\n]{0,40}\b(?:exceeded|exhausted|reached)\b
+      | \b(?:exceeded|exhausted)\b[^\n]{0,40}\bquota\b | \bresource_exhausted\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+NO_CREDENTIALS = re.compile(
+    r"""\bauthentication[\s_](?:required|failed|error) | \bfailed\s+to\s+authenticate
+      | \b401\b[^\n]{0,24}\bunauthorized | \bunauthorized\b | \binvalid[\s_](?:x-)?api[\s_-]?key
+      | \bmissing\s+environment\s+variable | \bnot\s+logged\s+in | \bplease\s+(?:run\s+)?/?login
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+REFUSAL_KINDS = frozenset(
+    {
+        "rate_limit",
+        "rate_limit_error",
+        "overloaded",
+        "overloaded_error",
+        "usage_limit_exceeded",
+        "insufficient_quota",
+    }
+)
+RELATIVE_KEYS = frozenset(
+    {"retry_after", "retryafter", "retry-after", "retry_after_seconds", "resets_in_seconds"}
+)
+RELATIVE_MS_KEYS = frozenset({"retry_after_ms", "retryafterms", "retry-after-ms"})
+ABSOLUTE_KEYS = frozenset({"resets_at", "resetsat", "reset_at", "resetat", "reset_time"})
+STATUS_KEYS = frozenset({"http_status_code", "status", "statuscode", "status_code"})
+EPOCH = re.compile(r"\|(1[0-9]{9})\b")
+WAIT = re.compile(
+    r"(?:try\s+again|retry|retrying|resets?|available|wait)(?:\s+again)?(?:\s+(?:in|after|for))?\s*[:=]?\s*"
+    r"((?:about\s+)?(?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)\b"
+    r"[\s,]*(?:and\s+)?)+)",
+    re.IGNORECASE,
+)
+PART = re.compile(r"(\d+(?:\.\d+)?)\s*(milliseconds?|ms|[smhd])", re.IGNORECASE)
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def is_refused_for_now(message: str, data: Any) -> bool:
+    """Say whether an error means a rate limit, a quota or an overload."""
+    for key, value in _leaves(data):
+        if isinstance(value, str) and value.casefold() in REFUSAL_KINDS:
+            return True
+        if key in STATUS_KEYS and value in (429, 529, "429", "529"):
+            return True
+    return REFUSED.search(error_text(message, data)) is not None
+
+
+def lacks_credentials(message: str, data: Any) -> bool:
+    """Say whether an error means that the model refuses the agent's credentials."""
+    if any(key in STATUS_KEYS and value in (401, "401") for key, value in _leaves(data)):
+        return True
+    return NO_CREDENTIALS.search(error_text(message, data)) is not None
+
+
+def seconds_until_reset(message: str, data: Any, now: datetime) -> float | None:
+    """Return how long the error says to wait, from `now`; None when it does not say."""
+    for key, value in _leaves(data):
+        number = _number(value)
+        if number is None:
+            waiting = _seconds_to(value, now) if key in ABSOLUTE_KEYS else None
+        elif key in RELATIVE_KEYS:
+            waiting = number
+        elif key in RELATIVE_MS_KEYS:
+            waiting = number / 1000
+        elif key in ABSOLUTE_KEYS:
+            waiting = number - now.timestamp()
+        else:
+            waiting = None
+        if waiting is not None and 0 <= waiting <= LONGEST_WAIT:
+            return waiting
+    return _told_in_text(error_text(message, data), now)
+
+
+def error_text(message: str, data: Any) -> str:
+    """Return all words of an error as one text, bounded."""
+    words = [
+        message,
+        *(value for _, value in _leaves(data) if isinstance(value, str) and value not in message),
+    ]
+    return " ".join(words)[:TEXT_SEARCHED]
+
+
+def _told_in_text(text: str, now: datetime) -> float | None:
+    if epoch := EPOCH.search(text):
+        waiting = int(epoch.group(1)) - now.timestamp()
+    elif told := WAIT.search(text):
+        waiting = sum(_part_seconds(*part) for part in PART.findall(told.group(1)))
+    else:
+        return None
+    return waiting if 0 <= waiting <= LONGEST_WAIT else None
+
+
+def _part_seconds(amount: str, unit: str) -> float:
+    unit = unit.casefold()
+    return float(amount) / 1000 if unit.startswith(("ms", "milli")) else float(amount) * UNITS[unit[0]]
+
+
+def _seconds_to(value: Any, now: datetime) -> float | None:
+    try:
+        when = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return None if when is None or when.tzinfo is None else (when - now).total_seconds()
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _leaves(data: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Give every scalar with the name it stands under, also of JSON inside a string."""
+    if depth > DEPTH:
+        return
+    if isinstance(data, Mapping):
+        for name, value in data.items():
+            yield from _leaves(value, str(name).casefold(), depth + 1)
+    elif isinstance(data, list | tuple):
+        for value in data[:100]:
+            yield from _leaves(value, key, depth + 1)
+    else:
+        yield key, data
+        if isinstance(data, str) and data[:1] in "{[" and len(data) <= TEXT_SEARCHED:
+            try:
+                inner = json.loads(data)
+            except (ValueError, RecursionError):
+                return
+            if isinstance(inner, Mapping | list):
+                yield from _leaves(inner, key, depth + 1)

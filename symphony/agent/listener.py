@@ -1,0 +1,50 @@
+"""What is heard from an agent beside its answers: events for people, totals, its last words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from symphony.agent.speech import Speech
+from symphony.agent.transport import OnEvent
+from symphony.agent.updates import read_update
+from symphony.agent.usage import Meter
+from symphony.core.agent import AgentEvent
+from symphony.core.text import one_line
+
+UPDATE = "session/update"
+
+
+class Listener:
+    """Hears what the agent says of itself and makes events and totals of it.
+
+    Attributes:
+        replaying: an earlier session is being repeated by the agent; nobody is told again.
+    """
+
+    def __init__(self, meter: Meter, on_event: OnEvent) -> None:
+        self.replaying = False
+        self.speech = Speech()
+        self.meter = meter
+        self._on_event = on_event
+
+    def notified(self, method: str, params: Any) -> None:
+        """Take one notification."""
+        if method != UPDATE:
+            self._on_event(AgentEvent("other", one_line(f"notification: {method}")))
+            return
+        update = read_update(params)
+        if update.usage is not None:
+            self.meter.update(update.usage)
+        if self.replaying:
+            return
+        self.speech.hear(update)
+        totals = self.meter.totals if update.usage is not None else None
+        self._on_event(AgentEvent(update.kind, update.summary, usage=totals))
+
+    def answered(self, usage: Mapping[str, Any] | None) -> None:
+        """Take what a prompt's answer says of tokens."""
+        if usage is None:
+            return
+        self.meter.answer(usage)
+        totals = self.meter.totals
+        said = f"{totals.tokens} tokens in this session"
+        self._on_event(AgentEvent("usage", said, usage=totals))

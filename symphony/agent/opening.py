@@ -1,0 +1,221 @@
+"""From a started agent program to an open session: the handshake, the servers, the choices.
+
+Called by the registry; imported only when a session opens.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from acp import PROTOCOL_VERSION
+from acp.schema import (
+    AgentCapabilities,
+    ClientCapabilities,
+    EnvVariable,
+    HttpHeader,
+    HttpMcpServer,
+    Implementation,
+    LoadSessionResponse,
+    McpServerStdio,
+    NewSessionResponse,
+    ResumeSessionResponse,
+    SessionModeState,
+    SseMcpServer,
+)
+from pydantic import TypeAdapter, ValidationError
+
+import symphony
+from symphony.agent.adapters import Adapter
+from symphony.agent.choices import EFFORT, MODEL, find_offer
+from symphony.agent.errors import AgentError, AgentProtocolError, AgentRequestFailed, AgentUnknownChoice
+from symphony.agent.link import Link
+from symphony.core.agent import AgentEvent, McpServer, SessionSpec
+from symphony.core.text import one_line
+
+Server = HttpMcpServer | SseMcpServer | McpServerStdio
+Answer = NewSessionResponse | LoadSessionResponse | ResumeSessionResponse
+SERVER: TypeAdapter[Server] = TypeAdapter(Server)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that is ready for its first turn.
+
+    Attributes:
+        resumed: it goes on with one of an earlier process.
+    """
+
+    id: str
+    resumed: bool
+
+
+async def open_acp_session(
+    link: Link, adapter: Adapter, spec: SessionSpec, on_event: Callable[[AgentEvent], None]
+) -> Opened:
+    """Shake hands, open or resume the session, and set what the settings ask for.
+
+    Raises:
+        AgentError: `agent.*`.
+    """
+    servers = mcp_servers(spec)
+    hello = await link.ask(
+        "initialize",
+        link.connection.initialize(
+            protocol_version=PROTOCOL_VERSION,
+            client_capabilities=ClientCapabilities(),
+            client_info=Implementation(name="symphony", title="symphony", version=symphony.__version__),
+        ),
+    )
+    if hello.protocol_version != PROTOCOL_VERSION:
+        fact = f"speaks ACP version {hello.protocol_version}; symphony speaks version {PROTOCOL_VERSION}"
+        raise AgentProtocolError(link.agent, fact)
+    capabilities = hello.agent_capabilities or AgentCapabilities()
+    _warn_of_transports(capabilities, servers, on_event)
+    answer = await _resume(link, spec, capabilities, servers, on_event)
+    resumed = answer is not None
+    if answer is None:
+        answer = await link.ask(
+            "session/new", link.connection.new_session(cwd=str(spec.cwd), mcp_servers=[*servers])
+        )
+    identity = answer.session_id if isinstance(answer, NewSessionResponse) else spec.resume or ""
+    await _Choosing(link, spec, identity, answer, on_event).apply(adapter)
+    return Opened(identity, resumed)
+
+
+def mcp_servers(spec: SessionSpec) -> list[Server]:
+    """Return symphony's servers and those of `acp.mcp_servers` as ACP declares them.
+
+    Raises:
+        AgentError: `agent.mcp_server_invalid`, naming the entry.
+    """
+    return [_own_server(server) for server in spec.mcp_servers] + [
+        _declared_server(number, server) for number, server in enumerate(spec.acp.mcp_servers)
+    ]
+
+
+def _own_server(server: McpServer) -> Server:
+    if server.url is not None:
+        headers = [HttpHeader(name=name, value=value) for name, value in server.headers.items()]
+        return HttpMcpServer(type="http", name=server.name, url=server.url, headers=headers)
+    env = [EnvVariable(name=name, value=value) for name, value in server.environment.items()]
+    return McpServerStdio(name=server.name, command=server.command or "", args=[*server.args], env=env)
+
+
+def _declared_server(number: int, server: Mapping[str, Any]) -> Server:
+    empty: dict[str, Any] = {"args": [], "env": []} if "command" in server else {"headers": []}
+    try:
+        return SERVER.validate_python({**empty, **server})
+    except ValidationError:
+        name = one_line(str(server.get("name", "without a name")), 80)
+        raise AgentError(
+            f"`acp.mcp_servers` entry {number + 1} ({name}) is not an MCP server as ACP declares it.",
+            code="agent.mcp_server_invalid",
+            remedy="Give it a name and either a command with args and env, or a type http or sse with a url"
+            " and headers; env and headers are lists of name and value.",
+        ) from None
+
+
+def _warn_of_transports(
+    capabilities: AgentCapabilities, servers: Sequence[Server], on_event: Callable[[AgentEvent], None]
+) -> None:
+    offered = capabilities.mcp_capabilities
+    if any(isinstance(server, HttpMcpServer) for server in servers) and not (offered and offered.http):
+        on_event(AgentEvent("other", "the agent does not say that it can reach MCP servers over HTTP"))
+
+
+async def _resume(
+    link: Link,
+    spec: SessionSpec,
+    capabilities: AgentCapabilities,
+    servers: Sequence[Server],
+    on_event: Callable[[AgentEvent], None],
+) -> Answer | None:
+    """Go on with an earlier session; None when there is none or the agent cannot."""
+    if spec.resume is None:
+        return None
+    offered = capabilities.session_capabilities
+    cwd = str(spec.cwd)
+    try:
+        if offered is not None and offered.resume is not None:
+            return await link.ask(
+                "session/resume",
+                link.connection.resume_session(session_id=spec.resume, cwd=cwd, mcp_servers=[*servers]),
+            )
+        if capabilities.load_session:
+            return await link.ask(
+                "session/load",
+                link.connection.load_session(session_id=spec.resume, cwd=cwd, mcp_servers=[*servers]),
+            )
+    except AgentRequestFailed as error:
+        on_event(
+            AgentEvent("other", one_line(f"a new session is opened, since resuming failed: {error.message}"))
+        )
+        return None
+    on_event(AgentEvent("other", "a new session is opened, since the agent cannot resume one"))
+    return None
+
+
+class _Choosing:
+    """Sets model, effort and mode of a fresh session."""
+
+    def __init__(
+        self,
+        link: Link,
+        spec: SessionSpec,
+        session_id: str,
+        answer: Answer,
+        on_event: Callable[[AgentEvent], None],
+    ) -> None:
+        self._link = link
+        self._spec = spec
+        self._session_id = session_id
+        self._modes: SessionModeState | None = answer.modes
+        self._options = _plain(answer.config_options)
+        self._on_event = on_event
+
+    async def apply(self, adapter: Adapter) -> None:
+        acp = self._spec.acp
+        if acp.model is not None:
+            await self._choose("model", acp.model, MODEL)
+        if acp.effort is not None:
+            await self._choose("effort", acp.effort, EFFORT)
+        if acp.permission == "allow":
+            await self._enter_quiet_mode(adapter.modes)
+
+    async def _choose(self, what: str, wanted: str, names: Sequence[str]) -> None:
+        offer = find_offer(self._options, names)
+        if offer is None:
+            note = f"the agent offers no choice of {what}; `acp.{what}` ({wanted}) was not set"
+            self._on_event(AgentEvent("other", one_line(note)))
+            return
+        value = offer.match(wanted)
+        if value is None:
+            raise AgentUnknownChoice(self._link.agent, what, wanted, offer.values)
+        if value != offer.current:
+            answer = await self._link.ask(
+                "session/set_config_option",
+                self._link.connection.set_config_option(
+                    config_id=offer.id, session_id=self._session_id, value=value
+                ),
+            )
+            self._options = _plain(answer.config_options)  # a model may offer other efforts
+
+    async def _enter_quiet_mode(self, wanted: Sequence[str]) -> None:
+        if self._modes is None:
+            return
+        offered = {mode.id for mode in self._modes.available_modes}
+        mode = next((name for name in wanted if name in offered), None)
+        if mode is None or mode == self._modes.current_mode_id:
+            return
+        try:
+            await self._link.ask(
+                "session/set_mode",
+                self._link.connection.set_session_mode(session_id=self._session_id, mode_id=mode),
+            )
+        except AgentRequestFailed as error:
+            # its questions are answered one by one instead
+            self._on_event(AgentEvent("other", one_line(error.message)))
+
+
+def _plain(options: Sequence[Any] | None) -> list[dict[str, Any]]:
+    return [option.model_dump(by_alias=True) for option in options or ()]

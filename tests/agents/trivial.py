@@ -1,0 +1,17 @@
+"""The smallest agent that does a whole job: connects, writes a file, commits it, says it is done."""
+
+from base import Agent, commit_file
+
+
+class Trivial(Agent):
+    def new_session(self, params):
+        self.connect()
+        return super().new_session(params)
+
+    def prompt(self, text):
+        commit_file("trivial.txt", "done\n", "Add trivial.txt")
+        self.mcp.call("mark_done", title="Add trivial.txt", summary="Wrote trivial.txt and committed it.")
+        return "end_turn"
+
+
+Trivial().serve()
