@@ -78,6 +78,8 @@ class PipeWriter(asyncio.BaseProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost = False
+        self._finishing = False
+        self._broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport."""
@@ -96,9 +98,10 @@ class PipeWriter(asyncio.BaseProtocol):
         """Note that the pipe takes more."""
         self._writable.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
-        """Note that nobody reads any more."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that it is closed, and whether all was written before."""
         self._lost = True
+        self._broken = exc is not None or not self._finishing
         self._writable.set()
 
     async def write(self, data: bytes) -> None:
@@ -111,12 +114,13 @@ class PipeWriter(asyncio.BaseProtocol):
             raise BrokenPipeError
         self._transport.write(data)
         await self._writable.wait()
-        if self._lost:
+        if self._broken or (self._transport.is_closing() and not self._finishing):
             raise BrokenPipeError
 
     def close(self) -> None:
         """Close it once all is written; repeating it does nothing."""
         if self._transport is not None and not self.closed:
+            self._finishing = True
             self._transport.close()
 
     def abort(self) -> None:
@@ -125,4 +129,5 @@ class PipeWriter(asyncio.BaseProtocol):
         if transport is None or self._lost:
             return
         if not transport.is_closing() or transport.get_write_buffer_size():
+            self._finishing = False
             transport.abort()

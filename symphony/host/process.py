@@ -104,9 +104,9 @@ class HostProcess:
     async def kill(self) -> None:
         """End it and all that it started; return when it is gone or after a bounded wait.
 
-        Its stdin is closed, if it is still open, and it gets `STDIN_GRACE`; then SIGTERM and `TERM_GRACE`; then
-        SIGKILL, for its group, its offspring and every process that inherited its mark.
-        Repeating it does nothing.
+        If its stdin is still open, it is closed and the program gets `STDIN_GRACE`; then SIGTERM
+        and `TERM_GRACE`; then SIGKILL, for its group, its offspring and every process that
+        inherited its mark. Repeating it does nothing.
 
         Cancellation: it runs to its end first.
         """
@@ -133,6 +133,8 @@ class HostProcess:
             await loop.connect_read_pipe(lambda: self._stderr, started.stderr)
         if started.stdin is not None:
             await loop.connect_write_pipe(lambda: self._stdin, started.stdin)
+        if self._exited.done():
+            self._stdin.abort()
 
     async def _end_everything(self) -> None:
         try:
@@ -254,9 +256,19 @@ async def run_group(
     Cancellation: the program is ended first.
     """
     process = await start_group(argv, cwd=cwd, env=env, merge_output=merge_output)
+    return await run_started(process, timeout_s=timeout_s, output_limit=output_limit, stdin=stdin)
+
+
+async def run_started(
+    process: HostProcess, *, timeout_s: float, output_limit: int, stdin: bytes | None = None
+) -> RunResult:
+    """Take a program that was just started to its end, as `run_group` does.
+
+    Cancellation: the program is ended first.
+    """
     async with asyncio.TaskGroup() as scope:
-        stdout = scope.create_task(_tail(process.read_stdout, output_limit))
-        stderr = scope.create_task(_tail(process.read_stderr, output_limit))
+        stdout = scope.create_task(read_tail(process.read_stdout, output_limit))
+        stderr = scope.create_task(read_tail(process.read_stderr, output_limit))
         scope.create_task(_feed(process, stdin or b""))
         status: int | None = None
         try:
@@ -268,6 +280,15 @@ async def run_group(
         finally:
             await (process.kill() if status is None else process.end_group())
     return RunResult(status, stdout.result(), stderr.result())
+
+
+async def read_tail(read: Callable[[int], Awaitable[bytes]], limit: int) -> bytes:
+    """Read all and return the last `limit` bytes."""
+    kept = bytearray()
+    while data := await read(CHUNK_BYTES):
+        kept += data
+        del kept[: max(0, len(kept) - limit)]
+    return bytes(kept)
 
 
 async def finish_first(task: "asyncio.Task[Any]") -> None:
@@ -285,15 +306,6 @@ async def finish_first(task: "asyncio.Task[Any]") -> None:
     if cancelled is not None:
         raise cancelled
     task.result()
-
-
-async def _tail(read: Callable[[int], Awaitable[bytes]], limit: int) -> bytes:
-    """Read all and return the last `limit` bytes."""
-    kept = bytearray()
-    while data := await read(CHUNK_BYTES):
-        kept += data
-        del kept[: max(0, len(kept) - limit)]
-    return bytes(kept)
 
 
 async def _feed(process: HostProcess, data: bytes) -> None:
