@@ -1,0 +1,27 @@
+"""Finds the driver that the settings name."""
+
+from symphony.core.ports import SandboxDriver
+from symphony.sandbox.errors import SandboxError
+from symphony.sandbox.local import LocalDriver
+
+
+def driver_for(kind: str) -> SandboxDriver:
+    """Return the driver of this kind.
+
+    Raises:
+        SandboxError: `sandbox.not_built`.
+    """
+    if kind == LocalDriver.kind:
+        return LocalDriver()
+    if kind == "smolvm":
+        raise SandboxError(
+            "sandbox: smolvm is not built yet.",
+            code="sandbox.not_built",
+            remedy="Set `sandbox: local` in WORKFLOW.md or start with `--sandbox local`; "
+            "local isolates nothing.",
+        )
+    raise SandboxError(
+        f"sandbox: there is no kind '{kind}'.",
+        code="sandbox.not_built",
+        remedy="Set `sandbox: local` in WORKFLOW.md; local isolates nothing.",
+    )

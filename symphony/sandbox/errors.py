@@ -1,0 +1,22 @@
+"""What goes wrong with sandboxes, in words."""
+
+from symphony.core.errors import SymphonyError
+
+
+class SandboxError(SymphonyError):
+    """A sandbox could not do what was asked of it.
+
+    Codes: `sandbox.program_not_found`, `sandbox.start_failed`, `sandbox.closed`,
+    `sandbox.not_built`.
+    """
+
+    code = "sandbox.start_failed"
+
+
+def closed(kind: str, program: str) -> SandboxError:
+    """Return the error for a program that was to start after its sandbox was closed."""
+    return SandboxError(
+        f"sandbox: '{program}' was not started: this {kind} sandbox is closed.",
+        code="sandbox.closed",
+        remedy="Open a new one; an attempt does so when its issue is retried.",
+    )
