@@ -24,6 +24,7 @@ from symphony.mcp_server.arguments import (
 log = structlog.get_logger(__name__)
 
 UNKNOWN_CLIENT = "unknown client"
+CLOSE_BOUND_S = 5.0  # a cancelled call has only its own clean-up left
 AFTER_TIMEOUT: Mapping[str, str] = {
     "mark_done": "Call it again with the same arguments: a repeat does no harm.",
     "request_human_steering": "Call it again with the same arguments: a repeat does no harm.",
@@ -43,8 +44,15 @@ class ToolAnswer:
     failed: bool = False
 
 
+ENDED = ToolAnswer("The attempt has ended.", failed=True)
+
+
 class Desk:
-    """Takes the calls of one dispatch's agent."""
+    """Takes the calls of one dispatch's agent; close it when the dispatch ends.
+
+    A call that was begun is carried through: what a client gives up or stops waiting for may be
+    half stored already, and the engine must hear of all of it.
+    """
 
     def __init__(self, issue_id: str, reports: AgentReports, bound_s: float | None) -> None:
         """Keep the engine's ear for this dispatch; a bound of None leaves time to the caller."""
@@ -52,6 +60,7 @@ class Desk:
         self._reports = reports
         self._bound_s = bound_s
         self._known = False
+        self._calls: set[asyncio.Task[ToolAnswer]] = set()
 
     async def listed(self, client: str) -> None:
         """Tell the engine that the agent has listed the tools; never raises."""
@@ -63,24 +72,40 @@ class Desk:
             log.exception("mcp.connected_failed", issue=self._issue_id, client=client)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], client: str) -> ToolAnswer:
-        """Carry out one call of a known tool; every failure is an answer."""
+        """Carry out one call of a known tool; every failure is an answer.
+
+        Cancellation: the call goes on until the desk is closed.
+        """
         if not self._known:  # some clients call from a remembered list
             await self.listed(client)
-        bound = asyncio.timeout(self._bound_s)
+        call = asyncio.create_task(self._carry_out(tool, arguments))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        done, _ = await asyncio.wait({call}, timeout=self._bound_s)
+        if done:
+            return ENDED if call.cancelled() else call.result()
+        log.warning("mcp.call_timed_out", issue=self._issue_id, tool=tool, seconds=self._bound_s)
+        return ToolAnswer(
+            f"symphony did not finish {tool} within {self._bound_s:g} s and may still accept it. "
+            f"{AFTER_TIMEOUT[tool]}",
+            failed=True,
+        )
+
+    async def aclose(self) -> None:
+        """End the calls that are still being carried out, in bounded time."""
+        for call in self._calls:
+            call.cancel()
+        if self._calls:
+            _, stuck = await asyncio.wait(self._calls, timeout=CLOSE_BOUND_S)
+            if stuck:
+                log.warning("mcp.calls_stuck", issue=self._issue_id, calls=len(stuck))
+
+    async def _carry_out(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         try:
-            call = parse_call(tool, arguments)
-            async with bound:
-                return ToolAnswer(await self._pass_on(call))
+            return ToolAnswer(await self._pass_on(parse_call(tool, arguments)))
         except (BadArguments, ReportRefused) as refused:
             return ToolAnswer(str(refused), failed=True)
-        except Exception as error:  # what went wrong inside is for the log, not for the agent
-            if isinstance(error, TimeoutError) and bound.expired():
-                log.warning("mcp.call_timed_out", issue=self._issue_id, tool=tool, seconds=self._bound_s)
-                return ToolAnswer(
-                    f"symphony did not finish {tool} within {self._bound_s:g} s: it may or may not have been "
-                    f"accepted. {AFTER_TIMEOUT[tool]}",
-                    failed=True,
-                )
+        except Exception:  # what went wrong inside is for the log, not for the agent
             log.exception("mcp.call_broke", issue=self._issue_id, tool=tool)
             return ToolAnswer(
                 f"{tool} failed inside symphony. Call it again; if it fails again, say so in your last "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ANSWER_BOUND_S: Final = 45.0  # agents give up on a tool at 60 s or later [CONTRACT 6.2]
 REPORT_BOUND_S: Final = 43.0  # leaves time to say so within the answer's own bound
+GRACE_S: Final = 2.0  # lets the answer to the call that ended the dispatch reach its agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Gate:
         host_url: str | None = None,
         report_bound_s: float = REPORT_BOUND_S,
         answer_bound_s: float = ANSWER_BOUND_S,
+        grace_s: float = GRACE_S,
     ) -> None:
         """Prepare; `base_url` is asked at each admission, since the port is known only after listening.
 
@@ -51,11 +53,13 @@ class Gate:
             host_url: what agents are told instead of it [`mcp.host_url`].
             report_bound_s: how long the engine may take over one call.
             answer_bound_s: how long any request may take.
+            grace_s: how long requests in flight may go on after their dispatch has ended.
         """
         self._base_url = base_url
         self._host_url = host_url
         self._report_bound_s = report_bound_s
         self._answer_bound_s = answer_bound_s
+        self._grace_s = grace_s
         self._admissions: Admissions[Admission] = Admissions()
 
     async def warm(self) -> None:
@@ -72,7 +76,8 @@ class Gate:
         from symphony.mcp_server.line import Line
 
         desk = Desk(issue_id, reports, self._report_bound_s)
-        admission = Admission(secrets.token_urlsafe(32), Line(issue_id, desk, self._answer_bound_s))
+        line = Line(issue_id, desk, bound_s=self._answer_bound_s, grace_s=self._grace_s)
+        admission = Admission(secrets.token_urlsafe(32), line)
         url = endpoint(self._host_url or self._base_url(), issue_id)
         self._admissions.enter(issue_id, admission)
         try:

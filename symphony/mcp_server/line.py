@@ -22,7 +22,6 @@ from symphony.mcp_server.wire import Answer, Wire, WireClosed
 
 log = structlog.get_logger(__name__)
 
-IN_FLIGHT_GRACE_S: Final = 2.0  # lets the answer to the call that ended the dispatch reach its agent
 IN_FLIGHT_LIMIT: Final = 256  # no agent needs so many at once, and each may be held for the whole bound
 TOO_MANY: Final = "Too many requests at once from this agent: wait for answers before sending more."
 UNAVAILABLE: Final = "symphony's tool server ended before it answered: try again."
@@ -32,10 +31,11 @@ ENVELOPE_KEY: Final = "io.modelcontextprotocol/protocolVersion"  # marks a 2026-
 class Line:
     """Answers the messages of one dispatch until it is closed."""
 
-    def __init__(self, issue_id: str, desk: Desk, bound_s: float) -> None:
+    def __init__(self, issue_id: str, desk: Desk, *, bound_s: float, grace_s: float) -> None:
         self._issue_id = issue_id
         self._desk = desk
         self._bound_s = bound_s
+        self._grace_s = grace_s
         self._wires: dict[bool, Wire] = {}
         self._in_flight: set[asyncio.Future[None]] = set()
         self._closing = False
@@ -69,9 +69,9 @@ class Line:
         self._closing = True
         try:
             if self._in_flight:
-                await asyncio.wait(self._in_flight, timeout=IN_FLIGHT_GRACE_S)
+                await asyncio.wait(self._in_flight, timeout=self._grace_s)
         finally:
-            await asyncio.gather(*(wire.aclose() for wire in self._wires.values()))
+            await asyncio.gather(*(wire.aclose() for wire in self._wires.values()), self._desk.aclose())
 
     async def _pass_on(self, message: Mapping[str, Any]) -> DoorReply:
         if "method" not in message:

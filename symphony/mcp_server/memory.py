@@ -59,6 +59,7 @@ class MemoryGate:
             yield McpAccess(endpoint(self._base_url, issue_id), admission.token)
         finally:
             self._admissions.leave(issue_id, admission)
+            await admission.desk.aclose()
 
     async def post(self, issue_id: str, authorization: str | None, body: bytes) -> DoorReply:
         """Answer one POST as the real gate does."""

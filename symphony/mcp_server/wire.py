@@ -104,7 +104,8 @@ class Wire:
         await self._inbox.put(SessionMessage(notification, ServerMessageMetadata(can_send_request=False)))
 
     async def aclose(self) -> None:
-        """End the server and every call in it, in bounded time."""
+        """End the server in bounded time; what still waits for an answer gets `WireClosed`."""
+        self._abandon()
         self._serving.cancel()
         await asyncio.wait({self._serving}, timeout=CLOSE_BOUND_S)
         if not self._serving.done():
@@ -134,10 +135,13 @@ class Wire:
         except Exception:  # the next message gets a fresh server; the daemon goes on
             log.exception("mcp.server_broke", issue=self._issue_id)
         finally:
-            self._closed = True
-            for waiting in self._waiting.values():
-                if not waiting.answer.done():
-                    waiting.answer.set_exception(WireClosed())
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._closed = True
+        for waiting in self._waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(WireClosed())
 
     async def _feed(self, send: Any) -> None:
         while True:

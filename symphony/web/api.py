@@ -1,16 +1,18 @@
 """The endpoints: each asks or tells `Operations` one thing and shows the answer [CONTRACT 7.1, 6.1].
 
-`Operations` bounds its own waits. A path takes one or two methods; any other is 405 with Allow.
+What was begun is carried through, also when its client stops waiting: a command may be half done.
+A path takes one or two methods; any other is 405 with Allow.
 An issue whose id is also the name of an endpoint (`state`, say) is reached under
 `/api/v1/issues/<id>`, where every id can be read.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+import structlog
 from aiohttp import web
 
 from symphony.core.issue import Issue
@@ -23,15 +25,23 @@ from symphony.web.views import detail_view, issue_summary_view, issue_view, stat
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ISSUES_PER_CHUNK: Final = 500  # so that a list of 100,000 issues never holds the loop for long
 MCP_SUFFIX: Final = "mcp"
+CLOSE_BOUND_S: Final = 2.0  # a cancelled operation has only its own clean-up left
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Api:
     """The JSON endpoints over one daemon."""
 
-    def __init__(self, operations: Operations, door: AgentDoor, body_bound_s: float) -> None:
+    def __init__(
+        self, operations: Operations, door: AgentDoor, body_bound_s: float, operation_bound_s: float
+    ) -> None:
         self._operations = operations
         self._door = door
         self._body_bound_s = body_bound_s
+        self._operation_bound_s = operation_bound_s
+        self._begun: set[asyncio.Task[Any]] = set()
 
     def add_to(self, app: web.Application) -> None:
         """Give the application every path."""
@@ -67,35 +77,35 @@ class Api:
 
     async def detail(self, request: web.Request) -> web.Response:
         """Show one issue."""
-        return json_response(detail_view(await self._operations.detail(issue_id(request))))
+        return json_response(detail_view(await self._finish(self._operations.detail(issue_id(request)))))
 
     async def issues(self, _: web.Request) -> web.Response:
         """List every readable issue."""
-        return await issues_response(await self._operations.issues())
+        return await issues_response(await self._finish(self._operations.issues()))
 
     async def create(self, request: web.Request) -> web.Response:
         """Write a new issue."""
         body = await self._body(request, CreateBody)
-        issue = await self._operations.create(body.draft())
+        issue = await self._finish(self._operations.create(body.draft()))
         location = f"/api/v1/issues/{quote(issue.id, safe='')}"
         return json_response({"issue": issue_view(issue)}, 201, {"Location": location})
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Look at tracker and workflow now."""
         await self._body(request, NoFields)
-        await self._operations.refresh()
+        await self._finish(self._operations.refresh())
         return json_response({"accepted": "refresh"}, 202)
 
     async def pause_all(self, request: web.Request) -> web.Response:
         """Start no new attempt on any issue."""
         await self._body(request, NoFields)
-        await self._operations.pause(None)
+        await self._finish(self._operations.pause(None))
         return json_response({"accepted": "pause"}, 202)
 
     async def resume_all(self, request: web.Request) -> web.Response:
         """Lift the pause on everything."""
         await self._body(request, NoFields)
-        await self._operations.resume(None)
+        await self._finish(self._operations.resume(None))
         return json_response({"accepted": "resume"}, 202)
 
     async def reply(self, request: web.Request) -> web.Response:
@@ -105,7 +115,7 @@ class Api:
             raise Refusal(
                 422, "invalid_reply", "The reply is empty.", remedy="Write an answer for the agent."
             )
-        await self._operations.reply(issue_id(request), body.text)
+        await self._finish(self._operations.reply(issue_id(request), body.text))
         return accepted("steering-reply", request)
 
     async def retry(self, request: web.Request) -> web.Response:
@@ -132,13 +142,15 @@ class Api:
         """Move the issue's file into another state."""
         body = await self._body(request, MoveBody)
         return json_response(
-            {"issue": issue_view(await self._operations.move(issue_id(request), body.state))}
+            {"issue": issue_view(await self._finish(self._operations.move(issue_id(request), body.state)))}
         )
 
     async def approve(self, request: web.Request) -> web.Response:
         """Move a proposed issue into the first active state."""
         await self._body(request, NoFields)
-        return json_response({"issue": issue_view(await self._operations.approve(issue_id(request)))})
+        return json_response(
+            {"issue": issue_view(await self._finish(self._operations.approve(issue_id(request))))}
+        )
 
     async def mcp(self, request: web.Request) -> web.Response:
         """Pass an agent's message through the door, too large or not: the door checks in its own order."""
@@ -152,11 +164,39 @@ class Api:
         return response
 
     async def _command(
-        self, request: web.Request, name: str, command: Callable[[str], Awaitable[None]]
+        self, request: web.Request, name: str, command: Callable[[str], Coroutine[Any, Any, None]]
     ) -> web.Response:
         await self._body(request, NoFields)
-        await command(issue_id(request))
+        await self._finish(command(issue_id(request)))
         return accepted(name, request)
+
+    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        begun = asyncio.create_task(work)
+        self._begun.add(begun)
+        begun.add_done_callback(self._ended)
+        done, _ = await asyncio.wait({begun}, timeout=self._operation_bound_s)
+        if not done:
+            raise Refusal(
+                504,
+                "timed_out",
+                f"symphony has not finished this within {self._operation_bound_s:g} s and goes on with it.",
+                remedy="Look at `symphony status` before you repeat it.",
+            )
+        if begun.cancelled():
+            raise Refusal(503, "draining", "symphony is stopping and has not finished this.")
+        return begun.result()
+
+    def _ended(self, begun: asyncio.Task[Any]) -> None:
+        self._begun.discard(begun)
+        if not begun.cancelled() and (error := begun.exception()) is not None:
+            log.debug("web.operation_refused", reason=str(error))
+
+    async def aclose(self) -> None:
+        """End what is still under way, in bounded time."""
+        for begun in self._begun:
+            begun.cancel()
+        if self._begun:
+            await asyncio.wait(self._begun, timeout=CLOSE_BOUND_S)
 
     async def _body(self, request: web.Request, shape: type[BodyT]) -> BodyT:
         return await parse_body(request, shape, self._body_bound_s)

@@ -2,7 +2,8 @@
 
 Statuses: 404 for what is not there; 409 for a command that does not fit how the issue stands now;
 422 for a well-formed request whose values cannot be used; 503 for a daemon that is busy or
-stopping; 500 for an expected failure of the daemon's own, such as a full disk.
+stopping; 504 for what takes too long; 500 for an expected failure of the daemon's own, such as a
+full disk.
 """
 
 import json
@@ -15,17 +16,29 @@ from symphony.core.errors import SymphonyError
 
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "issue_not_found": 404,
-    "not_waiting": 409,
-    "no_open_question": 409,
+    "issue_gone": 404,
     "already_answered": 409,
+    "already_done": 409,
     "already_running": 409,
-    "not_running": 409,
-    "target_exists": 409,
+    "command_refused": 409,
+    "completion_open": 409,
     "id_taken": 409,
     "issue_ambiguous": 409,
+    "issue_unreadable": 409,
+    "no_open_question": 409,
+    "not_proposed": 409,
+    "not_running": 409,
+    "not_waiting": 409,
+    "nothing_to_discard": 409,
+    "steering_open": 409,
+    "target_exists": 409,
+    "waiting_for_reply": 409,
+    "issue_too_large": 422,
     "unknown_state": 422,
     "busy": 503,
     "draining": 503,
+    "store_busy": 503,
+    "tracker_busy": 503,
 }
 INVALID_PREFIX: Final = "invalid_"  # invalid_id, invalid_title and whatever a room adds
 

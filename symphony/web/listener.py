@@ -43,12 +43,14 @@ class Bounds:
 
     Attributes:
         body_s: for a request's body; a local client needs milliseconds for 1 MiB.
+        operation_s: for what a request asks of the daemon; deleting a large workspace takes seconds.
         idle_s: for a connection to send a whole request head, first or next.
         unread_s: for taking in the rest of a refused body, so that its sender sees the refusal.
         close_s: for requests under way when the listener closes; twice at the very worst.
     """
 
     body_s: float = 15.0
+    operation_s: float = 30.0
     idle_s: float = 60.0
     unread_s: float = 2.0
     close_s: float = 3.0
@@ -123,8 +125,9 @@ async def open_listener(
             code="token_required",
             remedy="In WORKFLOW.md, set server.token, to $SYMPHONY_TOKEN say, or server.host to 127.0.0.1.",
         )
+    api = Api(operations, door, bounds.body_s, bounds.operation_s)
     runner = web.AppRunner(
-        application(operations, door, Guard.of(host, address, token, allowed_hosts), bounds),
+        application(api, Guard.of(host, address, token, allowed_hosts)),
         access_log=None,
         shutdown_timeout=bounds.close_s,
     )
@@ -137,10 +140,13 @@ async def open_listener(
         finally:
             server.close()
     finally:
-        await runner.cleanup()
+        try:
+            await runner.cleanup()
+        finally:
+            await api.aclose()
 
 
-def application(operations: Operations, door: AgentDoor, guard: Guard, bounds: Bounds) -> web.Application:
+def application(api: Api, guard: Guard) -> web.Application:
     """Return the application with its guards around every path, known or not."""
 
     @web.middleware
@@ -169,7 +175,7 @@ def application(operations: Operations, door: AgentDoor, guard: Guard, bounds: B
 
     app = web.Application(middlewares=[guarded])
     app.on_response_prepare.append(secure)
-    Api(operations, door, bounds.body_s).add_to(app)
+    api.add_to(app)
     return app
 
 

@@ -1,0 +1,605 @@
+"""The MCP endpoint [CONTRACT 6.1-6.4]: one suite for the gate over the SDK and the one for tests."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from symphony.core.operations import DoorReply
+from symphony.core.report import ReportRefused
+from symphony.mcp_server.arguments import BadArguments
+from symphony.mcp_server.door import Refused
+from symphony.mcp_server.gate import Gate
+from symphony.mcp_server.line import IN_FLIGHT_LIMIT
+from symphony.mcp_server.memory import MemoryGate
+
+BOUND = 20.0  # far above what any of this takes
+MIB = 1_048_576
+ISSUE = "ä b/c"
+
+
+class Spoilt(Exception):
+    """A defect behind a tool."""
+
+
+@dataclass
+class Reports:
+    """The engine's side, which remembers what it was told and can be made to refuse or to wait."""
+
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    holds: bool = False
+    cancelled: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def connected(self, client: str) -> None:
+        self.told.append(("connected", client))
+
+    async def mark_done(self, title: str, summary: str) -> str:
+        return await self._take("Accepted.", "mark_done", title, summary)
+
+    async def request_human_steering(self, question: str, context: str | None) -> str:
+        return await self._take("Asked.", "request_human_steering", question, context)
+
+    async def propose_issue(
+        self, title: str, description: str | None, labels: Sequence[str], priority: int | None
+    ) -> str:
+        return await self._take("Proposed.", "propose_issue", title, description, tuple(labels), priority)
+
+    async def _take(self, answer: str, *told: Any) -> str:
+        self.began.set()
+        if self.failure is not None:
+            raise self.failure
+        if self.holds:
+            try:
+                await self.release.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        self.told.append(told)
+        self.done.set()
+        return f"{answer} {told[1]}" if answer == "Accepted." else answer
+
+    @property
+    def calls(self) -> list[tuple[Any, ...]]:
+        return [told for told in self.told if told[0] != "connected"]
+
+
+@dataclass
+class Agent:
+    """One dispatch's agent as the listener sees it."""
+
+    gate: Gate | MemoryGate
+    token: str
+    url: str
+    reports: Reports
+    issue_id: str = ISSUE
+
+    async def post(self, body: bytes) -> DoorReply:
+        async with asyncio.timeout(BOUND):
+            return await self.gate.post(self.issue_id, f"Bearer {self.token}", body)
+
+    async def send(self, method: str, params: Any = None, **envelope: Any) -> Any:
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}, **envelope}
+        reply = await self.post(json.dumps(message).encode())
+        assert reply.status == 200, reply
+        return json.loads(reply.body)
+
+    async def tell(self, method: str, params: Any = None) -> DoorReply:
+        return await self.post(
+            json.dumps({"jsonrpc": "2.0", "method": method, "params": params or {}}).encode()
+        )
+
+    async def initialize(self, version: str = "2025-11-25", name: str = "claude-code") -> Any:
+        client = {"name": name, "version": "2.1"}
+        answer = await self.send(
+            "initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
+        )
+        assert await self.tell("notifications/initialized") == DoorReply(202, b"")
+        return answer["result"]
+
+    async def call(self, tool: str, /, **arguments: Any) -> tuple[str, bool]:
+        return read(await self.send("tools/call", {"name": tool, "arguments": arguments}))
+
+
+def read(answer: Any) -> tuple[str, bool]:
+    result = answer["result"]
+    assert [each["type"] for each in result["content"]] == ["text"]
+    return result["content"][0]["text"], result["isError"]
+
+
+def error_of(reply: DoorReply) -> tuple[int, str, str]:
+    error = json.loads(reply.body)["error"]
+    return reply.status, error["code"], error["message"]
+
+
+def real_gate(**bounds: float) -> Gate:
+    return Gate(lambda: "http://127.0.0.1:4711", **bounds)
+
+
+@pytest.fixture(params=["sdk", "memory"])
+def gate(request: pytest.FixtureRequest) -> Gate | MemoryGate:
+    return real_gate() if request.param == "sdk" else MemoryGate("http://127.0.0.1:4711")
+
+
+@pytest.fixture
+async def agent(gate: Gate | MemoryGate) -> AsyncIterator[Agent]:
+    reports = Reports()
+    async with gate.admit(ISSUE, reports) as access:
+        agent = Agent(gate, access.token, access.url, reports)
+        await agent.initialize()
+        yield agent
+
+
+@pytest.fixture
+async def sdk_agent() -> AsyncIterator[Agent]:
+    gate, reports = real_gate(), Reports()
+    async with gate.admit(ISSUE, reports) as access:
+        agent = Agent(gate, access.token, access.url, reports)
+        await agent.initialize()
+        yield agent
+
+
+UNAUTHORIZED = (401, "unauthorized", "This endpoint needs the bearer token that symphony gave to the agent.")
+NOT_FOUND = (404, "not_found", "No agent is running on this issue with this token.")
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer  ", "Basic abc", "abc"])
+    async def test_no_bearer_token_is_401(self, agent: Agent, authorization: str | None) -> None:
+        assert error_of(await agent.gate.post(ISSUE, authorization, b"{}")) == UNAUTHORIZED
+
+    @pytest.mark.parametrize("token", ["wrong", "ü\udcff", "x" * 10_000])
+    async def test_a_wrong_token_is_404(self, agent: Agent, token: str) -> None:
+        assert error_of(await agent.gate.post(ISSUE, f"Bearer {token}", b"{}")) == NOT_FOUND
+
+    async def test_an_issue_without_an_agent_is_the_same_404(self, agent: Agent) -> None:
+        assert error_of(await agent.gate.post("other", f"Bearer {agent.token}", b"{}")) == NOT_FOUND
+
+    async def test_a_token_of_another_issue_is_the_same_404(self, agent: Agent) -> None:
+        async with agent.gate.admit("other", Reports()) as access:
+            assert access.token != agent.token
+            assert error_of(await agent.gate.post(ISSUE, f"Bearer {access.token}", b"{}")) == NOT_FOUND
+
+    async def test_the_token_is_good_until_the_context_is_left(self, gate: Gate | MemoryGate) -> None:
+        async with gate.admit(ISSUE, Reports()) as access:
+            agent = Agent(gate, access.token, access.url, Reports())
+            assert (await agent.send("ping"))["result"] == {}
+        assert error_of(await agent.post(b"{}")) == NOT_FOUND
+
+    async def test_a_newer_dispatch_shuts_an_older_one_out_and_outlives_it(
+        self, gate: Gate | MemoryGate
+    ) -> None:
+        older = gate.admit(ISSUE, Reports())
+        old = await older.__aenter__()
+        async with gate.admit(ISSUE, Reports()) as access:
+            assert error_of(await gate.post(ISSUE, f"Bearer {old.token}", b"{}")) == NOT_FOUND
+            await older.__aexit__(None, None, None)
+            agent = Agent(gate, access.token, access.url, Reports())
+            assert (await agent.send("ping"))["result"] == {}
+
+    async def test_the_scheme_is_read_without_case(self, agent: Agent) -> None:
+        assert (await agent.gate.post(ISSUE, f"bearer  {agent.token} ", b'{"result": 1}')).status == 202
+
+    async def test_a_body_over_1_mib_is_413_and_one_of_1_mib_is_read(self, agent: Agent) -> None:
+        ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+        assert (await agent.post(ping.ljust(MIB))).status == 200
+        too_large = (413, "body_too_large", "The request is larger than 1 MiB.")
+        assert error_of(await agent.post(ping.ljust(MIB + 1))) == too_large
+
+    async def test_who_is_not_admitted_learns_nothing_about_the_body(self, agent: Agent) -> None:
+        for body in (b"{", b" " * (MIB + 1)):
+            assert error_of(await agent.gate.post(ISSUE, None, body)) == UNAUTHORIZED
+            assert error_of(await agent.gate.post(ISSUE, "Bearer wrong", body)) == NOT_FOUND
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"{", b'{"a": NaN}', b"\xff", b"[" * 100_000, b"1" * 5_000, '{"a": "ü"}'.encode("latin-1")],
+    )
+    async def test_what_is_not_json_is_400(self, agent: Agent, body: bytes) -> None:
+        refused = (400, "invalid_json", "The request body is not JSON.")
+        assert error_of(await agent.post(body)) == refused
+
+    async def test_a_batch_is_400(self, agent: Agent) -> None:
+        batch = (
+            400,
+            "batch_not_supported",
+            "JSON-RPC batches are not accepted: send one message per request.",
+        )
+        assert error_of(await agent.post(b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]')) == batch
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            None,
+            "ping",
+            {},
+            {"method": "ping", "id": 1},
+            {"jsonrpc": "1.0", "method": "ping", "id": 1},
+            {"jsonrpc": "2.0", "method": "ping", "id": None},
+            {"jsonrpc": "2.0", "method": "ping", "id": True},
+            {"jsonrpc": "2.0", "method": "ping", "id": 1.5},
+            {"jsonrpc": "2.0", "method": 7, "id": 1},
+            {"jsonrpc": "2.0", "method": "ping", "id": 1, "params": [1]},
+            {"jsonrpc": "2.0", "method": "ping", "params": [1]},
+        ],
+    )
+    async def test_json_that_is_no_json_rpc_message_is_400(self, agent: Agent, message: Any) -> None:
+        refused = (400, "invalid_request", "The request body is not a JSON-RPC message.")
+        assert error_of(await agent.post(json.dumps(message).encode())) == refused
+
+    async def test_a_notification_is_202_without_a_body(self, agent: Agent) -> None:
+        assert await agent.tell("notifications/progress", {"progressToken": 1, "progress": 1}) == DoorReply(
+            202
+        )
+        assert await agent.tell("notifications/of_the_future") == DoorReply(202)
+
+    async def test_an_answer_to_nothing_is_202(self, agent: Agent) -> None:
+        assert await agent.post(b'{"jsonrpc": "2.0", "id": 9, "result": {}}') == DoorReply(202)
+
+    async def test_an_unknown_method_is_a_json_rpc_error(self, agent: Agent) -> None:
+        assert (await agent.send("resources/list"))["error"]["code"] == -32601
+
+    async def test_the_url_holds_the_issue_id_as_one_segment(self, agent: Agent) -> None:
+        assert agent.url == "http://127.0.0.1:4711/api/v1/issues/%C3%A4%20b%2Fc/mcp"
+
+    async def test_the_token_is_not_in_the_access_as_printed(self, gate: Gate | MemoryGate) -> None:
+        async with gate.admit(ISSUE, Reports()) as access:
+            assert access.token not in repr(access)
+
+
+class TestTheProtocol:
+    @pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25"])
+    async def test_a_client_gets_the_version_it_asks_for(self, gate: Gate | MemoryGate, version: str) -> None:
+        async with gate.admit(ISSUE, Reports()) as access:
+            result = await Agent(gate, access.token, access.url, Reports()).initialize(version)
+            assert result["protocolVersion"] == version
+            assert result["serverInfo"]["name"] == "symphony"
+            assert "mark_done" in result["instructions"]
+
+    async def test_request_ids_come_back_as_they_were(self, agent: Agent) -> None:
+        for given in (0, 7, "7", "", "ü\ud800", 2**40):
+            assert (await agent.send("ping", id=given))["id"] == given
+
+    async def test_listing_the_tools_tells_the_engine_who_is_there(self, agent: Agent) -> None:
+        listed = (await agent.send("tools/list"))["result"]["tools"]
+        assert [tool["name"] for tool in listed] == ["mark_done", "request_human_steering", "propose_issue"]
+        assert agent.reports.told == [("connected", "claude-code 2.1")]
+
+    async def test_every_tool_and_argument_is_described_and_no_other_is_allowed(self, agent: Agent) -> None:
+        for tool in (await agent.send("tools/list"))["result"]["tools"]:
+            schema = tool["inputSchema"]
+            assert len(tool["description"]) > 100
+            assert schema["additionalProperties"] is False
+            assert set(schema["required"]) <= set(schema["properties"])
+            assert all(argument["description"] for argument in schema["properties"].values())
+
+    async def test_a_call_without_a_listing_tells_the_engine_too(self, agent: Agent) -> None:
+        await agent.call("mark_done", title="t", summary="s")
+        assert agent.reports.told == [("connected", "claude-code 2.1"), ("mark_done", "t", "s")]
+
+    async def test_an_unknown_tool_is_a_protocol_error_that_names_the_tools(self, agent: Agent) -> None:
+        answer = await agent.send("tools/call", {"name": "finish\x1b", "arguments": {}})
+        assert answer["error"] == {
+            "code": -32602,
+            "message": "There is no tool 'finish'. "
+            "The tools are mark_done, request_human_steering, propose_issue.",
+        }
+
+
+class TestTheTools:
+    async def test_mark_done_is_passed_on_and_answered(self, agent: Agent) -> None:
+        assert await agent.call("mark_done", title=" Fix it ", summary="a\nb\n") == (
+            "Accepted. Fix it",
+            False,
+        )
+        assert agent.reports.calls == [("mark_done", "Fix it", "a\nb")]
+
+    async def test_a_long_title_is_accepted_with_advice(self, agent: Agent) -> None:
+        answer, failed = await agent.call("mark_done", title="t" * 73, summary="s")
+        assert not failed
+        assert answer.endswith(" The title has 73 characters; 72 or fewer are shown whole everywhere.")
+        assert await agent.call("mark_done", title="t" * 72, summary="s") == (f"Accepted. {'t' * 72}", False)
+
+    async def test_what_could_move_a_cursor_or_break_storage_is_taken_out(self, agent: Agent) -> None:
+        await agent.call("mark_done", title="a\x1b[2Jb\u202e", summary="c\x00\r\nd\ud800")
+        assert agent.reports.calls == [("mark_done", "a[2Jb", "c\nd\ufffd")]
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            ({}, "title is missing, give one line that says what was done; "
+                 "summary is missing, say what changed, why, and how it was verified"),
+            ({"title": " \t", "summary": "s"}, "title is blank, give one line that says what was done"),
+            ({"title": "\u200b", "summary": "s"}, "title is blank, give one line that says what was done"),
+            ({"title": "a\nb", "summary": "s"}, "title has 2 lines, put it on one line"),
+            ({"title": "a\r\nb\u2028c", "summary": "s"}, "title has 3 lines, put it on one line"),
+            ({"title": "t" * 201, "summary": "s"},
+             "title has 201 characters, at most 200 are accepted, shorten it"),
+            ({"title": 7, "summary": "s"}, "title must be a string, not a number"),
+            ({"title": None, "summary": "s"}, "title must be a string, not null"),
+            ({"title": ["t"], "summary": {}},
+             "title must be a string, not an array; summary must be a string, not an object"),
+            ({"title": "t", "summary": True}, "summary must be a string, not a boolean"),
+            ({"title": "t", "summary": "\n\n"},
+             "summary is blank, say what changed, why, and how it was verified"),
+            ({"title": "t", "summary": "s" * 20_001},
+             "summary has 20,001 characters, at most 20,000 are accepted, shorten it"),
+            ({"title": "t", "sumary": "s"},
+             "there is no argument 'sumary', mark_done takes title and summary; "
+             "summary is missing, say what changed, why, and how it was verified"),
+        ],
+    )  # fmt: skip
+    async def test_mark_done_says_what_to_fix(self, agent: Agent, arguments: Any, problem: str) -> None:
+        answer = await agent.call("mark_done", **arguments)
+        expected = f"mark_done was not accepted: {problem}. Call it again with this corrected."
+        assert answer == (expected, True)
+        assert agent.reports.calls == []
+
+    @pytest.mark.parametrize(
+        ("context", "passed_on"), [("c\n", "c"), (None, None), ("  ", None)], ids=["text", "null", "blank"]
+    )
+    async def test_a_question_is_passed_on(self, agent: Agent, context: Any, passed_on: Any) -> None:
+        assert await agent.call("request_human_steering", question="a?\nb?", context=context) == (
+            "Asked.",
+            False,
+        )
+        assert agent.reports.calls == [("request_human_steering", "a?\nb?", passed_on)]
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            ({}, "question is missing, ask what you need to know"),
+            ({"question": ""}, "question is blank, ask what you need to know"),
+            ({"question": "q", "context": 1}, "context must be a string, not a number"),
+            ({"question": "q", "context": "c" * 20_001},
+             "context has 20,001 characters, at most 20,000 are accepted, shorten it"),
+        ],
+    )  # fmt: skip
+    async def test_a_question_says_what_to_fix(self, agent: Agent, arguments: Any, problem: str) -> None:
+        answer = await agent.call("request_human_steering", **arguments)
+        expected = f"request_human_steering was not accepted: {problem}. Call it again with this corrected."
+        assert answer == (expected, True)
+
+    async def test_a_proposal_is_passed_on(self, agent: Agent) -> None:
+        proposal = {"title": "t", "description": "d", "labels": ["Bug ", "bug", "a b"], "priority": 2}
+        assert await agent.call("propose_issue", **proposal) == ("Proposed.", False)
+        assert await agent.call("propose_issue", title="u") == ("Proposed.", False)
+        assert agent.reports.calls == [
+            ("propose_issue", "t", "d", ("bug", "a b"), 2),
+            ("propose_issue", "u", None, (), None),
+        ]
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            ({}, "title is missing, give one line that names the issue"),
+            ({"title": "t", "labels": "bug"}, "labels must be an array of strings, not a string"),
+            ({"title": "t", "labels": [1]}, "every entry of labels must be a string, not a number"),
+            ({"title": "t", "labels": [" "]}, "every entry of labels must have 1 to 50 characters"),
+            ({"title": "t", "labels": ["l" * 51]}, "every entry of labels must have 1 to 50 characters"),
+            ({"title": "t", "labels": ["l"] * 21}, "labels has 21 entries, at most 20 are accepted"),
+            ({"title": "t", "priority": "1"}, "priority must be a whole number, not a string"),
+            ({"title": "t", "priority": True}, "priority must be a whole number, not a boolean"),
+            ({"title": "t", "priority": 1.5}, "priority must be a whole number, not a number"),
+            ({"title": "t", "priority": -1}, "priority must be from 0 to 1000"),
+        ],
+    )  # fmt: skip
+    async def test_a_proposal_says_what_to_fix(self, agent: Agent, arguments: Any, problem: str) -> None:
+        answer = await agent.call("propose_issue", **arguments)
+        expected = f"propose_issue was not accepted: {problem}. Call it again with this corrected."
+        assert answer == (expected, True)
+
+    async def test_a_refusal_of_the_engine_is_a_tool_error_in_its_words(self, agent: Agent) -> None:
+        agent.reports.failure = ReportRefused("A question is open already.", remedy="End your turn.")
+        answer = await agent.call("request_human_steering", question="q")
+        assert answer == ("A question is open already. End your turn.", True)
+
+    @pytest.mark.parametrize(
+        "failure", [Spoilt("/home/secret"), TimeoutError("secret"), asyncio.CancelledError()], ids=repr
+    )
+    async def test_a_defect_is_a_tool_error_without_its_details(
+        self, agent: Agent, failure: Exception
+    ) -> None:
+        agent.reports.failure = failure
+        text, failed = await agent.call("mark_done", title="t", summary="s")
+        assert failed
+        assert text in {
+            "mark_done failed inside symphony. Call it again; if it fails again, say so in your last message "
+            "and end your turn.",
+            "The attempt has ended.",
+        }
+
+    async def test_the_engine_may_fail_to_hear_of_a_connection(self, agent: Agent) -> None:
+        async def connected(client: str) -> None:
+            raise Spoilt(client)
+
+        agent.reports.connected = connected  # type: ignore[method-assign]  # this one engine is broken
+        assert len((await agent.send("tools/list"))["result"]["tools"]) == 3
+
+
+class TestBoundsAndConcurrency:
+    """What only the gate over the SDK has to show."""
+
+    async def test_a_hundred_parallel_calls_with_one_id_get_their_own_answers(self, sdk_agent: Agent) -> None:
+        sdk_agent.reports.holds = True
+
+        async def call(number: int) -> tuple[str, bool]:
+            return await sdk_agent.call("mark_done", title=f"t{number}", summary="s")
+
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(call(number)) for number in range(100)]
+            await sdk_agent.reports.began.wait()
+            sdk_agent.reports.release.set()
+        assert [call.result() for call in calls] == [(f"Accepted. t{number}", False) for number in range(100)]
+
+    async def test_more_requests_than_any_agent_needs_are_refused(self, sdk_agent: Agent) -> None:
+        sdk_agent.reports.holds = True
+        call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).encode()
+        async with asyncio.TaskGroup() as group:
+            posts = [group.create_task(sdk_agent.post(body)) for _ in range(IN_FLIGHT_LIMIT + 1)]
+            done, _ = await asyncio.wait(posts, timeout=BOUND, return_when=asyncio.FIRST_COMPLETED)
+            assert error_of(done.pop().result()) == (
+                429,
+                "too_many_requests",
+                "Too many requests at once from this agent: wait for answers before sending more.",
+            )
+            sdk_agent.reports.release.set()
+
+    @pytest.mark.parametrize(
+        ("tool", "arguments", "advice"),
+        [
+            ("mark_done", {"title": "t", "summary": "s"},
+             "Call it again with the same arguments: a repeat does no harm."),
+            ("request_human_steering", {"question": "q"},
+             "Call it again with the same arguments: a repeat does no harm."),
+            ("propose_issue", {"title": "t"},
+             "Go on without calling it again, so that it is not proposed twice."),
+        ],
+    )  # fmt: skip
+    async def test_a_call_that_outlives_its_bound_says_so_and_is_carried_through(
+        self, tool: str, arguments: Any, advice: str
+    ) -> None:
+        gate, reports = real_gate(report_bound_s=0.05), Reports(holds=True)
+        async with gate.admit(ISSUE, reports) as access:
+            agent = Agent(gate, access.token, access.url, reports)
+            await agent.initialize()
+            assert await agent.call(tool, **arguments) == (
+                f"symphony did not finish {tool} within 0.05 s and may still accept it. {advice}",
+                True,
+            )
+            reports.release.set()
+            await asyncio.wait_for(reports.done.wait(), BOUND)
+        assert [call[0] for call in reports.calls] == [tool]
+
+    async def test_a_request_that_outlives_its_bound_is_answered_all_the_same(self) -> None:
+        gate, reports = real_gate(answer_bound_s=0.05), Reports(holds=True)
+        async with gate.admit(ISSUE, reports) as access:
+            agent = Agent(gate, access.token, access.url, reports)
+            await agent.initialize()
+            call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+            assert (await agent.send("tools/call", call, id="a"))["error"] == {
+                "code": -32001,
+                "message": "symphony did not answer within 0.05 s.",
+            }
+
+    async def test_the_answer_to_the_call_that_ends_the_dispatch_reaches_the_agent(self) -> None:
+        gate, reports = real_gate(), Reports(holds=True)
+        async with asyncio.TaskGroup() as group, gate.admit(ISSUE, reports) as access:
+            agent = Agent(gate, access.token, access.url, reports)
+            await agent.initialize()
+            call = group.create_task(agent.call("mark_done", title="t", summary="s"))
+            await reports.began.wait()
+            reports.release.set()
+        assert call.result() == ("Accepted. t", False)
+
+    async def test_a_call_that_hangs_when_the_dispatch_ends_is_cancelled_and_is_404(self) -> None:
+        gate, reports = real_gate(grace_s=0.05), Reports(holds=True)
+        async with asyncio.TaskGroup() as group, gate.admit(ISSUE, reports) as access:
+            agent = Agent(gate, access.token, access.url, reports)
+            await agent.initialize()
+            call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call})
+            post = group.create_task(agent.post(body.encode()))
+            await reports.began.wait()
+        assert error_of(post.result()) == NOT_FOUND
+        assert reports.cancelled == 1
+
+    async def test_the_body_of_the_context_fails_with_its_own_error(self) -> None:
+        with pytest.raises(Spoilt):
+            async with real_gate().admit(ISSUE, Reports()) as access:
+                raise Spoilt(access.url)
+
+    async def test_a_client_that_cancels_is_answered_and_its_call_is_carried_through(
+        self, sdk_agent: Agent
+    ) -> None:
+        sdk_agent.reports.holds = True
+        call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+        async with asyncio.TaskGroup() as group:
+            answer = group.create_task(sdk_agent.send("tools/call", call, id="x"))
+            await sdk_agent.reports.began.wait()
+            await sdk_agent.tell("notifications/cancelled", {"requestId": "y"})
+            await sdk_agent.tell("notifications/cancelled", {"requestId": "x"})
+        assert answer.result() == {
+            "jsonrpc": "2.0",
+            "id": "x",
+            "error": {"code": -32800, "message": "The client cancelled this request."},
+        }
+        sdk_agent.reports.release.set()
+        assert await sdk_agent.call("mark_done", title="u", summary="s") == ("Accepted. u", False)
+        assert sorted(sdk_agent.reports.calls) == [("mark_done", "t", "s"), ("mark_done", "u", "s")]
+
+    async def test_a_cancellation_that_may_mean_two_requests_means_none(self, sdk_agent: Agent) -> None:
+        sdk_agent.reports.holds = True
+        call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+        async with asyncio.TaskGroup() as group:
+            answers = [group.create_task(sdk_agent.send("tools/call", call)) for _ in range(2)]
+            await sdk_agent.reports.began.wait()
+            await sdk_agent.tell("notifications/cancelled", {"requestId": 1})
+            sdk_agent.reports.release.set()
+        assert [read(answer.result()) for answer in answers] == [("Accepted. t", False)] * 2
+
+    async def test_clients_of_both_eras_share_a_dispatch(self, sdk_agent: Agent) -> None:
+        envelope = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "newer", "version": "9"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        newer = await sdk_agent.send("tools/list", {"_meta": envelope})
+        older = await sdk_agent.send("tools/list")
+        assert len(newer["result"]["tools"]) == len(older["result"]["tools"]) == 3
+        assert sdk_agent.reports.told == [("connected", "newer 9"), ("connected", "claude-code 2.1")]
+
+    async def test_a_second_client_may_shake_hands_again(self, sdk_agent: Agent) -> None:
+        assert (await sdk_agent.initialize("2025-06-18", "codex"))["protocolVersion"] == "2025-06-18"
+        await sdk_agent.send("tools/list")
+        assert sdk_agent.reports.told == [("connected", "codex 2.1")]
+
+    async def test_a_server_that_broke_is_replaced_at_the_next_message(self, sdk_agent: Agent) -> None:
+        gate = sdk_agent.gate
+        assert isinstance(gate, Gate)
+        (admission,) = gate._admissions._by_issue.values()
+        (wire,) = admission.line._wires.values()
+        await wire.aclose()
+        await sdk_agent.initialize()
+        assert await sdk_agent.call("mark_done", title="t", summary="s") == ("Accepted. t", False)
+
+    async def test_the_configured_url_replaces_the_listeners(self) -> None:
+        gate = Gate(lambda: "http://127.0.0.1:1", host_url="http://host.internal:8080/")
+        async with gate.admit("7", Reports()) as access:
+            assert access.url == "http://host.internal:8080/api/v1/issues/7/mcp"
+
+    def test_the_sdk_is_not_imported_before_it_is_needed(self) -> None:
+        program = "import sys, symphony.mcp_server.gate; sys.exit('mcp' in sys.modules)"
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+class TestTheMemoryGate:
+    """What the engine's tests use of it."""
+
+    async def test_an_agent_of_a_test_calls_without_the_protocol(self) -> None:
+        gate, reports = MemoryGate(), Reports()
+        async with gate.admit("7", reports) as access:
+            await gate.connect("7", access.token, "demo 1")
+            answer = await gate.call("7", access.token, "mark_done", title="t", summary="s")
+        assert (answer.text, answer.failed) == ("Accepted. t", False)
+        assert reports.told == [("connected", "demo 1"), ("mark_done", "t", "s")]
+        with pytest.raises(Refused):
+            await gate.call("7", access.token, "mark_done", title="t", summary="s")
+
+    async def test_it_fails_to_admit_once_when_told_to(self) -> None:
+        gate = MemoryGate()
+        gate.fail_next_admit = BadArguments("as told")
+        with pytest.raises(BadArguments, match="as told"):
+            async with gate.admit("7", Reports()):
+                pass
+        async with gate.admit("7", Reports()) as access:
+            assert access.token == "token-1"
