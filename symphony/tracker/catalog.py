@@ -31,6 +31,14 @@ class Unreadable:
     problems: tuple[Problem, ...] = ()
     last_id: str | None = None
 
+    @classmethod
+    def after(
+        cls, old: "Reading | None", path: Path, name_id: str, problems: tuple[Problem, ...]
+    ) -> "Unreadable":
+        """Return a reading that keeps the id of an earlier one: a run on it is not to be taken for gone."""
+        last_id = old.id if isinstance(old, Issue) else old.last_id if old is not None else None
+        return cls(path, name_id, problems, last_id)
+
 
 Reading: TypeAlias = Issue | Unreadable
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from symphony.core.issue import Issue, IssueSet
+from symphony.core.issue import IssueSet
 from symphony.core.problem import Problem
 from symphony.tracker.catalog import Catalog, Reading, Unreadable
 from symphony.tracker.names import SUFFIX, is_issue_name, shown
@@ -144,8 +144,7 @@ class Index:
     def _lose_folder(self, folder: Folder) -> None:
         folder.marks.clear()
         for name, old in folder.readings.items():
-            last_id = old.id if isinstance(old, Issue) else old.last_id
-            lost = Unreadable(folder.path / name, name.removesuffix(SUFFIX), (), last_id)
+            lost = Unreadable.after(old, folder.path / name, name.removesuffix(SUFFIX), ())
             self.catalog.replace(old, lost)
             folder.readings[name] = lost
 

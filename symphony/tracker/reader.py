@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 from symphony.core.issue import Issue
-from symphony.core.problem import Problem
 from symphony.tracker.catalog import Reading, Unreadable
 from symphony.tracker.issue_file import (
     ISSUE_BYTES,
@@ -58,11 +57,11 @@ def read_entry(path: Path, root: Path, old: Reading | None) -> tuple[Reading | N
     except FileNotFoundError:
         return None, None
     except IssueUnreadable as refusal:
-        return remembered(path, name_id, refusal.problems, old), None
+        return Unreadable.after(old, path, name_id, refusal.problems), None
     except OSError as error:
         message = f"the file cannot be read ({error.strerror}); make it readable, or remove it"
         problems = unreadable("unreadable", str(path), name_id, message).problems
-        return remembered(path, name_id, problems, old), None
+        return Unreadable.after(old, path, name_id, problems), None
     changed_at = status.st_ctime_ns or status.st_mtime_ns
     settled = target == path and changed_at < read_at - GRANULE_NS
     mark = mark_of(status) if settled else None
@@ -73,7 +72,7 @@ def read_entry(path: Path, root: Path, old: Reading | None) -> tuple[Reading | N
             raise too_large(str(path), name_id, status.st_size)
         return parse_issue(content, path, path.parent.name, name_id), mark
     except IssueUnreadable as refusal:
-        return remembered(path, name_id, refusal.problems, old), mark
+        return Unreadable.after(old, path, name_id, refusal.problems), mark
 
 
 def resolved(path: Path, root: Path, name_id: str) -> Path:
@@ -133,9 +132,3 @@ def refuse_special(status: os.stat_result, path: Path, name_id: str) -> None:
         kind = KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         message = f"this is {kind}, not a file; remove it, or give it another name"
         raise unreadable("not_a_file", str(path), name_id, message)
-
-
-def remembered(path: Path, name_id: str, problems: tuple[Problem, ...], old: Reading | None) -> Unreadable:
-    """Return a reading that keeps the id that the file last had, so that its run is not taken for gone."""
-    last_id = old.id if isinstance(old, Issue) else old.last_id if old is not None else None
-    return Unreadable(path, name_id, problems, last_id)
