@@ -1,0 +1,48 @@
+"""Clones that share nothing with the repository they come from.
+
+Called for workspaces and for the host's checkouts of delivered branches. One ref is fetched
+over git's own protocol: a plain `git clone`, with hard links or without, would also hand over
+the objects of all other issues.
+"""
+
+import asyncio
+from pathlib import Path
+
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
+from symphony.workspace.source import Person
+
+
+async def make_clone(target: Path, repository: Path, ref: str, branch: str, person: Person) -> None:
+    """Make a repository with a checkout of `ref` on `branch`, without remotes.
+
+    Args:
+        target: a folder that does not exist yet.
+        repository: the host's repository.
+        ref: a ref of it; its history and the tags in it come along, nothing else.
+        branch: the only branch of the clone.
+        person: who commits there.
+
+    Raises:
+        WorkspaceError: `workspace.*`; what was made of the target stays.
+    """
+    with explain_disk(f"make the folder {target}"):
+        await asyncio.to_thread(target.mkdir)
+    # the branch is made by the checkout: git refuses to fetch into one that is checked out
+    git = host_git(target)
+    await git.run("init", "--quiet", "--template=", "--initial-branch=symphony-unborn")
+    await git.run(
+        "fetch",
+        "--quiet",
+        "--no-write-fetch-head",
+        "--update-shallow",
+        "--",
+        str(repository),
+        f"+{ref}:refs/heads/{branch}",
+        timeout_s=TRANSFER_TIMEOUT,
+    )
+    await git.run("config", "user.name", person.name)
+    await git.run("config", "user.email", person.email)
+    # agents and their tools start background work by such a collection; it would outlive a turn
+    await git.run("config", "gc.auto", "0")
+    await git.run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)

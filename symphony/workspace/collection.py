@@ -1,0 +1,185 @@
+"""Bringing an issue's work into the host's repository, as from a stranger [DESIGN Trust].
+
+Which commit is delivered, when the guest did not simply stay on its branch:
+
+- What is checked out and the branch are the same, or one contains the other: the one that
+  contains the other. An agent that went on with a detached HEAD or on a branch of its own is
+  followed, one that looked at an older commit is not.
+- They have diverged: what is checked out, since that is what was tested last.
+- Neither is known, because `.git` is gone or broken or there is no sandbox: what was imported
+  before, else the base.
+
+Commits that arrived and are in none of these are kept on refs. Files that differ from what is
+checked out are then committed on top as work that was not committed; when the delivered commit
+is not the one that is checked out they are kept on a ref of their own, because as a commit on
+top they would undo the commits between.
+"""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from symphony.core.handoff import Imported
+from symphony.core.ports import Sandbox, Workspace
+from symphony.core.text import one_line
+from symphony.workspace.bundle import Arrival, BadBundle, GuestRefs, ask_refs, make_bundle, take_in
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.folder import delete_folder
+from symphony.workspace.host_repository import HostRepository, rescue_ref
+from symphony.workspace.snapshot import take_snapshot
+
+SAVED_SUBJECT = "Save uncommitted work"
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The commit to deliver.
+
+    Attributes:
+        commit: its id.
+        checked_out: what the files have to be compared with.
+    """
+
+    commit: str
+    checked_out: str
+
+
+class Collection:
+    """One import of one workspace."""
+
+    def __init__(self, repository: HostRepository, workspace: Workspace, scratch: Path) -> None:
+        self._repository = repository
+        self._workspace = workspace
+        self._scratch = scratch
+        self._lost_history = ""
+        self._arrived: tuple[str, ...] = ()
+
+    async def run(self, sandbox: Sandbox | None) -> Imported:
+        """Import commits and files, move the branch, and say what it holds now.
+
+        Raises:
+            WorkspaceError: `workspace.import_failed` after the files were saved on the rescue
+                ref; `workspace.unreadable_file`, `workspace.disk_full` and others.
+        """
+        workspace = self._workspace
+        try:
+            arrival = await self._receive(sandbox)
+        except BadBundle:
+            await self._rescue()
+            raise
+        self._arrived = arrival.tips
+        tip = await self._choose(arrival.refs)
+        head = await self._save_files(tip)
+        for commit in arrival.tips:
+            if not await self._repository.is_ancestor(commit, head):
+                await self._repository.keep(workspace.key, commit)
+        await self._repository.move_branch(workspace.key, workspace.branch, head)
+        facts = await self._repository.facts(head)
+        count = await self._repository.git.line(
+            "rev-list", "--count", f"{workspace.base_commit}..{head}", "--"
+        )
+        return Imported(
+            branch=workspace.branch,
+            base_commit=workspace.base_commit,
+            head_commit=head,
+            head_tree=facts.tree,
+            commits=int(count),
+            saved_uncommitted=head != tip.commit,
+        )
+
+    async def _receive(self, sandbox: Sandbox | None) -> Arrival:
+        if sandbox is None:
+            self._lost_history = "there was no sandbox to run the workspace's own git in"
+            return Arrival(GuestRefs())
+        workspace = self._workspace
+        claimed = await ask_refs(sandbox, workspace.branch)
+        bundle = self._scratch / "guest.bundle"
+        failure = await make_bundle(sandbox, workspace.path, workspace.base_commit, bundle)
+        if failure is None:
+            return await take_in(self._repository, bundle, claimed, workspace.branch, workspace.base_commit)
+        if claimed.head is None or not await self._is_known(claimed.head):
+            self._lost_history = failure
+        return Arrival(claimed)
+
+    async def _is_known(self, commit: str) -> bool:
+        """Say whether a guest may name this commit although no bundle brought it."""
+        workspace = self._workspace
+        if await self._repository.resolve(commit) is None:
+            return False
+        if await self._repository.is_ancestor(commit, workspace.base_commit):
+            return True
+        before = await self._repository.resolve(f"refs/heads/{workspace.branch}")
+        return before is not None and await self._repository.is_ancestor(commit, before)
+
+    async def _choose(self, refs: GuestRefs) -> Tip:
+        repository = self._repository
+        head = refs.head if refs.head and await self._is_usable(refs.head) else None
+        branch = refs.branch if refs.branch and await self._is_usable(refs.branch) else None
+        if head is None and branch is None:
+            known = await repository.resolve(f"refs/heads/{self._workspace.branch}")
+            commit = known or self._workspace.base_commit
+            return Tip(commit, commit)
+        if head is None or branch is None or head == branch:
+            commit = head or branch or self._workspace.base_commit
+            return Tip(commit, commit)
+        if await repository.is_ancestor(head, branch):
+            return Tip(branch, head)
+        return Tip(head, head)
+
+    async def _is_usable(self, commit: str) -> bool:
+        return commit in self._arrived or await self._is_known(commit)
+
+    async def _save_files(self, tip: Tip) -> str:
+        """Commit what differs from the checked-out commit; return the new head."""
+        repository = self._repository
+        tree = await self._snapshot(tip.checked_out)
+        if tree == (await repository.facts(tip.checked_out)).tree:
+            return tip.commit
+        saved = await self._commit(tree, tip.checked_out)
+        if tip.checked_out == tip.commit:
+            return saved
+        await repository.keep(self._workspace.key, saved)
+        return tip.commit
+
+    async def _snapshot(self, commit: str) -> str:
+        with explain_disk("make a folder for the import"):
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._scratch))
+        facts = await self._repository.facts(commit)
+        return await take_snapshot(self._repository.path, self._workspace.path, facts.tree, folder)
+
+    async def _commit(self, tree: str, parent: str) -> str:
+        """Make the commit for uncommitted work; the same files give the same commit."""
+        facts = await self._repository.facts(parent)
+        issue = one_line(self._workspace.issue_id)
+        message = (
+            f"{SAVED_SUBJECT}\n\nsymphony found these changes in the workspace of issue {issue};"
+            "\nthe agent had not committed them.\n"
+        )
+        if self._lost_history:
+            message += (
+                "\nThe agent's own commits could not be read, so that their changes are in this"
+                f"\ncommit as well: {one_line(self._lost_history)}.\n"
+            )
+        git = self._repository.git.with_options(
+            GIT_AUTHOR_DATE=facts.committed, GIT_COMMITTER_DATE=facts.committed
+        )
+        return await git.line("commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode())
+
+    async def _rescue(self) -> None:
+        """Save the files alone, when the commits are refused."""
+        known = await self._repository.resolve(f"refs/heads/{self._workspace.branch}")
+        parent = known or self._workspace.base_commit
+        self._lost_history = self._lost_history or "they did not pass git's checks"
+        saved = await self._commit(await self._snapshot(parent), parent)
+        await self._repository.git.run("update-ref", rescue_ref(self._workspace.key), saved)
+
+
+async def collect(
+    repository: HostRepository, workspace: Workspace, sandbox: Sandbox | None, scratch: Path
+) -> Imported:
+    """Import a workspace with a scratch folder that is removed in the end."""
+    try:
+        return await Collection(repository, workspace, scratch).run(sandbox)
+    finally:
+        await asyncio.to_thread(delete_folder, scratch)

@@ -1,0 +1,114 @@
+"""Reading a folder that a guest can change at any moment: no symlink is ever followed.
+
+Every step of a path is opened relative to the folder before it, so that exchanging a folder or
+a file for a symlink between two steps leads nowhere. Everything here blocks on the disk.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# without O_NONBLOCK a named pipe in the place of a file would hold the reader for ever
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestLink:
+    """A symlink, as the text that it holds."""
+
+    target: bytes
+
+
+@dataclass(slots=True)
+class GuestFile:
+    """A regular file, open for reading; whoever got it closes it."""
+
+    file: BinaryIO
+    size: int
+    executable: bool
+
+
+class GuestFolder:
+    """An open folder of a guest."""
+
+    def __init__(self, path: Path) -> None:
+        self._root = os.open(path, OPEN_FOLDER)
+        self._opened: list[tuple[bytes, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_beyond(0)
+        os.close(self._root)
+
+    def read(self, path: bytes) -> GuestFile | GuestLink | None:
+        """Open what lies at a relative path; None when neither a file nor a symlink is there.
+
+        Raises:
+            OSError: it is there and cannot be read.
+        """
+        *folders, name = path.split(b"/")
+        try:
+            parent = self._descend(folders)
+            mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+            if stat.S_ISLNK(mode):
+                return GuestLink(os.readlink(name, dir_fd=parent))
+            if not stat.S_ISREG(mode):
+                return None
+            descriptor = os.open(name, OPEN_FILE, dir_fd=parent)
+        except OSError as error:
+            if error.errno in ABSENT:
+                return None
+            raise
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            return None
+        return GuestFile(os.fdopen(descriptor, "rb"), found.st_size, bool(found.st_mode & stat.S_IXUSR))
+
+    def holds_folder(self, path: bytes) -> bool:
+        """Say whether a real folder lies at a relative path."""
+        try:
+            self._descend(path.split(b"/"))
+        except OSError as error:
+            if error.errno in ABSENT:
+                return False
+            raise
+        return True
+
+    def delete_file(self, name: bytes) -> None:
+        """Delete a file or a symlink of the folder itself; nothing happens when there is none."""
+        try:
+            os.unlink(name, dir_fd=self._root)
+        except FileNotFoundError:
+            return
+
+    def _descend(self, folders: Sequence[bytes]) -> int:
+        """Return the open folder at this path; the last path's folders are reused."""
+        common = 0
+        for (name, _), wanted in zip(self._opened, folders, strict=False):
+            if name != wanted:
+                break
+            common += 1
+        self._close_beyond(common)
+        current = self._opened[-1][1] if self._opened else self._root
+        for name in folders[common:]:
+            if name in (b"", b".", b".."):
+                raise OSError(errno.ENOENT, "not a path inside the folder")
+            current = os.open(name, OPEN_FOLDER, dir_fd=current)
+            self._opened.append((name, current))
+        return current
+
+    def _close_beyond(self, depth: int) -> None:
+        while len(self._opened) > depth:
+            os.close(self._opened.pop()[1])

@@ -1,0 +1,191 @@
+"""The bare repository that only the host writes: bases, imported branches, what is kept.
+
+Refs in it: `refs/symphony/base/<key>` is where an issue's work started, `refs/heads/<branch>`
+what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were imported and
+are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed.
+Nothing is ever collected as garbage here. Called by the other modules of this room.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, host_git
+
+# What agents leave behind for themselves, and what a crashed import may leave.
+EXCLUDED = (".symphony.bundle", ".symphony.bundle.lock", ".claude/settings.local.json")
+
+CONFIG = {
+    "core": {"hooksPath": "/dev/null", "fsmonitor": "false", "logAllRefUpdates": "false", "fsync": "all"},
+    "transfer": {"fsckObjects": "true"},
+    "fetch": {"fsckObjects": "true", "recurseSubmodules": "false", "writeCommitGraph": "false"},
+    "receive": {"fsckObjects": "true", "autogc": "false"},
+    "gc": {"auto": "0"},
+    "maintenance": {"auto": "false"},
+    "protocol": {"allow": "never"},
+    'protocol "file"': {"allow": "always"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFacts:
+    """What the host needs of a commit: full ids, and its committer's time as git prints it."""
+
+    id: str
+    tree: str
+    committed: str
+
+
+class HostRepository:
+    """The one repository of an installation in which the host runs git on what agents made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.git = host_git(path.parent, f"--git-dir={path}")
+        self._opening = asyncio.Lock()
+        self._fetching = asyncio.Lock()
+        self._open = False
+
+    async def open(self) -> None:
+        """Make the repository at its first use, and clear what a dead process left in it.
+
+        Raises:
+            WorkspaceError: `workspace.disk_full`, `workspace.permission_denied`, and others.
+        """
+        async with self._opening:
+            if self._open:
+                return
+            if not (self.path / "HEAD").exists():
+                with explain_disk(f"make {self.path}"):
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                await host_git(self.path.parent).run(
+                    "init", "--quiet", "--bare", "--template=", "--initial-branch=symphony", str(self.path)
+                )
+            await asyncio.to_thread(self._harden)
+            self._open = True
+
+    async def fetch_base(self, trusted: Git, source: str, ref: str, key: str) -> str:
+        """Bring a ref of the user's source repository in, with its tags; return its commit.
+
+        Objects are not checked here: the source is the user's own, and many old histories
+        hold harmless objects that strict checks refuse.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
+        base = base_ref(key)
+        reader = trusted.with_options(
+            f"--git-dir={self.path}",
+            "-c",
+            "fetch.fsckObjects=false",
+            "-c",
+            "transfer.fsckObjects=false",
+            "-c",
+            "protocol.allow=user",
+            "-c",
+            "core.hooksPath=/dev/null",
+        )
+        # two fetches into one repository fail on each other's locks
+        async with self._fetching:
+            await reader.run(
+                "fetch",
+                "--quiet",
+                "--no-write-fetch-head",
+                "--no-recurse-submodules",
+                "--no-auto-maintenance",
+                "--update-shallow",
+                "--",
+                source,
+                f"+{ref}:{base}",
+                timeout_s=TRANSFER_TIMEOUT,
+            )
+            commit = await self.git.line("rev-parse", "--verify", f"{base}^{{commit}}")
+            await self.git.run("update-ref", base, commit)
+        return commit
+
+    async def resolve(self, name: str) -> str | None:
+        """Return the commit that a ref or an object id names here, or None."""
+        result = await self.git.ask(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
+        return result.stdout.decode().strip() if result.exit_status == 0 else None
+
+    async def facts(self, commit: str) -> CommitFacts:
+        """Return what is needed of a commit that is here."""
+        text = await self.git.line("show", "--no-patch", "--format=%H %T %ct +0000", commit, "--")
+        commit_id, tree, committed = text.split(" ", 2)
+        return CommitFacts(commit_id, tree, committed)
+
+    async def is_ancestor(self, older: str, newer: str) -> bool:
+        """Say whether `newer` contains `older`; a commit contains itself."""
+        return (await self.git.ask("merge-base", "--is-ancestor", older, newer)).exit_status == 0
+
+    async def keep(self, key: str, commit: str) -> None:
+        """Make sure that a commit of this issue can always be found again."""
+        await self.git.run("update-ref", f"{kept_prefix(key)}{commit}", commit)
+
+    async def move_branch(self, key: str, branch: str, commit: str) -> None:
+        """Point an issue's branch at a commit; what it pointed to before is kept."""
+        ref = f"refs/heads/{branch}"
+        before = await self.resolve(ref)
+        if before == commit:
+            return
+        if before is not None and not await self.is_ancestor(before, commit):
+            await self.keep(key, before)
+        await self.git.run("update-ref", ref, commit)
+
+    async def retire_branch(self, key: str, branch: str) -> None:
+        """Forget what an issue's branch held in an earlier life; its commits are kept."""
+        before = await self.resolve(f"refs/heads/{branch}")
+        if before is not None:
+            await self.keep(key, before)
+            await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
+
+    @contextmanager
+    def objects(self) -> Iterator[git.Repo]:
+        """Open the repository with GitPython, for a thread; it is closed on leaving."""
+        # GitPython adds the daemon's environment to each of its processes
+        with git.Repo(self.path, expand_vars=False) as repository:
+            repository.git.update_environment(
+                GIT_DIR=str(self.path),
+                GIT_OBJECT_DIRECTORY=str(self.path / "objects"),
+                GIT_ALTERNATE_OBJECT_DIRECTORIES="",
+                GIT_CONFIG_NOSYSTEM="1",
+                GIT_CONFIG_GLOBAL="/dev/null",
+            )
+            yield repository
+
+    def _harden(self) -> None:
+        with explain_disk(f"write the settings of {self.path}"):
+            with self.objects() as repository, repository.config_writer() as config:
+                for section, values in CONFIG.items():
+                    for name, value in values.items():
+                        config.set_value(section, name, value)
+            exclude = self.path / "info" / "exclude"
+            exclude.parent.mkdir(exist_ok=True)
+            exclude.write_text("".join(f"{line}\n" for line in EXCLUDED))
+            now = time.time()
+            for lock in self.path.rglob("*.lock"):
+                if now - lock.stat().st_mtime > TRANSFER_TIMEOUT:
+                    lock.unlink(missing_ok=True)
+
+
+def base_ref(key: str) -> str:
+    """Return the ref of the commit that an issue's work started from."""
+    return f"refs/symphony/base/{key}"
+
+
+def kept_prefix(key: str) -> str:
+    """Return the folder of refs of commits that are kept although no branch holds them."""
+    return f"refs/symphony/kept/{key}/"
+
+
+def rescue_ref(key: str) -> str:
+    """Return the ref of the files that were saved when an import failed."""
+    return f"refs/symphony/rescue/{key}"

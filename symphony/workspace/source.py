@@ -1,0 +1,180 @@
+"""The user's own repository, which is trusted and only read: what is there, who the user is.
+
+Called by `workspaces` before a clone. It is the one place of this room where git runs with the
+user's own configuration and credentials.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from symphony.core.ports import RunResult
+from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.git_command import (
+    TRANSFER_TIMEOUT,
+    Git,
+    git_failure,
+    git_words,
+    trusted_environment,
+)
+
+SHOWN_BRANCHES = 5
+OBJECT_ID = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
+ABBREVIATED_ID = re.compile(r"^[0-9a-f]{7,64}$")
+REMOTE = re.compile(r"^[^/]+:")
+CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+NOT_A_REPOSITORY = ("not a git repository", "does not appear to be a git repository")
+FALLBACK_NAME = "symphony agent"
+FALLBACK_EMAIL = "symphony-agent@localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What work on an issue starts from.
+
+    Attributes:
+        name: the branch, tag or commit as people call it.
+        ref: what to fetch.
+    """
+
+    name: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who commits."""
+
+    name: str
+    email: str
+
+
+class Source:
+    """One source repository: a folder on this machine, or a URL."""
+
+    def __init__(self, location: str, home: Path) -> None:
+        path = home / Path(location).expanduser()
+        self._remote = bool(REMOTE.match(location)) and not path.exists()
+        self.shown = CREDENTIALS.sub(r"\1", location) if self._remote else str(path)
+        self.url = location
+        self._folder = home if self._remote else path
+        self.git = Git(home, (), trusted_environment())
+
+    async def open(self) -> None:
+        """Make sure that there is a repository.
+
+        Raises:
+            WorkspaceError: `workspace.source_missing`, `workspace.source_not_a_repository`,
+                `workspace.source_not_trusted`.
+        """
+        if self._remote:
+            return
+        if not self._folder.is_dir():
+            raise WorkspaceError(
+                f"workspace.source {self.shown} does not exist.",
+                code="workspace.source_missing",
+                remedy="Set workspace.source to the folder of a git repository.",
+            )
+        result = await self.git.ask("-C", str(self._folder), "rev-parse", "--absolute-git-dir")
+        if result.exit_status != 0:
+            raise self._unreadable(result)
+        self.url = result.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    async def find_base(self, wanted: str | None) -> Base:
+        """Return what `workspace.base` names, or the current branch when it is None.
+
+        Raises:
+            WorkspaceError: `workspace.base_not_found` with the nearest branch,
+                `workspace.source_empty`, `workspace.source_not_a_repository`, ….
+        """
+        if wanted is None:
+            return await self._current()
+        refs, _ = await self._list(wanted)
+        for ref in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", f"refs/remotes/{wanted}", wanted):
+            if ref in refs:
+                return Base(wanted, ref)
+        if not self._remote and ABBREVIATED_ID.match(wanted):
+            result = await self.git.ask(
+                f"--git-dir={self.url}", "rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}"
+            )
+            if result.exit_status == 0:
+                return Base(wanted, result.stdout.decode().strip())
+        if OBJECT_ID.match(wanted):
+            return Base(wanted, wanted)
+        raise await self._no_such_base(f"has no branch '{wanted}'", wanted)
+
+    async def person(self) -> Person:
+        """Return the committer that the user configured, or symphony's own."""
+        where = () if self._remote else (f"--git-dir={self.url}",)
+        found = []
+        for name, fallback in (("user.name", FALLBACK_NAME), ("user.email", FALLBACK_EMAIL)):
+            result = await self.git.ask(*where, "config", "--get", name)
+            value = result.stdout.decode("utf-8", "replace").strip()
+            found.append(value if result.exit_status == 0 and value else fallback)
+        return Person(*found)
+
+    async def _current(self) -> Base:
+        refs, branch = await self._list("HEAD")
+        if "HEAD" not in refs:
+            raise await self._no_such_base("has no commit on its current branch", "")
+        if branch is not None:
+            return Base(branch.removeprefix("refs/heads/"), branch)
+        return Base(refs["HEAD"][:12], refs["HEAD"])
+
+    async def _list(self, *patterns: str) -> tuple[dict[str, str], str | None]:
+        """Return the refs that match, and the branch that HEAD is on."""
+        result = await self.git.ask(
+            "ls-remote", "--quiet", "--symref", "--", self.url, *patterns, timeout_s=TRANSFER_TIMEOUT
+        )
+        if result.exit_status != 0:
+            raise self._unreadable(result)
+        refs: dict[str, str] = {}
+        branch = None
+        for line in result.stdout.decode("utf-8", "surrogateescape").splitlines():
+            value, _, name = line.partition("\t")
+            if value.startswith("ref: ") and name == "HEAD":
+                branch = value.removeprefix("ref: ")
+            else:
+                refs[name] = value
+        return refs, branch
+
+    async def _no_such_base(self, what: str, wanted: str) -> WorkspaceError:
+        refs, _ = await self._list("refs/heads/*")
+        branches = sorted(name.removeprefix("refs/heads/") for name in refs)
+        if not branches:
+            return WorkspaceError(
+                f"workspace.source {self.shown} has no commits yet.",
+                code="workspace.source_empty",
+                remedy="Make a first commit in it; an agent needs something to start from.",
+            )
+        near = difflib.get_close_matches(wanted, branches, n=1)
+        listed = ", ".join(f"'{name}'" for name in branches[:SHOWN_BRANCHES])
+        more = f" and {len(branches) - SHOWN_BRANCHES} more" if len(branches) > SHOWN_BRANCHES else ""
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        return WorkspaceError(
+            f"workspace.source {self.shown} {what}.",
+            code="workspace.base_not_found",
+            remedy=f"{hint}Set workspace.base to one of its branches: {listed}{more}.",
+        )
+
+    def _unreadable(self, result: RunResult) -> WorkspaceError:
+        words = git_words(result)
+        if "dubious ownership" in words:
+            return WorkspaceError(
+                f"workspace.source {self.shown} belongs to another user, so that git does not read it.",
+                code="workspace.source_not_trusted",
+                remedy=f"If you trust it: git config --global --add safe.directory '{self.shown}'",
+            )
+        if any(sign in words for sign in NOT_A_REPOSITORY) and not self._remote:
+            return WorkspaceError(
+                f"workspace.source {self.shown} is not a git repository.",
+                code="workspace.source_not_a_repository",
+                remedy="Run `git init` there and make a first commit, or set workspace.source.",
+            )
+        return git_failure(
+            f"workspace.source {self.shown} cannot be read",
+            RunResult(result.exit_status, b"", CREDENTIALS.sub(r"\1", words).encode()),
+            code="workspace.source_unreadable",
+            remedy="Check that `git ls-remote` works with it for the user that runs symphony.",
+        )

@@ -1,0 +1,300 @@
+"""The Workspaces port on git: prepare, run hooks, import, hand over, remove.
+
+Each step may be repeated after a crash at any point: a workspace counts as made once its record
+says so, an import moves its ref last, a patch is renamed into place, and a removal begins with
+renaming the folder away.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.issue import Issue
+from symphony.core.keys import branch_name, workspace_key
+from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.settings import Settings
+from symphony.core.text import one_line
+from symphony.core.workflow import Installation
+from symphony.host.durable import write_durably
+from symphony.workspace.branch import check_branch
+from symphony.workspace.clone import make_clone
+from symphony.workspace.collection import collect
+from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.fingerprint import take_fingerprint
+from symphony.workspace.folder import (
+    MAKING,
+    REMOVING,
+    check_root,
+    clear_leftovers,
+    delete_folder,
+    folder_exists,
+    hidden_name,
+)
+from symphony.workspace.hooks import run_script
+from symphony.workspace.host_repository import HostRepository, base_ref
+from symphony.workspace.patch import PatchMaker
+from symphony.workspace.records import Record, Records
+from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
+
+HOOK_OUTPUT_SHOWN = 2_000  # characters of a failed hook's output in its error
+FORGE_VARIABLE = "SYMPHONY_REPO"
+
+
+class GitWorkspaces:
+    """Workspaces of one installation; implements `core.ports.Workspaces`."""
+
+    def __init__(self, installation: Installation, environment: Mapping[str, str] = os.environ) -> None:
+        self._installation = installation.root
+        self._home = installation.root.parent
+        self._patches = installation.patches
+        self._scratch = installation.root / "tmp"
+        self._records = Records(installation.root / "workspace-records")
+        self._repository = HostRepository(installation.host_repository)
+        self._environment = environment
+        self._opening = asyncio.Lock()
+        self._cleared: set[Path] = set()
+
+    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+        """Return the issue's workspace, made if it is not there; runs `after_create` when made.
+
+        Raises:
+            WorkspaceError: `workspace.source_*`, `workspace.base_not_found`, `workspace.not_ours`,
+                `workspace.branch_*`, `workspace.after_create_failed`, `workspace.disk_full`, ….
+        Cancellation: what was half made is made again by the next call.
+        """
+        key = workspace_key(issue.id)
+        record = await asyncio.to_thread(self._records.read, key)
+        if record is not None and record.ready and await asyncio.to_thread(folder_exists, record.path):
+            return record.workspace(created=False)
+        root = await self._open_root(settings)
+        branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
+        await asyncio.to_thread(self._claim_place, root, key, branch, record)
+        source = Source(settings.workspace.source, self._home)
+        await source.open()
+        base = await source.find_base(settings.workspace.base)
+        await self._repository.open()
+        commit = await self._repository.fetch_base(source.git, source.url, base.ref, key)
+        await self._repository.retire_branch(key, branch)
+        record = Record(issue.id, key, str(root), branch, base.name, commit)
+        await asyncio.to_thread(self._records.write, record)
+        await self._make(record, await source.person())
+        workspace = record.workspace(created=True)
+        variables = {
+            **environment,
+            "SYMPHONY_WORKSPACE": str(workspace.path),
+            "SYMPHONY_REPO_DIR": source.shown,
+            "SYMPHONY_BRANCH": branch,
+            "SYMPHONY_BASE": commit,
+        }
+        await self._after_create(workspace, settings.in_state(issue.state), variables)
+        await asyncio.to_thread(self._records.write, record.completed())
+        return workspace
+
+    async def find(self, issue_id: str, settings: Settings) -> Workspace | None:  # noqa: ARG002  the record knows
+        """Return the issue's workspace if it exists, without making or changing anything."""
+        record = await asyncio.to_thread(self._records.read, workspace_key(issue_id))
+        if record is None or not record.ready:
+            return None
+        exists = await asyncio.to_thread(folder_exists, record.path)
+        return record.workspace(created=False) if exists else None
+
+    async def run_hook(
+        self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
+    ) -> HookResult:
+        """Run one hook to its end or its timeout; never raises for what the script does."""
+        return await run_script(name, script, cwd, environment, timeout_ms)
+
+    async def fingerprint(self, workspace: Workspace) -> str:
+        """Return a value that changes when any commit or file in the workspace does."""
+        return await asyncio.to_thread(take_fingerprint, workspace.path)
+
+    async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
+        """Bring branch and uncommitted work into the host's repository, as from a stranger.
+
+        Raises:
+            WorkspaceError: `workspace.missing`; `workspace.import_failed`, and the files were saved
+                on `refs/symphony/rescue/<key>`; `workspace.unreadable_file`, `workspace.too_large`.
+        """
+        if not await asyncio.to_thread(folder_exists, workspace.path):
+            raise WorkspaceError(
+                f"The workspace {workspace.path} is gone.",
+                code="workspace.missing",
+                remedy="Retry the issue; it starts anew.",
+            )
+        await self._repository.open()
+        return await collect(self._repository, workspace, sandbox, await self._scratch_folder("import"))
+
+    async def hand_off(
+        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+    ) -> Handoff:
+        """Write the patch; repeating it gives the same bytes.
+
+        Raises:
+            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
+                `handoff.pull_request_not_built`, `workspace.*`.
+        """
+        mode = settings.handoff.mode
+        if mode == "none":
+            note = f"handoff.mode is none; the work is on {imported.branch} in {self._repository.path}."
+            return Handoff("none", note, head_commit=imported.head_commit)
+        repo = settings.handoff.repo or self._environment.get(FORGE_VARIABLE)
+        if mode == "pull_request" or (mode == "auto" and repo):
+            raise WorkspaceError(
+                "Pull requests are not built yet.",
+                code="handoff.pull_request_not_built",
+                remedy="Set `handoff.mode: patch` in WORKFLOW.md.",
+            )
+        base = await self._repository.facts(imported.base_commit)
+        if base.tree == imported.head_tree:
+            note = "Nothing to hand over: the files are as they were at the start."
+            return Handoff("none", note, head_commit=imported.head_commit)
+        scratch = await self._scratch_folder("patch")
+        try:
+            mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
+        finally:
+            await asyncio.to_thread(delete_folder, scratch)
+        patch = self._patches / f"agent_{workspace.key}.patch"
+        with explain_disk(f"write {patch}"):
+            await asyncio.to_thread(self._write_patch, patch, mailbox)
+        number = mailbox.count(b"\nSubject: [PATCH")
+        commits = "1 commit" if number == 1 else f"{number} commits"
+        note = f"Patch with {commits}: `git am {patch}` on {workspace.base} ({imported.base_commit[:12]})."
+        return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
+
+    @asynccontextmanager
+    async def delivered_clone(self, imported: Imported) -> AsyncIterator[Path]:
+        """Hold a checkout of the delivered branch made by the host; it is removed on leaving.
+
+        Raises:
+            WorkspaceError: on entering, `workspace.*`.
+        """
+        await self._repository.open()
+        scratch = await self._scratch_folder("delivered")
+        try:
+            target = scratch / "clone"
+            person = Person(FALLBACK_NAME, FALLBACK_EMAIL)
+            await make_clone(
+                target, self._repository.path, f"refs/heads/{imported.branch}", imported.branch, person
+            )
+            yield target
+        finally:
+            await asyncio.to_thread(delete_folder, scratch)
+
+    async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Run `before_remove` and delete the workspace; call only when its work is delivered.
+
+        Raises:
+            WorkspaceError: `workspace.before_remove_failed` when only the hook failed and the
+                workspace is gone; `workspace.permission_denied` and others when it is not.
+        """
+        failure: HookResult | None = None
+        script = settings.hooks.before_remove
+        exists = await asyncio.to_thread(folder_exists, workspace.path)
+        if exists and script is not None:
+            result = await self.run_hook(
+                "before_remove", script, workspace.path, environment, settings.hooks.timeout_ms
+            )
+            failure = None if result.ok else result
+        await asyncio.to_thread(self._delete, workspace)
+        if failure is not None:
+            raise hook_error(failure, "before_remove_failed", "The workspace was removed all the same.")
+
+    async def _open_root(self, settings: Settings) -> Path:
+        root = await asyncio.to_thread(
+            check_root, self._home / settings.workspace.root, self._repository.path.resolve()
+        )
+        async with self._opening:
+            if root not in self._cleared:
+                await asyncio.to_thread(clear_leftovers, root, self._installation)
+                self._cleared.add(root)
+        return root
+
+    def _claim_place(self, root: Path, key: str, branch: str, record: Record | None) -> None:
+        """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""
+        path = root / key
+        owner = self._records.owner_of_branch(branch, key)
+        if owner is not None:
+            raise WorkspaceError(
+                f"The issue {one_line(owner)} already works on the branch '{branch}', or on one in its way.",
+                code="workspace.branch_taken",
+                remedy="Give the issue another branch_name, or wait until the other one is delivered.",
+            )
+        if not folder_exists(path):
+            return
+        if record is None or record.path != path or record.ready:
+            raise WorkspaceError(
+                f"{path} exists and was not made by this symphony.",
+                code="workspace.not_ours",
+                remedy="Look what is in it and move it away, then retry the issue.",
+            )
+        delete_folder(path)
+
+    async def _make(self, record: Record, person: Person) -> None:
+        """Clone beside the final place and rename it into place as the last step."""
+        making = hidden_name(record.path.parent, self._installation, MAKING, record.key)
+        try:
+            await asyncio.to_thread(delete_folder, making)
+            await make_clone(making, self._repository.path, base_ref(record.key), record.branch, person)
+            with explain_disk(f"make {record.path}"):
+                await asyncio.to_thread(making.rename, record.path)
+        finally:
+            await asyncio.to_thread(delete_folder, making)
+
+    async def _after_create(
+        self, workspace: Workspace, settings: Settings, variables: Mapping[str, str]
+    ) -> None:
+        script = settings.hooks.after_create
+        if script is None:
+            return
+        result = await self.run_hook(
+            "after_create", script, workspace.path, variables, settings.hooks.timeout_ms
+        )
+        if not result.ok:
+            await asyncio.to_thread(self._delete, workspace)
+            raise hook_error(result, "after_create_failed", "The new workspace was removed.")
+
+    def _delete(self, workspace: Workspace) -> None:
+        """Take the folder out of sight in one step, forget it, then delete what is in it."""
+        hidden = hidden_name(workspace.path.parent, self._installation, REMOVING, workspace.key)
+        delete_folder(hidden)
+        if folder_exists(workspace.path):
+            with explain_disk(f"remove {workspace.path}"):
+                workspace.path.rename(hidden)
+        self._records.delete(workspace.key)
+        delete_folder(hidden)
+
+    async def _scratch_folder(self, purpose: str) -> Path:
+        """Make an empty folder of the host's; what a dead process left is deleted first."""
+        async with self._opening:
+            with explain_disk(f"make a folder in {self._scratch}"):
+                if self._scratch not in self._cleared:
+                    await asyncio.to_thread(delete_folder, self._scratch)
+                    self._cleared.add(self._scratch)
+                self._scratch.mkdir(parents=True, exist_ok=True)
+                return Path(
+                    await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{purpose}-", dir=self._scratch)
+                )
+
+    def _write_patch(self, patch: Path, mailbox: bytes) -> None:
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(patch, mailbox)
+
+
+def hook_error(result: HookResult, code: str, consequence: str) -> WorkspaceError:
+    """Return the error for a failed hook, with the end of its output."""
+    how = (
+        "was killed at its timeout"
+        if result.exit_status is None
+        else f"ended with status {result.exit_status}"
+    )
+    output = result.output.strip()[-HOOK_OUTPUT_SHOWN:]
+    return WorkspaceError(
+        f"The hook {result.name} {how}. {consequence}"
+        + (f" Its output ended with:\n{output}" if output else ""),
+        code=f"workspace.{code}",
+        remedy="" if output else f"Correct hooks.{result.name} in WORKFLOW.md.",
+    )
