@@ -28,8 +28,6 @@ def why_nothing_starts(state: SchedulerState) -> Reason | None:
         return Reason("draining", "symphony is stopping")
     if state.workflow_problems:
         return Reason("workflow_invalid", f"{state.workflow.path.name} is invalid; fix it first")
-    if state.dispatch_problems:
-        return Reason(state.dispatch_problems[0].code, state.dispatch_problems[0].message)
     if state.paused:
         return Reason("all_paused", "everything is paused; `symphony resume` lifts it")
     return None

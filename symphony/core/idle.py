@@ -21,7 +21,7 @@ class Idleness(Enum):
 
 def idleness(state: SchedulerState, now: datetime) -> Idleness:
     """Return how the run stands; slots do not count, since a busy slot is a running attempt."""
-    needs_person = bool(state.workflow_problems or state.dispatch_problems) and bool(state.candidates)
+    needs_person = bool(state.workflow_problems) and bool(state.candidates)
     for record in state.records.values():
         active = _is_active(state, record.issue_id)
         match record.claim:
@@ -37,7 +37,7 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
                 return Idleness.BUSY
             case _:
                 pass
-    blocked = state.paused or state.workflow_problems or state.dispatch_problems
+    blocked = state.paused or state.workflow_problems
     if not blocked and any(why_not_startable(state, issue, now) is None for issue in state.candidates):
         return Idleness.BUSY
     if any(until > now for until in state.adapter_pauses.values()) and state.candidates:

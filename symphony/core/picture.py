@@ -64,8 +64,8 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
 
 
 def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
-    """Return every standing problem: workflow first, then the machine, then files."""
-    return (*state.workflow_problems, *state.dispatch_problems, *state.issues.problems)
+    """Return every standing problem: workflow first, then files."""
+    return (*state.workflow_problems, *state.issues.problems)
 
 
 def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:

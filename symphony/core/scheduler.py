@@ -22,7 +22,6 @@ class SchedulerState:
         candidates: active issues in the order in which they would be dispatched.
         records: what is remembered of issues, by id; an issue without a record is untouched.
         workflow_problems: why the workflow's latest edit cannot be used; they block dispatch.
-        dispatch_problems: why the machine cannot run this workflow; they block dispatch too.
         paused: a person paused everything.
         adapter_pauses: adapter to the time until which it rests.
         drain_deadline: set once the daemon is stopping: when attempts are ended.
@@ -34,7 +33,6 @@ class SchedulerState:
     candidates: tuple[Issue, ...] = ()
     records: Mapping[str, IssueRecord] = field(default_factory=dict)
     workflow_problems: tuple[Problem, ...] = ()
-    dispatch_problems: tuple[Problem, ...] = ()
     paused: bool = False
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
     drain_deadline: datetime | None = None

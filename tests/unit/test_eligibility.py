@@ -171,8 +171,3 @@ def test_what_keeps_everything_from_starting_is_said_on_each_issue():
         "workflow_invalid",
         "WORKFLOW.md is invalid; fix it first",
     )
-    machine = Problem("sandbox.not_built", "sandbox", "smolvm is not built yet")
-    assert reason_for(replace(state, dispatch_problems=(machine,)), issue) == (
-        "sandbox.not_built",
-        "smolvm is not built yet",
-    )

@@ -37,13 +37,13 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
                 replace(record, completion=None, failures=0, failure_reasons=(), last_handoff=handoff.note)
             )
             draft.say(record.issue_id, "delivered", handoff.note)
+        case Failed() | TurnsExhausted() if steering is not None and steering.open:
+            draft.put(replace(record, claim=Waiting(steering)))
+            draft.say(record.issue_id, "wait", f"the agent asked before it ended: {event.outcome.code}")
         case TurnsExhausted(turns=turns, progressed=True):
             _go_on(draft, replace(record, failures=0, failure_reasons=()), attempt, turns)
         case TurnsExhausted(turns=turns):
             _count_failure(draft, record, attempt, f"{turns} turns changed nothing", retry=False)
-        case Failed(message=message) if steering is not None and steering.open:
-            draft.put(replace(record, claim=Waiting(steering)))
-            draft.say(record.issue_id, "wait", f"the agent asked before it ended: {message}")
         case Failed(message=message):
             _count_failure(draft, record, attempt, message, retry=True)
         case RateLimited(adapter=adapter, until=until, message=message):
@@ -120,7 +120,8 @@ def _stopped(
         case StopReason.CANCELLED if record.completion is None:
             draft.put(replace(record, claim=cancelled(draft.now, attempt.revision, steering)))
         case StopReason.TERMINAL:
-            draft.put(replace(record, failures=0, failure_reasons=()))
+            waiting = Waiting(steering) if steering else None
+            draft.put(replace(record, claim=waiting, failures=0, failure_reasons=()))
         case _:
             draft.put(replace(record, claim=Waiting(steering) if steering else None))
     draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
