@@ -54,20 +54,25 @@ def read_workflow(path: Path) -> bytes:
         WorkflowError: `missing_workflow_file`; `workflow_parse_error` when it is too large.
     """
     try:
-        # a named pipe must not hold up the daemon until someone writes to it
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise missing(path, "it is not a regular file")
             raw = file.read(SIZE_LIMIT + 1)
     except FileNotFoundError as error:
         raise missing(path, "it does not exist") from error
+    except IsADirectoryError as error:
+        raise missing(path, "it is a folder") from error
     except OSError as error:
         raise missing(path, (error.strerror or str(error)).lower()) from error
     if len(raw) > SIZE_LIMIT:
         message = "the file is larger than 1 MiB."
         raise WorkflowError.single("workflow_parse_error", path, f"{path}:1:1", message)
     return raw
+
+
+def _open(path: str, flags: int) -> int:
+    # a named pipe must not hold up the daemon until someone writes to it
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def missing(path: Path, reason: str) -> WorkflowError:

@@ -122,6 +122,9 @@ def annotation_at(section: type[Section], path: tuple[str | int, ...]) -> Any:
 def allowed(annotation: Any) -> str:
     """Return what a type allows, in words: `a whole number of at least 1 or null`."""
     bare, constraints, nullable = strip(annotation)
+    names = ("true", "false") if bare is bool else choices(bare)
+    if names:
+        return one_of((*names, "null") if nullable else names)
     return _words(bare, constraints) + (" or null" if nullable else "")
 
 
@@ -137,11 +140,6 @@ def choices(annotation: Any) -> tuple[str, ...]:
 
 def _words(bare: Any, constraints: tuple[Any, ...]) -> str:
     origin = get_origin(bare)
-    names = choices(bare)
-    if names:
-        return one_of(names)
-    if bare is bool:
-        return "true or false"
     if bare is int:
         return _number("a whole number", constraints)
     if bare is float:
@@ -155,7 +153,7 @@ def _words(bare: Any, constraints: tuple[Any, ...]) -> str:
         return "a list of text" if item is str else "a list of maps"
     if origin is Mapping:
         value = get_args(bare)[1]
-        return "a map" if value is Any else f"a map from names to {_plural(allowed(value))}"
+        return "a map" if value is Any else f"a map from names to {_plural(value)}"
     if isinstance(bare, type) and issubclass(bare, Section):
         names = tuple(keys_of(bare))
         return (
@@ -171,8 +169,9 @@ def one_of(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _plural(words: str) -> str:
-    return words.replace("a whole number", "whole numbers").replace("a map", "maps")
+def _plural(annotation: Any) -> str:
+    words = allowed(annotation)
+    return "maps" if words.startswith("a map") else words.replace("a whole number", "whole numbers")
 
 
 def _number(word: str, constraints: tuple[Any, ...]) -> str:

@@ -48,8 +48,31 @@ class Settings(Section):
     tracker: TrackerSettings = TrackerSettings()
     """Where issues live."""
 
-    states: Mapping[str, StateSettings] | None = None
-    """States with their own roles and settings; replaces the tracker's two lists."""
+    states: Annotated[
+        Mapping[str, StateSettings] | None,
+        Field(
+            examples=[
+                {
+                    "Proposed": {"role": "holding"},
+                    "Todo": {"role": "active"},
+                    "Review": {
+                        "role": "active",
+                        "adapter": "codex",
+                        "model": "gpt-5",
+                        "effort": "high",
+                        "max_turns": 5,
+                        "max_concurrent": 1,
+                        "allowed_transitions": ["Todo", "Done"],
+                        "hooks": {"before_run": "git log --oneline -5"},
+                        "checks": [{"name": "tests", "run": "scripts/test"}],
+                    },
+                    "Done": {"role": "terminal"},
+                }
+            ]
+        ),
+    ] = None
+    """States with their own roles and settings; replaces the tracker's two lists. In a state, an
+    absent key inherits the workflow's value, and an explicit null clears it."""
 
     polling: PollingSettings = PollingSettings()
     """The safety net behind file watching."""
@@ -72,7 +95,11 @@ class Settings(Section):
     smolvm: SmolvmSettings = SmolvmSettings()
     """The microVM."""
 
-    checks: Annotated[Checks, AsTuple] = ()
+    checks: Annotated[
+        Checks,
+        AsTuple,
+        Field(examples=[[{"name": "tests", "run": "scripts/test", "timeout_ms": 600_000}]]),
+    ] = ()
     """Commands that must pass before `mark_done` counts."""
 
     handoff: HandoffSettings = HandoffSettings()
@@ -84,7 +111,11 @@ class Settings(Section):
     mcp: McpSettings = McpSettings()
     """The agents' endpoint."""
 
-    notify: Annotated[tuple[NotifySettings, ...], AsTuple, Field(strict=False)] = ()
+    notify: Annotated[
+        tuple[NotifySettings, ...],
+        AsTuple,
+        Field(strict=False, examples=[[{"kind": "webhook", "target": "$SYMPHONY_WEBHOOK"}]]),
+    ] = ()
     """Who is told when an issue needs a person."""
 
     def state_table(self) -> StateTable:

@@ -17,16 +17,19 @@ def _float(value: Any) -> Any:
     return value if isinstance(number, float) and not math.isfinite(number) else number
 
 
+Amount = Annotated[float, BeforeValidator(_float), Field(gt=0, allow_inf_nan=False)]
+
+
 class Budget(Section):
     """Ceilings per issue, cumulative over its attempts; null is no ceiling."""
 
-    tokens: Positive | None = None
+    tokens: Annotated[Positive | None, Field(examples=[2_000_000])] = None
     """Tokens of all kinds."""
 
-    usd: Annotated[float | None, BeforeValidator(_float), Field(gt=0)] = None
+    usd: Annotated[Amount | None, Field(examples=[5.0])] = None
     """US dollars, as the agent reports them."""
 
-    minutes: Annotated[float | None, BeforeValidator(_float), Field(gt=0)] = None
+    minutes: Annotated[Amount | None, Field(examples=[90.0])] = None
     """Minutes of turns."""
 
 
@@ -42,7 +45,9 @@ class AgentSettings(Section):
     max_retry_backoff_ms: Positive = 300_000
     """The longest wait between two retries, in milliseconds."""
 
-    max_concurrent_agents_by_state: Mapping[str, Positive] = {}
+    max_concurrent_agents_by_state: Annotated[
+        Mapping[str, Positive], Field(examples=[{"In Progress": 2}])
+    ] = {}
     """Slots per state, beside the global ones."""
 
     max_failures: Positive = 5
@@ -58,13 +63,13 @@ class AcpSettings(Section):
     adapter: str = "claude"
     """claude, codex, opencode or demo."""
 
-    command: str | None = None
+    command: Annotated[str | None, Field(examples=["my-agent --acp"])] = None
     """A shell command that replaces the adapter's own launch."""
 
-    model: str | None = None
+    model: Annotated[str | None, Field(examples=["opus"])] = None
     """The model to ask the agent for; null leaves it to the agent."""
 
-    effort: str | None = None
+    effort: Annotated[str | None, Field(examples=["high"])] = None
     """The reasoning effort to ask the agent for; null leaves it to the agent."""
 
     shell: str = "bash"
@@ -79,7 +84,22 @@ class AcpSettings(Section):
     stall_timeout_ms: Number = 300_000
     """Milliseconds without any event that end an attempt; 0 or less is off."""
 
-    mcp_servers: Annotated[tuple[Mapping[str, Any], ...], AsTuple] = ()
+    mcp_servers: Annotated[
+        tuple[Mapping[str, Any], ...],
+        AsTuple,
+        Field(
+            examples=[
+                [
+                    {
+                        "name": "docs",
+                        "command": "docs-server",
+                        "args": ["--stdio"],
+                        "env": [{"name": "DOCS_TOKEN", "value": "$DOCS_TOKEN"}],
+                    }
+                ]
+            ]
+        ),
+    ] = ()
     """More MCP servers for the session, as ACP declares them."""
 
     permission: Literal["allow", "deny", "ask"] = "allow"

@@ -11,7 +11,7 @@ from symphony.core.settings.base import AsTuple, Folder, Positive, Section, Word
 class Egress(Section):
     """Hosts that the guest may reach beside the adapter's own."""
 
-    allow: Words = ()
+    allow: Annotated[Words, Field(examples=[["pypi.org", "files.pythonhosted.org"]])] = ()
     """Host names."""
 
 
@@ -31,10 +31,10 @@ class Volume(Section):
 class SmolvmSettings(Section):
     """One microVM per issue."""
 
-    image: str | None = None
+    image: Annotated[str | None, Field(examples=["python:3.12"])] = None
     """An image name, an archive or a root folder."""
 
-    from_: Annotated[str | None, Field(alias="from")] = None
+    from_: Annotated[str | None, Field(alias="from", examples=["./machines/python.smolmachine"])] = None
     """A packed machine, in place of an image."""
 
     cpus: Positive = 2
@@ -46,17 +46,23 @@ class SmolvmSettings(Section):
     egress: Egress = Egress()
     """What the guest may reach."""
 
-    net: bool | None = None
+    net: Annotated[bool | None, Field(examples=[False])] = None
     """true opens everything but private addresses, false nothing; null is `egress`."""
 
-    volumes: Annotated[tuple[Volume, ...], AsTuple] = ()
+    volumes: Annotated[
+        tuple[Volume, ...],
+        AsTuple,
+        Field(examples=[[{"host": "~/.cache/pip", "guest": "/root/.cache/pip", "readonly": True}]]),
+    ] = ()
     """More host folders."""
 
-    forward_env: Words = ()
+    forward_env: Annotated[Words, Field(examples=[["LANG", "TZ"]])] = ()
     """Variables of the host that the guest gets; never credentials."""
 
-    credentials: Mapping[str, str] = {}
+    credentials: Annotated[
+        Mapping[str, str], Field(examples=[{"ANTHROPIC_API_KEY": "ANTHROPIC_API_KEY"}])
+    ] = {}
     """Credentials by reference: name in the guest to a variable of the host."""
 
-    binary: str | None = None
+    binary: Annotated[str | None, Field(examples=["~/.local/bin/smolvm"])] = None
     """The smolvm program; null looks on PATH, then in the installed package."""

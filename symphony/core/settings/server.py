@@ -12,14 +12,14 @@ Port = Annotated[int, BeforeValidator(digits), Field(ge=0, le=65_535)]
 class ServerSettings(Section):
     """The listener of the dashboard and the API. Needs a restart when it changes."""
 
-    port: Port | None = None
+    port: Annotated[Port | None, Field(examples=[8080])] = None
     """TCP port; 0 or null takes a free one. `--port` beats it."""
 
     host: str = "127.0.0.1"
     """Address to listen on; anything but loopback needs `token`."""
 
-    token: str | None = None
-    """What a person must give to use the dashboard and the API."""
+    token: Annotated[str | None, Field(examples=["$SYMPHONY_TOKEN"])] = None
+    """What a person must give to use the dashboard and the API; best kept in the environment."""
 
 
 class McpSettings(Section):
@@ -31,7 +31,7 @@ class McpSettings(Section):
     host: str = "127.0.0.1"
     """Address of the endpoint as agents on this machine reach it."""
 
-    host_url: str | None = None
+    host_url: Annotated[str | None, Field(examples=["http://10.0.2.2:8080"])] = None
     """The URL that agents are told instead, without a path."""
 
 

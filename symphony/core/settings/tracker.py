@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from symphony.core.settings.base import Folder, Positive, Section, Words
+from symphony.core.settings.base import Folder, Positive, Section, Words, as_tuple
 from symphony.core.settings.workspace import Check, HooksSettings
 from symphony.core.states import StateRole
+
+
+def _lower(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(label.strip().lower() for label in labels)
 
 
 class TrackerSettings(Section):
@@ -25,8 +29,10 @@ class TrackerSettings(Section):
     terminal_states: Words = ("Done", "Closed", "Cancelled", "Canceled", "Duplicate")
     """Issues in these states are finished. Ignored when `states` is given."""
 
-    required_labels: Words = ()
-    """Only issues that have all of these labels are worked on."""
+    required_labels: Annotated[
+        tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_lower), Field(examples=[["agent"]])
+    ] = ()
+    """Only issues that have all of these labels are worked on; compared in lower case."""
 
 
 class StateSettings(Section):

@@ -15,25 +15,25 @@ class WorkspaceSettings(Section):
     """The folder of all workspaces. Needs a restart when it changes."""
 
     source: str = "."
-    """The repository to clone: a folder or a URL."""
+    """The repository to clone: a folder or a URL. Nothing in it is changed."""
 
-    base: str | None = None
+    base: Annotated[str | None, Field(examples=["main"])] = None
     """The branch that work starts from; null is the current branch of `source`."""
 
 
 class HooksSettings(Section):
     """Shell commands around an attempt, run by `sh -lc` on the host [CONTRACT 8]."""
 
-    after_create: str | None = None
+    after_create: Annotated[str | None, Field(examples=["npm ci"])] = None
     """After a workspace was made. A failure removes it and fails the attempt."""
 
-    before_run: str | None = None
+    before_run: Annotated[str | None, Field(examples=["git status --short"])] = None
     """Before each attempt. A failure fails the attempt."""
 
-    after_run: str | None = None
+    after_run: Annotated[str | None, Field(examples=["git log --oneline -5"])] = None
     """After a handoff, in the host's clone of the delivered branch. A failure is shown."""
 
-    before_remove: str | None = None
+    before_remove: Annotated[str | None, Field(examples=["docker compose down"])] = None
     """Before a workspace is removed. A failure is shown."""
 
     timeout_ms: Positive = 60_000
@@ -62,7 +62,7 @@ class HandoffSettings(Section):
     remote: str = "origin"
     """The remote of the source repository that a pull request is pushed to."""
 
-    repo: str | None = None
+    repo: Annotated[str | None, Field(examples=["owner/name"])] = None
     """`owner/name` of the forge's repository for pull requests."""
 
 
