@@ -17,7 +17,6 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
-from symphony.core.text import one_line
 from symphony.core.workflow import Installation
 from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
@@ -38,9 +37,18 @@ from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository, base_ref
 from symphony.workspace.patch import PatchMaker
 from symphony.workspace.records import Record, Records
+from symphony.workspace.refusals import (
+    NOTHING_CHANGED,
+    after_create_failed,
+    before_remove_failed,
+    branch_taken,
+    check_mode,
+    mode_none_note,
+    patch_note,
+    workspace_missing,
+)
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 
-HOOK_OUTPUT_SHOWN = 2_000  # characters of a failed hook's output in its error
 FORGE_VARIABLE = "SYMPHONY_REPO"
 
 
@@ -120,11 +128,7 @@ class GitWorkspaces:
                 on `refs/symphony/rescue/<key>`; `workspace.unreadable_file`, `workspace.too_large`.
         """
         if not await asyncio.to_thread(folder_exists, workspace.path):
-            raise WorkspaceError(
-                f"The workspace {workspace.path} is gone.",
-                code="workspace.missing",
-                remedy="Retry the issue; it starts anew.",
-            )
+            raise workspace_missing(workspace.path)
         await self._repository.open()
         return await collect(self._repository, workspace, sandbox, await self._scratch_folder("import"))
 
@@ -137,21 +141,13 @@ class GitWorkspaces:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
                 `handoff.pull_request_not_built`, `workspace.*`.
         """
-        mode = settings.handoff.mode
-        if mode == "none":
-            note = f"handoff.mode is none; the work is on {imported.branch} in {self._repository.path}."
+        if settings.handoff.mode == "none":
+            note = mode_none_note(imported, self._repository.path)
             return Handoff("none", note, head_commit=imported.head_commit)
-        repo = settings.handoff.repo or self._environment.get(FORGE_VARIABLE)
-        if mode == "pull_request" or (mode == "auto" and repo):
-            raise WorkspaceError(
-                "Pull requests are not built yet.",
-                code="handoff.pull_request_not_built",
-                remedy="Set `handoff.mode: patch` in WORKFLOW.md.",
-            )
+        check_mode(settings, self._environment.get(FORGE_VARIABLE))
         base = await self._repository.facts(imported.base_commit)
         if base.tree == imported.head_tree:
-            note = "Nothing to hand over: the files are as they were at the start."
-            return Handoff("none", note, head_commit=imported.head_commit)
+            return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
         scratch = await self._scratch_folder("patch")
         try:
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
@@ -161,8 +157,7 @@ class GitWorkspaces:
         with explain_disk(f"write {patch}"):
             await asyncio.to_thread(self._write_patch, patch, mailbox)
         number = mailbox.count(b"\nSubject: [PATCH")
-        commits = "1 commit" if number == 1 else f"{number} commits"
-        note = f"Patch with {commits}: `git am {patch}` on {workspace.base} ({imported.base_commit[:12]})."
+        note = patch_note(number, patch, workspace.base, imported.base_commit)
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
 
     @asynccontextmanager
@@ -201,7 +196,7 @@ class GitWorkspaces:
             failure = None if result.ok else result
         await asyncio.to_thread(self._delete, workspace)
         if failure is not None:
-            raise hook_error(failure, "before_remove_failed", "The workspace was removed all the same.")
+            raise before_remove_failed(failure)
 
     async def _open_root(self, settings: Settings) -> Path:
         root = await asyncio.to_thread(
@@ -218,11 +213,7 @@ class GitWorkspaces:
         path = root / key
         owner = self._records.owner_of_branch(branch, key)
         if owner is not None:
-            raise WorkspaceError(
-                f"The issue {one_line(owner)} already works on the branch '{branch}', or on one in its way.",
-                code="workspace.branch_taken",
-                remedy="Give the issue another branch_name, or wait until the other one is delivered.",
-            )
+            raise branch_taken(owner, branch)
         if not folder_exists(path):
             return
         if record is None or record.path != path or record.ready:
@@ -255,7 +246,7 @@ class GitWorkspaces:
         )
         if not result.ok:
             await asyncio.to_thread(self._delete, workspace)
-            raise hook_error(result, "after_create_failed", "The new workspace was removed.")
+            raise after_create_failed(result)
 
     def _delete(self, workspace: Workspace) -> None:
         """Take the folder out of sight in one step, forget it, then delete what is in it."""
@@ -282,19 +273,3 @@ class GitWorkspaces:
     def _write_patch(self, patch: Path, mailbox: bytes) -> None:
         patch.parent.mkdir(parents=True, exist_ok=True)
         write_durably(patch, mailbox)
-
-
-def hook_error(result: HookResult, code: str, consequence: str) -> WorkspaceError:
-    """Return the error for a failed hook, with the end of its output."""
-    how = (
-        "was killed at its timeout"
-        if result.exit_status is None
-        else f"ended with status {result.exit_status}"
-    )
-    output = result.output.strip()[-HOOK_OUTPUT_SHOWN:]
-    return WorkspaceError(
-        f"The hook {result.name} {how}. {consequence}"
-        + (f" Its output ended with:\n{output}" if output else ""),
-        code=f"workspace.{code}",
-        remedy="" if output else f"Correct hooks.{result.name} in WORKFLOW.md.",
-    )

@@ -1,0 +1,82 @@
+"""What both drivers refuse in the same words."""
+
+from pathlib import Path
+
+from symphony.core.handoff import Imported
+from symphony.core.ports import HookResult
+from symphony.core.settings import Settings
+from symphony.core.text import one_line
+from symphony.workspace.errors import WorkspaceError
+
+HOOK_OUTPUT_SHOWN = 2_000  # characters of a failed hook's output in its error
+NOTHING_CHANGED = "Nothing to hand over: the files are as they were at the start."
+
+
+def branch_taken(owner: str, branch: str) -> WorkspaceError:
+    """Return the refusal of a branch that another issue works on, or that is in its way."""
+    return WorkspaceError(
+        f"The issue {one_line(owner)} already works on the branch '{branch}', or on one in its way.",
+        code="workspace.branch_taken",
+        remedy="Give the issue another branch_name, or wait until the other one is delivered.",
+    )
+
+
+def workspace_missing(path: Path) -> WorkspaceError:
+    """Return the refusal to import from a folder that is gone."""
+    return WorkspaceError(
+        f"The workspace {path} is gone.",
+        code="workspace.missing",
+        remedy="Retry the issue; it starts anew.",
+    )
+
+
+def hook_failed(result: HookResult, code: str, consequence: str) -> WorkspaceError:
+    """Return the error for a failed hook, with the end of its output."""
+    how = (
+        "was killed at its timeout"
+        if result.exit_status is None
+        else f"ended with status {result.exit_status}"
+    )
+    output = result.output.strip()[-HOOK_OUTPUT_SHOWN:]
+    said = f" Its output ended with:\n{output}" if output else ""
+    return WorkspaceError(
+        f"The hook {result.name} {how}. {consequence}{said}",
+        code=f"workspace.{code}",
+        remedy="" if output else f"Correct hooks.{result.name} in WORKFLOW.md.",
+    )
+
+
+def after_create_failed(result: HookResult) -> WorkspaceError:
+    """Return the error for a workspace that was removed because its first hook failed."""
+    return hook_failed(result, "after_create_failed", "The new workspace was removed.")
+
+
+def before_remove_failed(result: HookResult) -> WorkspaceError:
+    """Return the error for a hook that could not keep a workspace from being removed."""
+    return hook_failed(result, "before_remove_failed", "The workspace was removed all the same.")
+
+
+def check_mode(settings: Settings, repo: str | None) -> None:
+    """Make sure that the handoff is one that this version makes.
+
+    Raises:
+        WorkspaceError: `handoff.pull_request_not_built`.
+    """
+    mode = settings.handoff.mode
+    if mode == "pull_request" or (mode == "auto" and (settings.handoff.repo or repo)):
+        raise WorkspaceError(
+            "Pull requests are not built yet.",
+            code="handoff.pull_request_not_built",
+            remedy="Set `handoff.mode: patch` in WORKFLOW.md.",
+        )
+
+
+def mode_none_note(imported: Imported, repository: Path) -> str:
+    """Return what people read when nothing is to be handed over."""
+    return f"handoff.mode is none; the work is on {imported.branch} in {repository}."
+
+
+def patch_note(commits: int, patch: Path, base: str, base_commit: str) -> str:
+    """Return what people read about a patch."""
+    counted = "1 commit" if commits == 1 else f"{commits} commits"
+    return f"Patch with {counted}: `git am {patch}` on {base} ({base_commit[:12]})."

@@ -1,0 +1,428 @@
+"""What every Workspaces driver promises [CONTRACT 8, 9]; a new one joins by adding its world."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from symphony.core.handoff import Imported
+from symphony.core.keys import workspace_key
+from symphony.core.ports import Sandbox, Workspace, Workspaces
+from symphony.core.settings import HandoffSettings, HooksSettings, Settings
+from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.memory import Fault, MemoryWorkspaces
+from tests.support.git_project import GitWorld, PlainSandbox, make_completion, make_issue, write_files
+
+
+class World(Protocol):
+    """A driver with the agent's hands."""
+
+    workspaces: Workspaces
+
+    def write(self, workspace: Workspace, name: str, text: str) -> None: ...
+    def commit(self, workspace: Workspace, message: str) -> None: ...
+    def read(self, folder: Path, name: str) -> str | None: ...
+    def sandbox(self, workspace: Workspace) -> Sandbox: ...
+    def fail_hook(self, name: str) -> str: ...
+    def patch(self, path: Path) -> bytes: ...
+
+
+class RealWorld:
+    def __init__(self, folder: Path) -> None:
+        self.world = GitWorld(folder)
+        self.workspaces: Workspaces = self.world.workspaces
+
+    def write(self, workspace: Workspace, name: str, text: str) -> None:
+        write_files(workspace.path, {name: text.encode()})
+
+    def commit(self, workspace: Workspace, message: str) -> None:
+        self.world.commit(workspace, {}, message)
+
+    def read(self, folder: Path, name: str) -> str | None:
+        return (folder / name).read_text() if (folder / name).exists() else None
+
+    def sandbox(self, workspace: Workspace) -> Sandbox:
+        return PlainSandbox(workspace.path)
+
+    def fail_hook(self, name: str) -> str:
+        return "echo out of tea; exit 7"
+
+    def patch(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+
+class MemoryWorld:
+    def __init__(self, folder: Path) -> None:
+        self.driver = MemoryWorkspaces()
+        self.workspaces: Workspaces = self.driver
+
+    def write(self, workspace: Workspace, name: str, text: str) -> None:
+        self.driver.write(workspace, name, text.encode())
+
+    def commit(self, workspace: Workspace, message: str) -> None:
+        self.driver.commit(workspace, message)
+
+    def read(self, folder: Path, name: str) -> str | None:
+        content = (self.driver.files_at(folder) or {}).get(name)
+        return None if content is None else content.decode()
+
+    def sandbox(self, workspace: Workspace) -> Sandbox:
+        return PlainSandbox(workspace.path)
+
+    def fail_hook(self, name: str) -> str:
+        self.driver.answer_hook(name, 7, "out of tea\n")
+        return "exit 7"
+
+    def patch(self, path: Path) -> bytes:
+        return self.driver.patches[path]
+
+
+WORLDS: dict[str, Callable[[Path], World]] = {"git": RealWorld, "memory": MemoryWorld}
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return WORLDS[request.param](tmp_path)
+
+
+SETTINGS = Settings()
+
+
+def with_hooks(**hooks: str) -> Settings:
+    return Settings(hooks=HooksSettings(**hooks))
+
+
+async def prepare(world: World, issue_id: str = "12", settings: Settings = SETTINGS) -> Workspace:
+    return await world.workspaces.prepare(make_issue(issue_id), settings, {})
+
+
+async def collect(world: World, workspace: Workspace) -> Imported:
+    return await world.workspaces.collect(workspace, world.sandbox(workspace))
+
+
+async def test_a_new_workspace_holds_the_base_on_a_branch_of_its_own(world: World) -> None:
+    workspace = await prepare(world)
+
+    assert workspace.created
+    assert (workspace.issue_id, workspace.key) == ("12", "12")
+    assert (workspace.branch, workspace.base) == ("agent/12", "main")
+    assert len(workspace.base_commit) == 40
+    assert world.read(workspace.path, "README.md") == "a project\n"
+
+
+async def test_preparing_again_returns_the_same_workspace_as_it_is(world: World) -> None:
+    first = await prepare(world)
+    world.write(first, "work.txt", "half done\n")
+
+    second = await prepare(world)
+
+    assert not second.created
+    assert (second.path, second.branch, second.base_commit) == (first.path, first.branch, first.base_commit)
+    assert world.read(second.path, "work.txt") == "half done\n"
+
+
+async def test_find_sees_a_workspace_from_prepare_to_remove(world: World) -> None:
+    assert await world.workspaces.find("12", SETTINGS) is None
+
+    workspace = await prepare(world)
+    found = await world.workspaces.find("12", SETTINGS)
+    assert found is not None
+    assert (found.path, found.branch, found.created) == (workspace.path, workspace.branch, False)
+
+    await world.workspaces.remove(workspace, SETTINGS, {})
+    assert await world.workspaces.find("12", SETTINGS) is None
+
+
+async def test_ids_that_look_alike_have_workspaces_of_their_own(world: World) -> None:
+    ids = ["a b", "a_b", "../x", "x", "Ünïcode", "n" * 300, "n" * 301]
+
+    workspaces = [await prepare(world, issue_id) for issue_id in ids]
+
+    assert len({workspace.path for workspace in workspaces}) == len(ids)
+    assert len({workspace.branch for workspace in workspaces}) == len(ids)
+    assert {workspace.path.parent for workspace in workspaces} == {workspaces[0].path.parent}
+    assert [workspace.key for workspace in workspaces] == [workspace_key(issue_id) for issue_id in ids]
+
+
+async def test_ten_workspaces_are_made_at_once(world: World) -> None:
+    workspaces = await asyncio.gather(*(prepare(world, str(number)) for number in range(10)))
+
+    assert len({workspace.path for workspace in workspaces}) == 10
+    assert {world.read(workspace.path, "README.md") for workspace in workspaces} == {"a project\n"}
+
+
+async def test_the_authors_branch_name_is_used(world: World) -> None:
+    workspace = await world.workspaces.prepare(make_issue(branch="fix/tea"), SETTINGS, {})
+
+    assert workspace.branch == "fix/tea"
+    world.write(workspace, "new.txt", "x\n")
+    assert (await collect(world, workspace)).branch == "fix/tea"
+
+
+async def test_a_branch_name_that_git_refuses_is_refused_in_words(world: World) -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.prepare(make_issue(branch="my branch"), SETTINGS, {})
+
+    assert caught.value.code == "workspace.branch_invalid"
+    assert str(caught.value) == (
+        "branch_name 'my branch' cannot be the name of a branch. "
+        "Correct branch_name in the issue's front matter, or leave it out."
+    )
+
+
+@pytest.mark.parametrize("wish", ["tea", "tea/cup"])
+async def test_a_branch_in_the_way_of_another_issues_is_refused_in_words(world: World, wish: str) -> None:
+    await world.workspaces.prepare(make_issue("1", branch="tea"), SETTINGS, {})
+
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.prepare(make_issue("2", branch=wish), SETTINGS, {})
+
+    assert caught.value.code == "workspace.branch_taken"
+    assert str(caught.value) == (
+        f"The issue 1 already works on the branch '{wish}', or on one in its way. "
+        "Give the issue another branch_name, or wait until the other one is delivered."
+    )
+
+
+async def test_after_create_that_fails_removes_the_new_workspace(world: World) -> None:
+    settings = with_hooks(after_create=world.fail_hook("after_create"))
+
+    with pytest.raises(WorkspaceError) as caught:
+        await prepare(world, settings=settings)
+
+    assert caught.value.code == "workspace.after_create_failed"
+    assert str(caught.value) == (
+        "The hook after_create ended with status 7. The new workspace was removed. "
+        "Its output ended with:\nout of tea"
+    )
+    assert await world.workspaces.find("12", SETTINGS) is None
+    assert (await prepare(world)).created
+
+
+async def test_after_create_runs_only_when_the_workspace_is_made(world: World) -> None:
+    await prepare(world, settings=with_hooks(after_create="true"))
+
+    assert not (await prepare(world, settings=with_hooks(after_create=world.fail_hook("x")))).created
+
+
+async def test_a_hook_that_fails_is_a_result(world: World) -> None:
+    workspace = await prepare(world)
+    script = world.fail_hook("before_run")
+
+    result = await world.workspaces.run_hook("before_run", script, workspace.path, {}, 60_000)
+
+    assert not result.ok
+    assert (result.name, result.exit_status, result.output) == ("before_run", 7, "out of tea\n")
+
+
+async def test_the_fingerprint_changes_with_files_and_with_commits_only(world: World) -> None:
+    workspace = await prepare(world)
+    seen = [await world.workspaces.fingerprint(workspace)]
+    assert await world.workspaces.fingerprint(workspace) == seen[0]
+
+    world.write(workspace, "new.txt", "x\n")
+    seen.append(await world.workspaces.fingerprint(workspace))
+    world.commit(workspace, "Add a file")
+    seen.append(await world.workspaces.fingerprint(workspace))
+
+    assert len(set(seen)) == 3
+
+
+async def test_an_untouched_workspace_has_nothing_to_hand_over(world: World) -> None:
+    workspace = await prepare(world)
+
+    imported = await collect(world, workspace)
+    handoff = await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
+
+    assert not imported.changed
+    assert (imported.commits, imported.saved_uncommitted) == (0, False)
+    assert imported.head_commit == workspace.base_commit
+    assert (handoff.kind, handoff.patch) == ("none", None)
+    assert handoff.note == "Nothing to hand over: the files are as they were at the start."
+
+
+async def test_commits_are_imported(world: World) -> None:
+    workspace = await prepare(world)
+    for name in ("one.txt", "two.txt"):
+        world.write(workspace, name, name)
+        world.commit(workspace, f"Add {name}")
+
+    imported = await collect(world, workspace)
+
+    assert imported.changed
+    assert (imported.commits, imported.saved_uncommitted) == (2, False)
+    assert imported.base_commit == workspace.base_commit
+
+
+async def test_uncommitted_work_is_committed_on_top_and_marked(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    world.commit(workspace, "Add one")
+    world.write(workspace, "one.txt", "changed\n")
+    world.write(workspace, "two.txt", "untracked\n")
+
+    imported = await collect(world, workspace)
+
+    assert (imported.commits, imported.saved_uncommitted) == (2, True)
+    async with world.workspaces.delivered_clone(imported) as clone:
+        assert world.read(clone, "one.txt") == "changed\n"
+        assert world.read(clone, "two.txt") == "untracked\n"
+
+
+async def test_importing_again_gives_the_same_commits(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+
+    first = await collect(world, workspace)
+
+    assert await collect(world, workspace) == first
+
+
+async def test_files_are_saved_without_a_sandbox(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    world.commit(workspace, "Add one")
+
+    imported = await world.workspaces.collect(workspace, None)
+
+    assert (imported.commits, imported.saved_uncommitted) == (1, True)
+    async with world.workspaces.delivered_clone(imported) as clone:
+        assert world.read(clone, "one.txt") == "1\n"
+
+
+async def test_a_patch_is_written_once_and_the_same_again(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    world.commit(workspace, "Add one")
+    imported = await collect(world, workspace)
+
+    first = await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
+    assert first.patch is not None
+    content = world.patch(first.patch)
+    second = await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
+
+    assert first == second
+    assert world.patch(first.patch) == content
+    assert (first.kind, first.patch.name, first.head_commit) == (
+        "patch",
+        "agent_12.patch",
+        imported.head_commit,
+    )
+    assert (
+        first.note == f"Patch with 1 commit: `git am {first.patch}` on main ({workspace.base_commit[:12]})."
+    )
+
+
+async def test_mode_none_hands_nothing_over_and_says_where_the_work_is(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    imported = await collect(world, workspace)
+    settings = Settings(handoff=HandoffSettings(mode="none"))
+
+    handoff = await world.workspaces.hand_off(workspace, imported, make_completion(), settings)
+
+    assert (handoff.kind, handoff.patch) == ("none", None)
+    assert handoff.note.startswith("handoff.mode is none; the work is on agent/12 in /")
+
+
+@pytest.mark.parametrize(
+    "handoff", [HandoffSettings(mode="pull_request"), HandoffSettings(mode="auto", repo="owner/name")]
+)
+async def test_a_pull_request_is_refused_in_words(world: World, handoff: HandoffSettings) -> None:
+    workspace = await prepare(world)
+    imported = await collect(world, workspace)
+    settings = Settings(handoff=handoff)
+
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.hand_off(workspace, imported, make_completion(), settings)
+
+    assert caught.value.code == "handoff.pull_request_not_built"
+    assert str(caught.value) == ("Pull requests are not built yet. Set `handoff.mode: patch` in WORKFLOW.md.")
+
+
+async def test_a_delivered_clone_is_gone_after_its_context(world: World) -> None:
+    workspace = await prepare(world)
+    imported = await collect(world, workspace)
+
+    async with world.workspaces.delivered_clone(imported) as clone:
+        assert clone != workspace.path
+        assert world.read(clone, "README.md") == "a project\n"
+
+    assert world.read(clone, "README.md") is None
+
+
+async def test_before_remove_that_fails_is_reported_and_the_workspace_is_gone(world: World) -> None:
+    workspace = await prepare(world)
+    settings = with_hooks(before_remove=world.fail_hook("before_remove"))
+
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.remove(workspace, settings, {})
+
+    assert caught.value.code == "workspace.before_remove_failed"
+    assert str(caught.value) == (
+        "The hook before_remove ended with status 7. The workspace was removed all the same. "
+        "Its output ended with:\nout of tea"
+    )
+    assert await world.workspaces.find("12", SETTINGS) is None
+
+
+async def test_removing_twice_does_nothing_the_second_time(world: World) -> None:
+    workspace = await prepare(world)
+    await world.workspaces.remove(workspace, SETTINGS, {})
+
+    await world.workspaces.remove(workspace, with_hooks(before_remove=world.fail_hook("x")), {})
+
+    assert await world.workspaces.find("12", SETTINGS) is None
+
+
+async def test_a_workspace_that_is_gone_is_not_imported(world: World) -> None:
+    workspace = await prepare(world)
+    await world.workspaces.remove(workspace, SETTINGS, {})
+
+    with pytest.raises(WorkspaceError) as caught:
+        await collect(world, workspace)
+
+    assert caught.value.code == "workspace.missing"
+    assert str(caught.value) == f"The workspace {workspace.path} is gone. Retry the issue; it starts anew."
+
+
+async def test_a_second_life_of_an_issue_starts_from_the_base(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    await collect(world, workspace)
+    await world.workspaces.remove(workspace, SETTINGS, {})
+
+    again = await prepare(world)
+
+    assert world.read(again.path, "one.txt") is None
+    assert not (await world.workspaces.collect(again, None)).changed
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault.PREPARE, "workspace.source_unreadable"),
+        (Fault.IMPORT, "workspace.import_failed"),
+        (Fault.HAND_OFF, "workspace.disk_full"),
+        (Fault.REMOVE, "workspace.permission_denied"),
+    ],
+)
+async def test_the_memory_driver_fails_once_as_it_is_told(tmp_path: Path, fault: Fault, code: str) -> None:
+    world = MemoryWorld(tmp_path)
+
+    async def whole() -> None:
+        workspace = await prepare(world)
+        world.write(workspace, "one.txt", "1\n")
+        imported = await collect(world, workspace)
+        await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
+        await world.workspaces.remove(workspace, SETTINGS, {})
+
+    world.driver.fail(fault)
+    with pytest.raises(WorkspaceError) as caught:
+        await whole()
+    assert caught.value.code == code
+
+    await whole()
+    assert world.driver.removed == ["12"]
