@@ -1,0 +1,319 @@
+"""The demo agent as the real program it is: real git, real tests, real MCP over HTTP, real ACP."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from symphony.agent import AcpAgents
+from symphony.core.agent import McpServer, StopKind
+from symphony.core.ports import SandboxSpec, Session
+from symphony.core.steering import SteeringRequest
+from symphony.mcp_server.gate import Gate
+from symphony.sandbox.local import LocalDriver
+from symphony.workflow.continuation import reply_prompt
+from tests.agents.harness import BOUND, QUICK, Heard, make_spec, open_listener
+from tests.support.world import NOON
+
+GREETER = "def greet(name):\n    return 'Hello'\n"
+TEST = """\
+import unittest
+
+from greeter import greet
+
+
+class Greets(unittest.TestCase):
+    def test_greets_by_name(self):
+        self.assertIn("Ada", greet("Ada"))
+"""
+NO_IDENTITY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+FIX = """\
+You are working on the issue `1`: Greet people by name
+
+`greet()` forgets the name.
+
+Test: python3 -m unittest -q
+
+```replace greeter.py
+<<<<
+    return 'Hello'
+====
+    return f'Hello, {name}'
+>>>>
+```
+"""
+
+
+class Reports:
+    """Remembers what the agent reported; refuses when it is told to."""
+
+    def __init__(self) -> None:
+        self.connected_as: list[str] = []
+        self.done: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def connected(self, client: str) -> None:
+        self.connected_as.append(client)
+
+    async def mark_done(self, title: str, summary: str) -> str:
+        self.done.append((title, summary))
+        return "Accepted."
+
+    async def request_human_steering(self, question: str, context: str | None) -> str:
+        self.asked.append((question, context))
+        return "Asked."
+
+    async def propose_issue(
+        self, title: str, description: str | None, labels: object, priority: int | None
+    ) -> str:
+        return "Proposed."
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A git project with a test that fails."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "greeter.py").write_text(GREETER)
+    (folder / "test_greeter.py").write_text(TEST)
+    (folder / ".gitignore").write_text("__pycache__/\n")
+    git(folder, "init", "-q", "-b", "agent/1")
+    git(folder, "add", "-A")
+    git(folder, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "Start")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@asynccontextmanager
+async def open_demo(project: Path, reports: Reports, heard: Heard | None = None) -> AsyncIterator[Session]:
+    """Open a session with the demo agent, with symphony's real endpoint behind real HTTP."""
+    url: list[str] = [""]
+    gate = Gate(lambda: url[0])
+    async with open_listener(gate) as listener:
+        url[0] = listener.url
+        async with (
+            asyncio.timeout(BOUND * 2),
+            gate.admit("1", reports) as access,
+            LocalDriver().open_sandbox(SandboxSpec(project, NO_IDENTITY)) as sandbox,
+        ):
+            server = McpServer(
+                "symphony", url=access.url, headers={"Authorization": f"Bearer {access.token}"}
+            )
+            spec = make_spec(project, None, server)
+            async with AcpAgents(bounds=QUICK).open_session(spec, sandbox, heard or Heard()) as session:
+                yield session
+
+
+def answered(question: str, reply: str) -> str:
+    return reply_prompt(SteeringRequest("q1", "1", "1.1", question, "", NOON, reply, NOON))
+
+
+async def test_it_fixes_what_the_issue_describes_commits_and_reports(project: Path) -> None:
+    reports, heard = Reports(), Heard()
+    async with open_demo(project, reports, heard) as session:
+        assert reports.connected_as == ["symphony-demo-agent 1"]
+        end = await session.prompt(FIX)
+    assert end.stop is StopKind.END_TURN
+    assert (project / "greeter.py").read_text() == "def greet(name):\n    return f'Hello, {name}'\n"
+    assert git(project, "log", "--format=%s|%an", "agent/1") == (
+        "Greet people by name|symphony demo agent\nStart|a"
+    )
+    assert git(project, "status", "--porcelain") == ""
+    assert reports.done == [
+        (
+            "Greet people by name",
+            "Made the changes that the issue describes in greeter.py. "
+            "`python3 -m unittest -q` failed before and passes now.",
+        )
+    ]
+    assert heard.of("message")[0].startswith("I am symphony's demo agent. I have no model")
+    assert "python3 -m unittest -q (in_progress)" in heard.of("tool_call")
+    assert "Edit greeter.py (completed)" in heard.of("tool_call")
+    assert "Find greet (in_progress)" in heard.of("tool_call")
+    assert "plan 6/6 done" in heard.of("plan")
+
+
+async def test_it_reports_no_usage_since_it_has_none(project: Path) -> None:
+    heard = Heard()
+    async with open_demo(project, Reports(), heard) as session:
+        await session.prompt(FIX)
+    assert heard.of("usage") == []
+
+
+async def test_it_asks_when_the_issue_says_so_and_uses_the_reply(project: Path) -> None:
+    reports = Reports()
+    issue = FIX.replace("Hello, {name}", "@REPLY@, {name}") + "\nAsk: Which greeting is wanted?\n"
+    async with open_demo(project, reports) as session:
+        await session.prompt(issue)
+        assert reports.asked == [("Which greeting is wanted?", "The issue says to ask this before any work.")]
+        assert git(project, "status", "--porcelain") == ""
+        await session.prompt(answered("Which greeting is wanted?", "Good day"))
+    assert "return f'Good day, {name}'" in (project / "greeter.py").read_text()
+    assert [title for title, _ in reports.done] == ["Greet people by name"]
+
+
+async def test_a_fresh_session_that_knows_the_reply_does_not_ask_again(project: Path) -> None:
+    reports = Reports()
+    issue = FIX.replace("Hello, {name}", "@REPLY@, {name}") + "\nAsk: Which greeting is wanted?\n"
+    async with open_demo(project, reports) as session:
+        await session.prompt(f"{issue}\n{answered('Which greeting is wanted?', 'Welcome')}")
+    assert reports.asked == []
+    assert "return f'Welcome, {name}'" in (project / "greeter.py").read_text()
+
+
+async def test_it_says_that_the_tests_still_fail_and_takes_new_blocks_from_the_reply(project: Path) -> None:
+    reports = Reports()
+    wrong = FIX.replace("return f'Hello, {name}'", "return 'Good day'")
+    async with open_demo(project, reports) as session:
+        await session.prompt(wrong)
+        question, context = reports.asked[0]
+        assert question == (
+            "I made the changes of the issue, and `python3 -m unittest -q` still fails (exit status 1)."
+            " What is to be changed?"
+        )
+        assert "AssertionError" in (context or "")
+        assert reports.done == []
+        block = "```replace greeter.py\n<<<<\n'Good day'\n====\nf'Good day, {name}'\n>>>>\n```"
+        await session.prompt(answered(question, f"Use this:\n\n{block}"))
+    assert [title for title, _ in reports.done] == ["Greet people by name"]
+
+
+async def test_without_instructions_it_asks_instead_of_pretending(project: Path) -> None:
+    reports = Reports()
+    async with open_demo(project, reports) as session:
+        await session.prompt("You are working on the issue `1`: Make it better\n\nPlease.\n")
+    assert reports.asked[0][0].startswith(
+        "I found no change that I could make: the issue has no fenced block"
+    )
+    assert reports.done == []
+
+
+async def test_an_old_text_that_is_not_there_is_asked_about_and_nothing_is_changed(project: Path) -> None:
+    reports = Reports()
+    issue = FIX.replace("    return 'Hello'\n====", "    return 'Bonjour'\n====")
+    issue += "\n```file new.txt\nnew\n```\n"
+    async with open_demo(project, reports) as session:
+        await session.prompt(issue)
+    assert reports.asked[0][0] == (
+        "I cannot make the change: in greeter.py the old text that starts with \"return 'Bonjour'\" is not"
+        " there. What is to be changed instead?"
+    )
+    assert git(project, "status", "--porcelain") == ""
+
+
+async def test_it_applies_a_diff_and_whole_files(project: Path) -> None:
+    reports = Reports()
+    issue = """\
+# Add a farewell
+
+```diff
+--- a/greeter.py
++++ b/greeter.py
+@@ -1,2 +1,2 @@
+ def greet(name):
+-    return 'Hello'
++    return 'Hello ' + name
+```
+
+```python pack/farewell.py
+def part(name):
+    return "Bye"
+```
+"""
+    async with open_demo(project, reports) as session:
+        await session.prompt(issue)
+    assert git(project, "show", "--stat", "--format=%s", "HEAD").splitlines()[0] == "Add a farewell"
+    assert git(project, "show", "HEAD:pack/farewell.py") == 'def part(name):\n    return "Bye"'
+    assert "return 'Hello ' + name" in git(project, "show", "HEAD:greeter.py")
+    assert reports.done[0][1].startswith(
+        "Made the changes that the issue describes in pack/farewell.py, greeter.py."
+    )
+
+
+async def test_a_second_attempt_on_finished_work_commits_nothing_again(project: Path) -> None:
+    for _ in range(2):
+        reports = Reports()
+        async with open_demo(project, reports) as session:
+            await session.prompt(FIX)
+        assert len(reports.done) == 1
+    assert git(project, "rev-list", "--count", "HEAD") == "2"
+
+
+async def test_a_continuation_after_mark_done_is_answered_with_a_question(project: Path) -> None:
+    reports = Reports()
+    async with open_demo(project, reports) as session:
+        await session.prompt(FIX)
+        await session.prompt("Your `mark_done` does not count yet: a check fails.\n\nlint (exit status 1):\n")
+    assert len(reports.done) == 1
+    question, context = reports.asked[0]
+    assert question.startswith("I have done all that the issue describes, and it is still open.")
+    assert "a check fails" in (context or "")
+
+
+async def test_a_path_out_of_the_workspace_is_refused(project: Path) -> None:
+    (project / "link").symlink_to(project.parent)
+    for path in ("../outside.txt", "/tmp/outside.txt", "link/outside.txt", ".git/config"):
+        reports = Reports()
+        async with open_demo(project, reports) as session:
+            await session.prompt(f"# Out\n\n```file {path}\nx\n```\n")
+        assert reports.done == []
+        assert "What is to be changed instead?" in reports.asked[0][0]
+    assert not (project.parent / "outside.txt").exists()
+
+
+async def test_cancel_ends_the_running_command_with_all_that_it_started(project: Path) -> None:
+    heard = Heard()
+    os.mkfifo(project / "pid")
+    issue = FIX.replace("python3 -m unittest -q", "sleep 600 & echo $! > pid; wait")
+    async with open_demo(project, Reports(), heard) as session:
+        prompt = asyncio.create_task(session.prompt(issue))
+        pid = int(await asyncio.to_thread((project / "pid").read_text))
+        await session.cancel()
+        assert (await prompt).stop is StopKind.CANCELLED
+        assert not is_alive(pid)
+        assert (await session.prompt("go on")).stop is StopKind.END_TURN
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_it_works_on_when_symphonys_tools_cannot_be_reached_and_says_so(project: Path) -> None:
+    heard = Heard()
+    server = McpServer("symphony", url="http://127.0.0.1:9/api/v1/issues/1/mcp")
+    async with (
+        asyncio.timeout(BOUND * 2),
+        LocalDriver().open_sandbox(SandboxSpec(project)) as sandbox,
+        AcpAgents(bounds=QUICK).open_session(make_spec(project, None, server), sandbox, heard) as session,
+    ):
+        end = await session.prompt(FIX)
+    assert end.text.startswith("I could not report that I am done: symphony's tools cannot be reached:")
+    assert any(line.startswith("demo agent: cannot reach symphony's tools:") for line in heard.of("stderr"))
+
+
+def test_its_format_is_documented_in_the_package() -> None:
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import symphony.agent.demo as d, sys; print(d.__doc__, 'acp' in sys.modules)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "```replace path/to/file" in shown
+    assert shown.strip().endswith("False")
