@@ -243,9 +243,7 @@ def plain_value(value: Any, depth: int = 0) -> Any:
             return value
         case float():
             return value if math.isfinite(value) else str(value)
-        case datetime():
-            return time_view(value if value.tzinfo else value.replace(tzinfo=UTC))
-        case date():
+        case date():  # and datetime: as the author meant it, with or without a zone
             return value.isoformat()
         case _ if depth >= DEPTH_LIMIT:
             return "…"
