@@ -20,10 +20,11 @@ from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.engine.control import Control
 from symphony.engine.mailbox import Mailbox
+from symphony.engine.patience import done_within
 from symphony.engine.progress import Progress
 from symphony.engine.reports import DispatchReports
 
-TURN_END_GRACE_S = 60.0  # after mark_done or a question a model may still say a closing sentence
+TURN_END_GRACE = timedelta(seconds=60)  # after mark_done or a question a model may still say a closing sentence
 HOLD_SESSION = timedelta(hours=1)  # a waiting agent costs memory; after this a reply starts a new one
 
 TURN_ERRORS = {
@@ -141,9 +142,7 @@ class Conversation:
         over = asyncio.create_task(self._reports.turn_is_over.wait())
         try:
             await asyncio.wait({prompt, over}, return_when=asyncio.FIRST_COMPLETED)
-            if not prompt.done():
-                await asyncio.wait({prompt}, timeout=TURN_END_GRACE_S)
-            if not prompt.done():
+            if not await done_within(prompt, self._clock, TURN_END_GRACE):
                 await self._session.cancel()
             return await prompt
         except SymphonyError as error:
@@ -168,14 +167,11 @@ class Conversation:
     async def _wait_for_reply(self) -> SteeringRequest | None:
         await self._mailbox.put(AttemptWaits(self._progress.issue_id, self._progress.attempt_id))
         answer = asyncio.create_task(self._control.reply())
-        patience = asyncio.create_task(self._clock.sleep_until(self._clock.now() + HOLD_SESSION))
         try:
-            await asyncio.wait({answer, patience}, return_when=asyncio.FIRST_COMPLETED)
-            return answer.result() if answer.done() else None
+            return answer.result() if await done_within(answer, self._clock, HOLD_SESSION) else None
         finally:
             answer.cancel()
-            patience.cancel()
-            await asyncio.wait({answer, patience})
+            await asyncio.wait({answer})
 
     def _raise_unless_ended_well(self, end: TurnEnd | SymphonyError) -> None:
         if isinstance(end, SymphonyError):

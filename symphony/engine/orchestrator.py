@@ -4,6 +4,7 @@ Nobody else assigns any of it; all others send letters to the mailbox and read s
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -28,6 +29,7 @@ from symphony.core.snapshot import Snapshot
 from symphony.core.timer import next_due
 from symphony.core.usage import Usage
 from symphony.engine.attempt import Attempt, Ended, attempt_row, issue_id_of
+from symphony.engine.attention import lines_for_people
 from symphony.engine.control import Control
 from symphony.engine.mailbox import Letter, Mailbox
 from symphony.engine.ports import Ports
@@ -42,6 +44,8 @@ class Orchestrator:
 
     Attributes:
         until_idle: end by itself once nothing is left to do.
+        tell_person: takes a line for the console when something needs or awaits a person.
+        store_problem: why the store cannot be written now; nothing is decided until it can.
     """
 
     state: SchedulerState
@@ -51,12 +55,13 @@ class Orchestrator:
     workflow_source: WorkflowSource
     totals: Usage = field(default_factory=Usage)
     until_idle: bool = False
+    tell_person: Callable[[str], None] = lambda _: None
     store_problem: Problem | None = None
     _controls: dict[str, Control] = field(default_factory=dict)
     _ticked_at: datetime | None = None
     _scope: asyncio.TaskGroup | None = None
     _picture: tuple[SchedulerState, Snapshot] | None = None
-    _logged_problems: tuple[Problem, ...] = ()
+    _problems: frozenset[Problem] = frozenset()
 
     async def run(self) -> Idleness:
         """Decide and perform until drained, or until idle if that was asked for.
@@ -229,12 +234,12 @@ class Orchestrator:
         for entry in decision.changes.audit:
             self.ports.log.info(f"scheduler.{entry.decision}", issue=entry.issue_id, reason=entry.reason)
         problems = problems_of(self.state)
-        for problem in problems:
-            if problem not in self._logged_problems:
-                self.ports.log.warning(
-                    "problem", code=problem.code, where=problem.where, reason=problem.message
-                )
-        self._logged_problems = problems
+        fresh = tuple(problem for problem in problems if problem not in self._problems)
+        self._problems = frozenset(problems)
+        for problem in fresh:
+            self.ports.log.warning("problem", code=problem.code, where=problem.where, reason=problem.message)
+        for line in lines_for_people(decision.changes.audit, fresh):
+            self.tell_person(line)
 
 
 def _answer(letter: Letter, error: SymphonyError | None) -> None:

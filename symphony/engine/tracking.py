@@ -18,13 +18,8 @@ VERIFY_EVERY = timedelta(minutes=10)  # a healthy watcher is believed, and still
 class Watch(Protocol):
     """A file watcher as far as the engine cares."""
 
-    @property
-    def healthy(self) -> bool:
-        """Say whether every change since the last look was reported."""
-        ...
-
-    def retry(self) -> None:
-        """Try to become healthy again."""
+    async def retry(self) -> bool:
+        """Become healthy if possible; say whether every change is reported."""
         ...
 
 
@@ -43,6 +38,7 @@ class Tracking:
     latest: IssueSet = field(default_factory=IssueSet)
     _noticed: set[Path] = field(default_factory=set)
     _scan_wanted: bool = False
+    _poll_wanted: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _scanned_at: datetime | None = None
@@ -56,18 +52,19 @@ class Tracking:
         self._wake.set()
 
     def poll(self) -> None:
-        """Ask for a scan when the watcher cannot be relied on, or has been for long."""
-        if self.watch is not None and not self.watch.healthy:
-            self.watch.retry()
-            self.notice(None)
-        elif self.watch is None or self._overdue():
-            self.notice(None)
+        """Ask for a scan if the watcher cannot be relied on, or has been for long."""
+        self._poll_wanted = True
+        self._wake.set()
 
     async def run(self) -> None:
         """Follow the watcher until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._poll_wanted:
+                self._poll_wanted = False
+                healthy = self.watch is not None and await self.watch.retry()
+                self._scan_wanted = self._scan_wanted or not healthy or self._overdue()
             async with self._reading:
                 issues = await self._read_noticed()
             await self._tell(issues)
@@ -88,7 +85,9 @@ class Tracking:
     async def _read_noticed(self) -> IssueSet:
         paths, scan = self._noticed, self._scan_wanted
         self._noticed, self._scan_wanted = set(), False
-        return await self._scan() if scan else await self.tracker.refresh(paths)
+        if scan:
+            return await self._scan()
+        return await self.tracker.refresh(paths) if paths else self.latest
 
     async def _scan(self) -> IssueSet:
         self._scanned_at = self.clock.now()
