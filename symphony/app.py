@@ -1,0 +1,280 @@
+"""The composition root: the only module that knows every concrete class.
+
+`run_daemon` is one screen of acquiring in order; leaving it releases in reverse.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from symphony.agent.registry import AcpAgents
+from symphony.core.decide import DRAIN_GRACE
+from symphony.core.errors import SymphonyError
+from symphony.core.event import DrainAsked, Ticked
+from symphony.core.idle import Idleness
+from symphony.core.outcome import Stopped, StopReason
+from symphony.core.ports import Memory, Reloaded
+from symphony.core.problem import Problem
+from symphony.core.restore import restore
+from symphony.core.settings import Settings
+from symphony.core.workflow import Installation, Workflow
+from symphony.engine.mailbox import Mailbox
+from symphony.engine.operations import EngineOperations
+from symphony.engine.orchestrator import Orchestrator
+from symphony.engine.ports import Ports
+from symphony.engine.tracking import Tracking
+from symphony.host.clock import SystemClock
+from symphony.host.lock import DaemonLock, hold, publish_daemon
+from symphony.host.logging import open_log
+from symphony.host.watcher import open_watcher
+from symphony.mcp_server.gate import Gate
+from symphony.sandbox.drivers import driver_for
+from symphony.store.run_log import FileRunLogs
+from symphony.store.sqlite import SqliteStore, open_store
+from symphony.tracker.local import LocalTracker
+from symphony.web.listener import open_listener
+from symphony.workflow.file import WorkflowFile
+from symphony.workflow.prompts import LiquidPrompts
+from symphony.workspace.workspaces import GitWorkspaces
+
+INSTALLATION = ".symphony"
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEEDS_A_PERSON = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line says about a run.
+
+    Attributes:
+        port: beats `server.port`.
+        sandbox: beats `sandbox`, at every reload too.
+    """
+
+    workflow: Path
+    port: int | None = None
+    verbose: bool = False
+    until_idle: bool = False
+    sandbox: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A daemon that is ready, as the banner shows it."""
+
+    workflow: Workflow
+    installation: Installation
+    url: str
+    isolation: str
+    notes: tuple[str, ...]
+
+
+class NotSupported(SymphonyError):
+    """A setting that is valid and cannot be carried out by this version."""
+
+
+class WorkflowSource:
+    """WORKFLOW.md with the command line's overrides on it, refused where it cannot be carried out."""
+
+    def __init__(self, file: WorkflowFile, sandbox: str | None, environ: Mapping[str, str]) -> None:
+        self._file = file
+        self._sandbox = sandbox
+        self._environ = environ
+
+    async def start(self) -> Workflow:
+        """Return the first workflow.
+
+        Raises:
+            WorkflowError: with every problem at once.
+            SymphonyError: what cannot be carried out, with its remedy.
+        """
+        workflow = self._override(await self._file.start())
+        self._check(workflow.settings)
+        return workflow
+
+    async def reload(self) -> Reloaded | None:
+        """Return what changed in the file since the last call; None when nothing did."""
+        reloaded = await self._file.reload()
+        if reloaded is None or reloaded.workflow is None:
+            return reloaded
+        workflow = self._override(reloaded.workflow)
+        try:
+            self._check(workflow.settings)
+        except SymphonyError as error:
+            return Reloaded(None, (Problem(error.code, str(workflow.path), str(error)),))
+        return Reloaded(workflow, reloaded.problems)
+
+    def _override(self, workflow: Workflow) -> Workflow:
+        if self._sandbox is None:
+            return workflow
+        settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})
+        return replace(workflow, settings=settings)
+
+    def _check(self, settings: Settings) -> None:
+        driver_for(settings.sandbox)
+        handoff = settings.handoff
+        wants_repo = handoff.repo is not None or "SYMPHONY_REPO" in self._environ
+        if handoff.mode == "pull_request" or (handoff.mode == "auto" and wants_repo):
+            raise NotSupported(
+                "Pull requests are not built yet.",
+                code="handoff.pull_request_not_built",
+                remedy="Set `handoff: {mode: patch}` in WORKFLOW.md.",
+            )
+
+
+class Console(Protocol):
+    """Where a run speaks to the person who started it."""
+
+    def ready(self, running: Running) -> None:
+        """Say once that the daemon is ready."""
+        ...
+
+    def tell(self, line: str) -> None:
+        """Say something that needs a person, or awaits one."""
+        ...
+
+
+async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: Console) -> int:
+    """Run until a signal, or until idle; return the exit status [CONTRACT 1.1, 1.2].
+
+    Raises:
+        SymphonyError: what kept it from starting, with its remedy.
+    """
+    file = WorkflowFile(options.workflow, environ)
+    source = WorkflowSource(file, options.sandbox, environ)
+    workflow = await source.start()
+    settings = workflow.settings
+    installation = Installation(workflow.path.parent / INSTALLATION)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        lock = stack.enter_context(hold(DaemonLock(installation, settings.tracker.root, clock.now())))
+        log = await stack.enter_async_context(
+            open_log(installation.log_file, verbose=options.verbose, secrets=workflow.secrets, now=clock.now)
+        )
+        store = await stack.enter_async_context(open_store(installation.database))
+        memory = await _close_the_last_run(store, clock)
+        labels = {"installation": await store.installation_id()}
+        reaped = await driver_for(settings.sandbox).reap(labels)
+        mailbox = Mailbox()
+        tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)
+        tracking = Tracking(tracker, mailbox, clock)
+        gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url)
+        agents = AcpAgents(now=clock.now)
+        ports = Ports(
+            clock=clock,
+            store=store,
+            tracker=tracker,
+            workspaces=GitWorkspaces(installation, environ),
+            driver_of=driver_for,
+            agents=agents,
+            gate=gate,
+            run_logs=FileRunLogs(
+                installation.run_logs, clock.now, lambda said: log.warning("run_log.broken", reason=said)
+            ),
+            prompts=LiquidPrompts(),
+            log=log,
+            labels=labels,
+        )
+        orchestrator = Orchestrator(
+            restore(workflow, memory),
+            ports,
+            mailbox,
+            tracking,
+            source,
+            totals=await store.totals(),
+            until_idle=options.until_idle,
+            tell_person=console.tell,
+        )
+        operations = EngineOperations(orchestrator, installation.run_logs)
+        listener = await stack.enter_async_context(
+            open_listener(
+                operations,
+                gate,
+                host=settings.server.host,
+                port=settings.server.port or 0 if options.port is None else options.port,
+                token=settings.server.token,
+            )
+        )
+        publish_daemon(installation, listener.url)
+        tracking.watch = await stack.enter_async_context(
+            open_watcher([settings.tracker.root], tracking.notice, subfolders=True)
+        )
+        await stack.enter_async_context(_reloading(workflow.path, mailbox))
+        stack.enter_context(_signals(mailbox, console))
+        for line in reaped:
+            log.warning("reaped", what=line)
+        log.info("daemon.ready", url=listener.url, workflow=str(workflow.path))
+        isolation = driver_for(settings.sandbox).isolation
+        console.ready(Running(workflow, installation, listener.url, isolation, lock.notes))
+        async with _warming(gate, agents):
+            verdict = await orchestrator.run()
+        log.info("daemon.stopped", verdict=verdict.value)
+    if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
+        return EXIT_NEEDS_A_PERSON
+    return EXIT_DONE
+
+
+async def _close_the_last_run(store: SqliteStore, clock: SystemClock) -> Memory:
+    """End in the store what the last run left open; every effect it had begun may be repeated."""
+    memory = await store.load()
+    for row in memory.interrupted:
+        await store.attempt_ended(row.id, clock.now(), Stopped(StopReason.INTERRUPTED), row.turns, row.usage)
+    for intent in memory.open_intents:
+        reason = {"reason": "the daemon ended in the middle of it; it is repeated from its beginning"}
+        await store.fulfil(intent.id, clock.now(), "undone", reason)
+    return memory
+
+
+@asynccontextmanager
+async def _reloading(path: Path, mailbox: Mailbox) -> AsyncIterator[None]:
+    """Wake the orchestrator, which reads the workflow before it decides, when the file changes."""
+
+    def on_change(paths: frozenset[Path] | None) -> None:
+        if paths is None or path in paths:
+            mailbox.offer(Ticked())
+
+    async with open_watcher([path.parent], on_change):
+        yield
+
+
+@asynccontextmanager
+async def _warming(gate: Gate, agents: AcpAgents) -> AsyncIterator[None]:
+    """Import the heavy SDKs in a thread once the listener is up, so that nobody waits for them."""
+
+    async def warm() -> None:
+        await gate.warm()
+        await agents.preload()
+
+    task = asyncio.create_task(warm())
+    try:
+        yield
+    finally:
+        await asyncio.wait({task})
+        task.result()
+
+
+@contextmanager
+def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
+    """First signal: drain. Second: skip the grace."""
+    loop = asyncio.get_running_loop()
+    asked = 0
+
+    def stop() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            grace = f"{DRAIN_GRACE.total_seconds():.0f} s"
+            console.tell(f"stopping: attempts have {grace} to end; a second signal ends them now")
+        mailbox.offer(DrainAsked(now=asked > 1))
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    for number in caught:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
