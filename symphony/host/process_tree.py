@@ -105,8 +105,12 @@ async def _gone_within(processes: Iterable[psutil.Process], seconds: float) -> N
     left = list(processes)
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while left := [process for process in left if _lives(process)]:  # noqa: ASYNC110  not our children
+            while left := await asyncio.to_thread(_living, left):  # noqa: ASYNC110  not our children
                 await asyncio.sleep(POLL)
+
+
+def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in processes if _lives(process)]
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -117,8 +121,13 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _self_and_ancestors() -> frozenset[int]:
-    myself = psutil.Process()
-    return frozenset({0, 1, myself.pid, *(ancestor.pid for ancestor in myself.parents())})
+    strangers = {0, 1}
+    process: psutil.Process | None = psutil.Process()
+    with suppress(psutil.Error):  # an ancestor that ends meanwhile ends the line
+        while process is not None:
+            strangers.add(process.pid)
+            process = process.parent()
+    return frozenset(strangers)
 
 
 def _in_group(pid: int, group: int | None) -> bool:

@@ -1,12 +1,15 @@
 """Finds the driver that the settings name."""
 
+from functools import cache
+
 from symphony.core.ports import SandboxDriver
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.local import LocalDriver
 
 
+@cache
 def driver_for(kind: str) -> SandboxDriver:
-    """Return the driver of this kind.
+    """Return the one driver of this kind; it has to know its open sandboxes to spare them in `reap`.
 
     Raises:
         SandboxError: `sandbox.not_built`.

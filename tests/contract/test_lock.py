@@ -288,7 +288,7 @@ def test_a_full_disk_is_an_error_and_nothing_stays_locked(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
-        with pytest.raises(LockError, match="cannot be written: file too large. Make"):
+        with pytest.raises(LockError, match=r"cannot be written: file too large\. Make"):
             lock_of(installation, tracker_root).acquire()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -89,7 +89,8 @@ async def test_a_silent_grandchild_in_the_group_is_ended_as_well(tmp_path: Path)
 
 @needs_setsid
 async def test_a_service_that_took_its_own_session_outlives_a_good_run(tmp_path: Path) -> None:
-    script = 'setsid sleep 1000 >/dev/null 2>&1 & echo "$!"'
+    script = "setsid sh -c 'echo $$ >up; exec sleep 1000' >/dev/null 2>&1 & cat up"
+    os.mkfifo(tmp_path / "up")
     result = await run_group(["sh", "-c", script], cwd=tmp_path, env=ENV, timeout_s=BOUND_S)
     service = psutil.Process(int(result.stdout))
     assert alive(service.pid)
@@ -129,6 +130,16 @@ async def test_no_zombie_and_no_descriptor_is_left(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     assert psutil.Process().num_fds() == before
     assert psutil.Process().children() == []
+
+
+async def test_a_kernel_without_pidfd_serves_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    result = await run_group(["sh", "-c", "echo said; exit 3"], cwd=tmp_path, env=ENV, timeout_s=BOUND_S)
+    assert (result.exit_status, result.stdout) == (3, b"said\n")
+    process = await start_group(["sleep", "1000"], cwd=tmp_path, env=ENV)
+    async with asyncio.timeout(BOUND_S):
+        await process.kill()
+        assert await process.wait() == -15
 
 
 async def test_only_the_given_environment_is_passed_on(

@@ -282,6 +282,13 @@ async def read_line(process: Process) -> str:
     return data.decode().strip()
 
 
+def survivors(subject: Subject) -> list[int]:
+    """Return the processes of the suite that are alive, as far as this process can see them."""
+    if isinstance(subject, MemorySubject):
+        return [p.pid for box in subject.memory.sandboxes for p in box.processes if p.alive]
+    return [child.pid for child in psutil.Process().children(recursive=True) if subject.lives(child.pid)]
+
+
 async def test_bytes_go_in_and_come_out_unchanged(subject: Subject, sandbox: Sandbox) -> None:
     process = await sandbox.start(subject.argv("cat"))
 
@@ -463,14 +470,7 @@ async def test_a_cancelled_run_leaves_no_process(subject: Subject, sandbox: Sand
         with pytest.raises(asyncio.CancelledError):
             await running
         await witness.kill()
-    assert witnesses(subject, sandbox) == []
-
-
-def witnesses(subject: Subject, sandbox: Sandbox) -> list[int]:
-    """Return the processes of the suite that are alive, as far as this process can see them."""
-    if isinstance(subject, MemorySubject):
-        return [p.pid for box in subject.memory.sandboxes for p in box.processes if p.alive]
-    return [child.pid for child in psutil.Process().children(recursive=True) if subject.lives(child.pid)]
+    assert survivors(subject) == []
 
 
 async def test_a_cancelled_waiter_leaves_the_program_alone(subject: Subject, sandbox: Sandbox) -> None:
@@ -642,6 +642,21 @@ async def test_nothing_starts_in_a_closed_sandbox(subject: Subject, spec: Sandbo
         f"sandbox: '{argv[0]}' was not started: this {subject.driver.kind} sandbox is closed. "
         "Open a new one; an attempt does so when its issue is retried."
     )
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5])
+async def test_a_start_that_is_under_way_while_the_sandbox_closes_leaves_nothing(
+    subject: Subject, spec: SandboxSpec, turns: int
+) -> None:
+    async with bounded():
+        async with subject.driver.open_sandbox(spec) as sandbox:
+            running = asyncio.create_task(sandbox.run(subject.argv("sleeper"), timeout_s=1000))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await asyncio.wait({running})
+    assert running.exception() is None
+    assert running.result().exit_status == -signal.SIGTERM
+    assert survivors(subject) == []
 
 
 async def test_programs_run_side_by_side(subject: Subject, sandbox: Sandbox) -> None:
