@@ -18,6 +18,7 @@ from symphony.core.workflow import Workflow
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.known import LastKnownGood, Reading, digest_of, parse_reading
 from symphony.workflow.loader import read_workflow
+from symphony.workflow.paths import is_there
 
 READS = 5  # an editor writes once or twice; whoever writes for ever must not hold up the daemon
 RACY_NS = 2_000_000_000  # the coarsest time stamps in use (FAT) are 2 s apart
@@ -104,7 +105,7 @@ class WorkflowFile:
         if digest_of(raw) == digest:
             return seen, None
         known = self._known.current is not None
-        return seen, parse_reading(raw, self.path, self._environ, Path.exists, known=known)
+        return seen, parse_reading(raw, self.path, self._environ, is_there, known=known)
 
     def _bytes(self) -> bytes | WorkflowError:
         try:

@@ -16,7 +16,7 @@ from symphony.core.workflow import Workflow
 from symphony.workflow.document import Document, KeyPath, dotted, parse_document
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.fence import parse_parts, parse_text
-from symphony.workflow.paths import Exists, resolve_paths
+from symphony.workflow.paths import Exists, is_there, resolve_paths
 from symphony.workflow.rules import broken_rules
 from symphony.workflow.variables import Resolved, resolve_variables
 from symphony.workflow.words import (
@@ -83,7 +83,7 @@ def missing(path: Path, reason: str) -> WorkflowError:
 
 
 def parse_workflow(
-    raw: bytes, path: Path, environ: Mapping[str, str], *, exists: Exists = Path.exists
+    raw: bytes, path: Path, environ: Mapping[str, str], *, exists: Exists = is_there
 ) -> Workflow:
     """Check the bytes of a WORKFLOW.md; reads no file but to ask `exists`.
 

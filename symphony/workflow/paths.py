@@ -19,6 +19,11 @@ PROGRAM: KeyPath = ("smolvm", "binary")
 IMAGES: tuple[KeyPath, ...] = (("smolvm", "image"), ("smolvm", "from"))
 
 
+def is_there(path: Path) -> bool:
+    """Say whether a file is there; a name that no file can have is not."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for a name that is too long
+
+
 def is_url(source: str) -> bool:
     """Say whether git reads this source as a URL, not as a folder."""
     return URL.match(source) is not None

@@ -12,10 +12,7 @@ from typing import Any
 
 from liquid import Environment
 from liquid.exceptions import (
-    FilterArgumentError,
-    FilterError,
     LiquidError,
-    LiquidTypeError,
     ResourceLimitError,
     UndefinedError,
     UnknownFilterError,
@@ -209,8 +206,8 @@ class _Source:
             case ResourceLimitError():
                 bounds = f"at most {OUTPUT_LIMIT >> 20} MiB of text and {LOOP_LIMIT:,} rounds of a loop"
                 message = f"the prompt needs too much: {_said(error)}; allowed: {bounds}."
-            case FilterArgumentError() | FilterError() | LiquidTypeError() if error.token:
-                message = f"the filter `{one_line(error.token.value, 80)}` fails: {_said(error)}."
+            case LiquidError() if error.token and error.token.value in ENVIRONMENT.filters:
+                message = f"the filter `{error.token.value}` fails: {_said(error)}."
             case _:
                 message = f"the prompt fails: {_said(error)}."
         return self.error("template_render_error", line, message)
@@ -243,11 +240,12 @@ class _Source:
 
 def _undefined(error: LiquidError, scope: Mapping[str, Any]) -> str:
     name, named, _ = _said(error).partition(" is undefined")
-    if not named and error.token:
-        return f"the prompt uses an item of `{one_line(error.token.value, 80)}` that is not there."
-    name = name.strip("'")
+    name = name.strip("'") if named or not error.token else error.token.value
     parent, _, _ = name.rpartition(".")
-    return _unknown_variable(name, _children(scope, parent) if parent else scope)
+    known = _children(scope, parent) if parent else scope
+    if name in known:
+        return f"the prompt uses an item of `{one_line(name, 80)}` that is not there."
+    return _unknown_variable(name, known)
 
 
 def _children(scope: Mapping[str, Any], parent: str) -> list[str]:

@@ -36,7 +36,7 @@ def kind_of(value: Any) -> str:
         case dict():
             return "a map"
         case _:
-            return f"a YAML {type(value).__name__}"
+            return f"a YAML value of type {type(value).__name__}"
 
 
 def found(value: Any) -> str:

@@ -119,6 +119,26 @@ def test_an_empty_prompt_is_the_default_one() -> None:
             "/repo/WORKFLOW.md:5: the prompt uses an item of `issue` that is not there.",
         ),
         (
+            "{{ issue.title[0] }}",
+            "template_render_error",
+            "/repo/WORKFLOW.md:5: the prompt uses an item of `issue.title` that is not there.",
+        ),
+        (
+            "x\n{% if issue.labels > 3 %}y{% endif %}",
+            "template_render_error",
+            "/repo/WORKFLOW.md:6: the prompt fails: '<' and '>' are not supported between 'int' and 'list'.",
+        ),
+        (
+            "{{ '99999999999999999999' | date: '%Y' }}",
+            "template_render_error",
+            "/repo/WORKFLOW.md:5: the prompt fails: timestamp out of range for platform time_t.",
+        ),
+        (
+            "x\n{% break %}",
+            "template_render_error",
+            "/repo/WORKFLOW.md:6: the prompt fails: unexpected 'break'.",
+        ),
+        (
             "\n\n{{ issue.title | upcas }}",
             "template_render_error",
             "/repo/WORKFLOW.md:7: the prompt uses the unknown filter `upcas`. Did you mean upcase?",

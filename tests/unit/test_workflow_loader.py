@@ -401,6 +401,13 @@ def test_each_wrong_value_says_what_was_found_and_what_is_allowed(yaml: str, pro
             ],
         ),
         (
+            f"tracker: {{active_states: [{'x' * 256}]}}",
+            [
+                f'tracker.active_states[0]: found "{"x" * 256}"; a state names a folder, so it must have at most '
+                "255 bytes."
+            ],
+        ),
+        (
             "states: {Todo: {role: active}}",
             ["states: found no state with `role: terminal`; allowed: at least one."],
         ),
@@ -446,6 +453,14 @@ def test_each_wrong_value_says_what_was_found_and_what_is_allowed(yaml: str, pro
 def test_states_must_be_usable(yaml: str, found: list[str]) -> None:
     assert problems(yaml)[: len(found)] == [f"/repo/WORKFLOW.md:2: {problem}" for problem in found]
     assert yaml == "states: {}" or len(problems(yaml)) == len(found)
+
+
+def test_a_url_that_is_none_and_bytes_are_refused_as_any_wrong_value() -> None:
+    assert problems("mcp: {host_url: 'http://['}\nacp: {model: !!binary aGk=}") == [
+        '/repo/WORKFLOW.md:2: mcp.host_url: found "http://["; allowed: a URL without a path, such as '
+        "http://10.0.0.1:8080.",
+        "/repo/WORKFLOW.md:3: acp.model: found a YAML value of type bytes; allowed: text or null.",
+    ]
 
 
 def test_an_unknown_section_is_a_warning_with_the_nearest_name() -> None:
@@ -592,6 +607,8 @@ def test_an_image_name_is_a_path_only_when_such_a_file_exists(tmp_path: Path) ->
     (tmp_path / "team" / "dev").mkdir(parents=True)
     assert load_workflow(path, {}).settings.smolvm.image == str(tmp_path / "team" / "dev")
     assert load_workflow(path, {}).settings.smolvm.binary == "smolvm"
+    path.write_text(f"---\nsmolvm: {{image: {'x' * 300}}}\n---\n")
+    assert load_workflow(path, {}).settings.smolvm.image == "x" * 300
 
 
 def test_a_relative_name_for_the_file_gives_absolute_paths(
