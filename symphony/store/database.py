@@ -45,13 +45,13 @@ class Database:
         """
         await self._call(lambda: self._open(steps))
 
-    async def open_read_only(self) -> None:
+    async def open_read_only(self, steps: Sequence[Step] = STEPS) -> None:
         """Open an existing file, whoever else writes it, and never change it.
 
         Raises:
             StoreError: `store_missing`, `store_too_old` and the others.
         """
-        await self._call(self._open_read_only)
+        await self._call(lambda: self._open_read_only(steps))
 
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Return what the query finds in one consistent state of the database.
@@ -119,12 +119,12 @@ class Database:
         if finding != "ok":
             raise store_corrupt(self.path, finding)
 
-    def _open_read_only(self) -> None:
+    def _open_read_only(self, steps: Sequence[Step]) -> None:
         if not self.path.exists():
             raise store_missing(self.path)
         connection = self._connect(f"{self.path.absolute().as_uri()}?mode=ro")
         try:
-            require_newest(connection, self.path)
+            require_newest(connection, self.path, len(steps))
         except BaseException:
             connection.close()
             raise

@@ -5,7 +5,7 @@ Command line and web use this when there is no daemon to ask; it works beside a 
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from symphony.core.usage import Usage
 from symphony.store import rows, statements
 from symphony.store.database import Database, execute
 from symphony.store.rows import HandoffRow, Row
+from symphony.store.schema import STEPS, Step
 
 Value = TypeVar("Value")
 
@@ -75,7 +76,7 @@ class StoreReader:
 
 
 @asynccontextmanager
-async def read_store(path: Path) -> AsyncIterator[StoreReader]:
+async def read_store(path: Path, steps: Sequence[Step] = STEPS) -> AsyncIterator[StoreReader]:
     """Open a store only to read it, while a daemon writes it or none runs.
 
     Raises:
@@ -84,7 +85,7 @@ async def read_store(path: Path) -> AsyncIterator[StoreReader]:
     """
     database = Database(path)
     try:
-        await database.open_read_only()
+        await database.open_read_only(steps)
         yield StoreReader(database)
     finally:
         await database.close()

@@ -154,7 +154,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = 
             raise
 
 
-def version_of(connection: sqlite3.Connection, path: Path, newest: int = len(STEPS)) -> int:
+def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     """Return the version of the tables, 0 for an empty database; writes nothing.
 
     Raises:
@@ -180,7 +180,7 @@ def version_of(connection: sqlite3.Connection, path: Path, newest: int = len(STE
     return version
 
 
-def require_newest(connection: sqlite3.Connection, path: Path, newest: int = len(STEPS)) -> None:
+def require_newest(connection: sqlite3.Connection, path: Path, newest: int) -> None:
     """Return if the tables are of this version; for those who may not change them.
 
     Raises:
