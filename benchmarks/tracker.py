@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from symphony.tracker.index import Index
@@ -87,7 +88,7 @@ def one_file(root: Path, index: Index) -> tuple[list[float], list[float], list[f
         path = root / "Todo" / f"dropped-{number}.md"
         for runs in (drops, edits):
             path.write_text(ISSUE.format(number=len(edits), priority=len(drops)))
-            runs.append(timed(lambda path=path: index.refresh([path])))
+            runs.append(timed(partial(index.refresh, [path])))
         reading = index.catalog.claims(path.stem)[0]
         index.catalog.replace(reading, None)
         rebuilds.append(timed(index.catalog.publish))

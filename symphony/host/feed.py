@@ -27,7 +27,10 @@ Fault: TypeAlias = Callable[[str], None]
 
 
 class Feed(Protocol):
-    """A source of changed paths, made by the system's means; one life, never started twice."""
+    """A source of changed paths, made by the system's means.
+
+    It is started once, and stopped any number of times. Making one takes nothing from the system.
+    """
 
     def start(self) -> None:
         """Begin to report; raises OSError when the system refuses."""
@@ -63,15 +66,16 @@ class ObserverFeed(FileSystemEventHandler):
         self._subfolders = subfolders
         self._report = report
         self._fault = fault
-        self._observer: BaseObserver = Observer()
+        self._observer: BaseObserver | None = None
 
     @property
     def alive(self) -> bool:
         """Say whether it still reports."""
-        return self._observer.is_alive()
+        return self._observer is not None and self._observer.is_alive()
 
     def start(self) -> None:
         """Begin to report."""
+        self._observer = Observer()
         for folder in self._real:
             if not folder.is_dir():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
@@ -80,9 +84,10 @@ class ObserverFeed(FileSystemEventHandler):
 
     def stop(self) -> None:
         """Stop reporting."""
-        self._observer.stop()
-        if self._observer.ident is not None:
-            self._observer.join(STOP_S)
+        if self._observer is not None:
+            self._observer.stop()
+            if self._observer.ident is not None:
+                self._observer.join(STOP_S)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Report both ends of an event, under the names that the folders were given by."""

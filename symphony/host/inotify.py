@@ -24,6 +24,9 @@ from watchdog.observers.inotify_c import (
 
 from symphony.host.feed import STOP_S, Fault, Report, refusal
 
+MOUNTS = Path("/proc/self/mountinfo")
+REMOTE_KINDS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "fuse.", "virtiofs")
+
 CHANGES = Mask(
     InotifyConstants.IN_CLOSE_WRITE
     | InotifyConstants.IN_MODIFY
@@ -63,6 +66,9 @@ class InotifyFeed(WatchCallback):
         self._reader.start()
         for folder in self._folders:
             self._watch(folder, CHANGES)
+            if (kind := remote_kind(folder)) is not None:
+                silent = f"file system of kind {kind}, which does not report other machines' changes"
+                self._fault(f"{folder} is on a {silent}")
             if self._subfolders:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -135,3 +141,15 @@ class InotifyFeed(WatchCallback):
             del self._paths[wd]
             if self._reader is not None:
                 self._reader.remove_callbacks([(wd, self._ids.pop(wd))])
+
+
+def remote_kind(folder: Path) -> str | None:
+    """Return the kind of file system a folder is on if others may change it without a word here."""
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = [line.split() for line in MOUNTS.read_text(errors="replace").splitlines()]
+    except OSError:
+        return None
+    kinds = (mount[mount.index("-") + 1] for mount in mounts if mount[2] == number)
+    return next((kind for kind in kinds if kind.startswith(REMOTE_KINDS)), None)

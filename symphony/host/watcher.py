@@ -14,7 +14,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from symphony.host.feed import Fault, Feed, ObserverFeed, Report, refusal
+from symphony.host.feed import Fault, Feed, Report, refusal
+
+if sys.platform == "linux":
+    from symphony.host.inotify import InotifyFeed as SystemFeed
+else:
+    from symphony.host.feed import ObserverFeed as SystemFeed
 
 COALESCE_S = 0.01  # an editor's save is a handful of events within a few milliseconds
 NAMED_PATHS = 4096  # past this many at once, one look at everything is cheaper than each by name
@@ -78,15 +83,14 @@ class Watcher:
             again, self._tried = self._tried, True
             self._stop_feed()
             self._reason = ""
-            feed = self._open_feed(self._folders, self._subfolders, self._report, self._report_fault)
+            self._identities = identities(self._folders)
+            self._feed = self._open_feed(self._folders, self._subfolders, self._report, self._report_fault)
             try:
-                self._identities = identities(self._folders)
-                feed.start()
+                self._feed.start()
             except OSError as error:
                 self._reason = refusal(error)
-                feed.stop()
+                self._feed.stop()
                 return
-            self._feed = feed
         if again:
             self._report_everything()
 
@@ -145,7 +149,7 @@ async def open_watcher(
         subfolders: watch the folders directly inside as well, those made later included.
         open_feed: the system's means; chosen by platform when absent.
     """
-    watcher = Watcher(folders, on_change, subfolders, open_feed or system_feed())
+    watcher = Watcher(folders, on_change, subfolders, open_feed or SystemFeed)
     try:
         await watcher.retry()
         yield watcher
@@ -164,12 +168,3 @@ def identities(folders: Collection[Path]) -> dict[Path, tuple[int, int]]:
         else:
             found[folder] = (status.st_dev, status.st_ino)
     return found
-
-
-def system_feed() -> OpenFeed:
-    """Return the best means that this platform has."""
-    if sys.platform == "linux":
-        from symphony.host.inotify import InotifyFeed  # its import fails where inotify is missing
-
-        return InotifyFeed
-    return ObserverFeed

@@ -58,13 +58,21 @@ class Index:
 
     def scan(self) -> IssueSet:
         """Look at every file and read the changed ones."""
+        before = self.catalog.publish()
+        after = self._scan_once()
+        if after is not before and not before.issues.keys() <= after.issues.keys():
+            # a file that moves while the folders are read can be missed in both, or met in both
+            after = self._scan_once()
+        return after
+
+    def _scan_once(self) -> IssueSet:
         try:
             with os.scandir(self.root) as entries:
                 found = [entry for entry in entries if not entry.name.startswith(".")]
-            self._folder_problems.pop("", None)
         except OSError as error:
             self._lose_root(error)
             return self._publish()
+        self._folder_problems.clear()
         names = {entry.name for entry in found if self._is_state(entry)}
         for name in self._folders.keys() - names:
             self._drop_folder(name)
@@ -107,8 +115,6 @@ class Index:
     def _is_state(self, entry: "os.DirEntry[str]") -> bool:
         try:
             if entry.is_dir(follow_symlinks=False):
-                if self._folder_problems.get(entry.name, None) is not None:
-                    del self._folder_problems[entry.name]
                 return True
             linked = entry.is_dir()
         except OSError:
@@ -117,8 +123,6 @@ class Index:
             message = "this is a symlink and state folders must be real ones; put a folder in its place"
             where = shown(entry.path)
             self._folder_problems[entry.name] = Problem("symlinked_folder", where, message)
-        else:
-            self._folder_problems.pop(entry.name, None)
         return False
 
     def _look_at_folder(self, name: str) -> None:
@@ -128,11 +132,10 @@ class Index:
         except OSError as error:
             self._lose_root(error)
             return
+        self._folder_problems.pop(name, None)
         if entry is not None and self._is_state(entry):
             self._scan_folder(name)
             return
-        if entry is None:
-            self._folder_problems.pop(name, None)
         if name in self._folders:
             self._drop_folder(name)
 

@@ -28,6 +28,26 @@ KNOWN_KEYS = frozenset(
 )  # fmt: skip
 
 
+LINE_WIDTH = 1_000  # titles stay on their line
+
+
+class FrontMatterDumper(yaml.SafeDumper):
+    """Writes each key on its line and lists in brackets, as people write them."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write a value out each time, for aliases are not read."""
+        del data
+        return True
+
+
+def represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
+    """Represent a list in brackets."""
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+
+
+FrontMatterDumper.add_representer(list, represent_list)
+
+
 class IssueUnreadable(Exception):
     """The file cannot be an issue.
 
@@ -130,7 +150,9 @@ def render_issue(draft: IssueDraft, created_at: datetime, extra: Mapping[str, An
         front["blocked_by"] = list(draft.blocked_by)
     front["created_at"] = created_at.replace(microsecond=0)
     front.update({key: value for key, value in (extra or {}).items() if key not in KNOWN_KEYS})
-    written = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+    written = yaml.dump(
+        front, Dumper=FrontMatterDumper, sort_keys=False, allow_unicode=True, width=LINE_WIDTH
+    )
     body = encodable(draft.body).strip("\n")
     fenced = f"---\n{written}---\n"
     return (f"{fenced}\n{body}\n" if body.strip() else fenced).encode()

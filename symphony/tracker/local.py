@@ -5,8 +5,10 @@ goes on to its end there when its caller is cancelled.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -171,9 +173,14 @@ class LocalTracker:
         sync_folder(source.parent)
 
     def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
+        try:
+            mode = folder.lstat().st_mode
+        except FileNotFoundError:
             folder.mkdir(exist_ok=True)
             sync_folder(self._root)
+        else:
+            if not stat.S_ISDIR(mode):  # a symlink too: what is written through it would not be seen
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:

@@ -54,7 +54,7 @@ def read_entry(path: Path, root: Path, old: Reading | None) -> tuple[Reading | N
         target = resolved(path, root, name_id)
         read_at = time.time_ns()
         content, status = read_plain(target, path, name_id)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None, None
     except IssueUnreadable as refusal:
         return Unreadable.after(old, path, name_id, refusal.problems), None
