@@ -21,6 +21,7 @@ from symphony.workflow.words import kind_of
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+MESSAGE_LIMIT = 1_000  # characters; a message may quote a value, and a value may be long
 DEPTH_LIMIT = 40  # the settings need 6; the limit ends an anchor that contains itself
 NODE_LIMIT = 50_000  # aliases of aliases multiply: a few lines of YAML can mean billions of values
 SURROGATE = re.compile("[\ud800-\udfff]")  # YAML can spell half of a pair; nothing can store it
@@ -53,7 +54,8 @@ class Document:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return a problem that names file, line and key."""
-        return Problem("workflow_invalid", f"{self.path}:{self.line(path)}: {dotted(path)}", message)
+        where = f"{self.path}:{self.line(path)}: {dotted(path)}"
+        return Problem("workflow_invalid", where, one_line(message, MESSAGE_LIMIT))
 
 
 def dotted(path: KeyPath) -> str:

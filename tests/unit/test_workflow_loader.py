@@ -395,7 +395,7 @@ def test_each_wrong_value_says_what_was_found_and_what_is_allowed(yaml: str, pro
                 'tracker.active_states[2]: found ".x"; a state names a folder, so it must not start with a '
                 "dot.",
                 'tracker.active_states[3]: found " "; a state names a folder, so it must not be blank.',
-                'tracker.active_states[4]: found "a\tb"; a state names a folder, so it must not contain '
+                'tracker.active_states[4]: found "a b"; a state names a folder, so it must not contain '
                 "control "
                 "characters.",
             ],
@@ -403,8 +403,8 @@ def test_each_wrong_value_says_what_was_found_and_what_is_allowed(yaml: str, pro
         (
             f"tracker: {{active_states: [{'x' * 256}]}}",
             [
-                f'tracker.active_states[0]: found "{"x" * 256}"; a state names a folder, so it must have at most '
-                "255 bytes."
+                f'tracker.active_states[0]: found "{"x" * 256}"; a state names a folder, so it must have at '
+                "most 255 bytes."
             ],
         ),
         (

@@ -189,6 +189,7 @@ def check_refusal(raw: bytes) -> None:
         for problem in refused.problems:
             assert problem.where.startswith(f"{FILE}:")
             assert problem.message.endswith((".", "?"))
+            assert "\n" not in str(problem)
             str(problem).encode()
 
 
