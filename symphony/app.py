@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
@@ -196,6 +197,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
                 host=settings.server.host,
                 port=settings.server.port or 0 if options.port is None else options.port,
                 token=settings.server.token,
+                allowed_hosts=_hosts_of(settings),
             )
         )
         publish_daemon(installation, listener.url)
@@ -278,3 +280,9 @@ def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
     finally:
         for number in caught:
             loop.remove_signal_handler(number)
+
+
+def _hosts_of(settings: Settings) -> tuple[str, ...]:
+    """Return the further names under which agents reach the listener."""
+    host = urlsplit(settings.mcp.host_url).netloc if settings.mcp.host_url else ""
+    return (host,) if host else ()

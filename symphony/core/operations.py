@@ -38,8 +38,9 @@ class Operations(Protocol):
 
     Raises:
         SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
-            a command that does not fit the issue's standing `not_running`, `not_waiting`,
-            `already_running`, `already_answered`; the tracker's codes for create and move.
+            a command that does not fit the issue's standing `not_running`, `already_running`,
+            `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
+            `not_proposed`, `nothing_to_discard`; the tracker's codes for create and move.
     """
 
     def snapshot(self) -> Snapshot:

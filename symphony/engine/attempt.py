@@ -88,6 +88,7 @@ class Attempt:
         self._settings: Settings = settings.in_state(control.issue.state) if control.issue else settings
         self._progress = Progress(self._issue_id, start.attempt_id, ports.clock, mailbox, run_log)
         self._journal = Journal(ports.store, ports.clock, self._issue_id, start.attempt_id)
+        self._reports: DispatchReports | None = None
         self._delivery = Delivery(
             ports,
             replace(self._workflow, settings=self._settings),
@@ -108,6 +109,8 @@ class Attempt:
                 work.cancel()
                 await asyncio.wait({work})
             outcome = await self._outcome_of(work)
+            if self._reports is not None:
+                await self._reports.announce()
         finally:
             stop.cancel()
             work.cancel()
@@ -146,7 +149,7 @@ class Attempt:
         workspace = await self._prepare(issue)
         before = await self._ports.workspaces.fingerprint(workspace)
         await self._before_run(issue, workspace)
-        reports = self._reports()
+        self._reports = reports = self._make_reports()
         self._progress.enter(Phase.SANDBOX)
         async with self._open_sandbox(workspace) as sandbox:
             ended = await self._converse(issue, workspace, sandbox, reports, reply)
@@ -285,7 +288,7 @@ class Attempt:
     def _current(self, issue: Issue) -> Issue | None:
         return self._tracking.latest.get(issue.id)
 
-    def _reports(self) -> DispatchReports:
+    def _make_reports(self) -> DispatchReports:
         reports = DispatchReports(
             self._issue_id,
             self._start.attempt_id,

@@ -24,7 +24,7 @@ from symphony.engine.patience import done_within
 from symphony.engine.progress import Progress
 from symphony.engine.reports import DispatchReports
 
-TURN_END_GRACE = timedelta(seconds=60)  # after mark_done or a question a model may still say a closing sentence
+TURN_END_GRACE = timedelta(seconds=60)  # a model may still say a closing sentence
 HOLD_SESSION = timedelta(hours=1)  # a waiting agent costs memory; after this a reply starts a new one
 
 TURN_ERRORS = {

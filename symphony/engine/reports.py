@@ -56,6 +56,7 @@ class DispatchReports:
         self._answer = ACCEPTED_WITH_CHECKS if has_checks else ACCEPTED
         self._questions = 0
         self._proposals = 0
+        self._announced = False
         self.run_log: RunLog | None = None
         self.connected_client: str | None = None
         self.completion: Completion | None = None
@@ -78,11 +79,8 @@ class DispatchReports:
         if self.question is not None and self.completion is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
         wanted = Completion(self._issue_id, self._attempt_id, title, summary, self._clock.now())
-        stored = await self._store.accept_completion(wanted)
         if self.completion is None:
-            self.completion = stored
-            self._log("mark_done", title=title, summary=summary)
-            await self._mailbox.put(CompletionAccepted(stored))
+            await self._accept(wanted)
         self.turn_is_over.set()
         return self._answer
 
@@ -146,6 +144,25 @@ class DispatchReports:
         """Take the acceptance back after failed checks, so that the agent can call again."""
         await self._store.withdraw_completion(self._issue_id, self._attempt_id)
         self.completion = None
+        self._announced = False
+
+    async def announce(self) -> None:
+        """Tell the scheduler of a completion that it may not have heard of."""
+        if self.completion is not None and not self._announced:
+            await self._mailbox.put(CompletionAccepted(self.completion))
+            self._announced = True
+
+    async def _accept(self, wanted: Completion) -> None:
+        accepting = asyncio.ensure_future(self._store.accept_completion(wanted))
+        try:
+            await asyncio.shield(accepting)
+        finally:
+            # what reached the store counts, also when the call that brought it is cut off
+            await asyncio.wait({accepting})
+            if not accepting.cancelled() and accepting.exception() is None and self.completion is None:
+                self.completion = accepting.result()
+                self._log("mark_done", title=wanted.title, summary=wanted.summary)
+        await self.announce()
 
     def begin_turn(self) -> None:
         """Forget what the last turn said that ends a turn."""

@@ -29,6 +29,7 @@ from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workspace.memory import MemoryWorkspaces
 
+PASSES = 10  # of settling before nothing is taken to move without time
 ROUNDS = 400  # of settling before a condition counts as never coming true
 
 
@@ -134,9 +135,10 @@ class World:
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let everything happen, and time pass when nothing else does, until the condition holds."""
         for _ in range(ROUNDS):
-            await settle()
-            if condition():
-                return
+            for _ in range(PASSES):
+                await settle()
+                if condition():
+                    return
             due = self.clock.next_due
             if due is not None:
                 await self.clock.advance(due)

@@ -163,7 +163,8 @@ async def test_an_agent_that_never_connects_fails_as_mcp_not_connected(world):
         await world.until(lambda: isinstance(world.claim("1"), Retrying))
         assert world.claim("1").reason == (
             "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot "
-            "report. Check that the agent supports MCP over HTTP and that mcp.host_url, if it is set, is reachable."
+            "report. Check that the agent supports MCP over HTTP and that mcp.host_url, if it is set, is "
+            "reachable."
         )
 
 
@@ -181,7 +182,8 @@ async def test_each_bad_end_of_a_turn_is_a_failure_with_a_code(world):
             world.script(issue_id, one_turn(stop=stop))
             world.drop(issue_id)
             await world.until(lambda issue_id=issue_id: isinstance(world.claim(issue_id), Retrying))
-        assert [row.outcome for row in await world.store.attempts_of(issue_id)][0] == code
+        rows = await world.store.attempts_of(issue_id)
+        assert rows[0].outcome == code
 
 
 async def test_a_failing_agent_is_retried_after_ten_seconds(world):
