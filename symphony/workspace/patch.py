@@ -22,6 +22,7 @@ from symphony.workspace.host_repository import HostRepository
 PATCH_LIMIT = 1 << 29  # bytes; it is held in memory once, and nobody reviews more
 SUMMARY_SHOWN = 16_384  # characters
 TITLE_SHOWN = 200
+WORDS_SHOWN = 400  # characters of what `git am` said
 SPECIAL = re.compile(r"^(?=---|diff |Index: |@@|>*From |[A-Za-z-]+: |-- )")
 INDENT = "    "
 FORMAT = (
@@ -69,12 +70,12 @@ class PatchMaker:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`; `workspace.*`.
         """
         reason = ""
-        checkout: Git | None = None
-        for form in await self._forms():
+        for number, form in enumerate(await self._forms()):
             mailbox = await self._render(form, completion)
             if mailbox is None:
                 continue
-            checkout = checkout or await self._base_checkout()
+            # a checkout of its own for each: git has been seen to die in `am` and to leave its locks
+            checkout = await self._base_checkout(self._scratch / f"checkout-{number}")
             reason = await self._try(checkout, mailbox)
             if not reason:
                 return mailbox
@@ -164,11 +165,10 @@ class PatchMaker:
             "commit-tree", imported.head_tree, "-p", imported.base_commit, "-F", "-", stdin=message
         )
 
-    async def _base_checkout(self) -> Git:
+    async def _base_checkout(self, folder: Path) -> Git:
         """Make a checkout of the base that borrows the host's objects."""
-        folder = self._scratch / "checkout"
         with explain_disk(f"make {folder}"):
-            folder.mkdir()
+            await asyncio.to_thread(folder.mkdir)
         git = host_git(folder)
         await git.run("init", "--quiet", "--template=", "--initial-branch=base")
         with explain_disk(f"write {folder}"):
@@ -178,6 +178,7 @@ class PatchMaker:
         shallow = self._repository.path / "shallow"
         if shallow.exists():
             (folder / ".git" / "shallow").write_bytes(shallow.read_bytes())
+        await git.run("checkout", "--quiet", "--detach", self._imported.base_commit, "--")
         return git
 
     async def _try(self, checkout: Git, mailbox: bytes) -> str:
@@ -185,12 +186,12 @@ class PatchMaker:
         file = self._scratch / "mailbox"
         with explain_disk(f"write {file}"):
             await asyncio.to_thread(file.write_bytes, mailbox)
-        await checkout.ask("am", "--abort")
-        await checkout.run("checkout", "--quiet", "--force", "--detach", self._imported.base_commit, "--")
-        await checkout.run("clean", "-q", "-f", "-f", "-d", "-x")
         applied = await checkout.ask("am", "--quiet", str(file))
         if applied.exit_status != 0:
-            return one_line(git_words(applied)) or f"`git am` ended with status {applied.exit_status}"
+            return (
+                one_line(git_words(applied), WORDS_SHOWN)
+                or f"`git am` ended with status {applied.exit_status}"
+            )
         tree = await checkout.line("rev-parse", "HEAD^{tree}")
         return "" if tree == self._imported.head_tree else "it gives other files"
 
