@@ -23,6 +23,8 @@ from symphony.store.schema import STEPS, Step, migrate, require_newest, sync, ve
 
 BUSY_TIMEOUT = 5.0  # seconds; a person's database browser holds a lock for far less
 
+LEAST_ROOM = 65_536  # bytes; the files that SQLite keeps beside the database need about half of it
+
 Result = TypeVar("Result")
 
 
@@ -79,21 +81,27 @@ class Database:
 
     async def close(self) -> None:
         """Close the file and end the thread; repeating it does nothing."""
-        with suppress(StoreError):
-            await asyncio.shield(self._call(self._close))
+        try:
+            closed = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        except RuntimeError:  # the executor's word for being shut down
+            return
         self._thread.shutdown(wait=False)
+        await asyncio.shield(closed)
 
     async def _call(self, function: Callable[[], Result]) -> Result:
+        def run() -> Result:
+            try:
+                return function()
+            except sqlite3.Error as error:
+                raise self._translated(error) from error
+            except OSError as error:
+                raise store_failed(self.path, str(error)) from error
+
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._thread, function)
+            future = asyncio.get_running_loop().run_in_executor(self._thread, run)
         except RuntimeError:  # the executor's word for being shut down
             raise store_closed(self.path) from None
-        try:
-            return await future
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
-        except OSError as error:
-            raise store_failed(self.path, str(error)) from error
+        return await future
 
     def _open(self, steps: Sequence[Step]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +151,8 @@ class Database:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(sqlite3.Error):  # what counts was committed; only tidying up failed
+                connection.close()
 
     def _translated(self, error: sqlite3.Error) -> StoreError:
         match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the primary code of an extended one
@@ -153,8 +162,15 @@ class Database:
                 return store_busy(self.path, BUSY_TIMEOUT)
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 return store_corrupt(self.path, str(error))
+            case sqlite3.SQLITE_IOERR if self._no_room():
+                return store_full(self.path)
             case _:
                 return store_failed(self.path, str(error))
+
+    def _no_room(self) -> bool:
+        # for files other than the database itself SQLite calls a full disk an I/O error
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize < LEAST_ROOM
 
 
 def execute(connection: sqlite3.Connection, statement: str, values: Row = ()) -> sqlite3.Cursor:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -196,7 +197,6 @@ async def test_a_lock_that_another_program_keeps_is_waited_for_only_so_long(
 async def test_a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_room(path: Path) -> None:
     async with open_store(path) as store:
         await store.apply(Changes(records=(RECORD,)))
-        await store._database.write(lambda c: c.execute("SELECT 1"))
         await store._database.read(lambda c: c.execute("PRAGMA max_page_count = 1").fetchone())
 
         with pytest.raises(StoreError) as caught:
@@ -214,6 +214,78 @@ async def test_a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_roo
         await store.apply(Changes(records=(IssueRecord("8"),)))
 
     assert await records(path) == {"7": RECORD, "8": IssueRecord("8")}
+
+
+FULL_DISK = """
+import asyncio, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from symphony.core.claim import IssueRecord
+from symphony.core.ports import Changes
+from symphony.host.logging import open_log
+from symphony.store.errors import StoreError
+from symphony.store.run_log import FileRunLogs
+from symphony.store.sqlite import open_store
+
+disk = Path(sys.argv[1])
+fill = disk / "fill"
+
+async def attempt(what, call):
+    try:
+        await call
+        print(what, "ok")
+    except StoreError as error:
+        print(what, error.code)
+
+async def open_and_close():
+    async with open_store(disk / "symphony.db"):
+        pass
+
+async def main():
+    fill.write_bytes(b"x" * 1_044_480)
+    await attempt("open", open_and_close())
+    fill.write_bytes(b"x" * 700_000)
+    async with open_store(disk / "symphony.db") as store:
+        await attempt("small", store.apply(Changes(records=(IssueRecord("7"),))))
+        await attempt("large", store.apply(Changes(records=(IssueRecord("8", last_handoff="x" * 900_000),))))
+        logs = FileRunLogs(disk, lambda: datetime.now(UTC), lambda said: print("run log", "No space" in said))
+        async with open_log(disk / "symphony.log") as log, logs.open_run_log("7", "a1", ()) as run_log:
+            for n in range(300):
+                run_log.append("x", text="y" * 2_000)
+                log.info("x", text="y" * 2_000)
+        fill.unlink()
+        await attempt("again", store.apply(Changes(records=(IssueRecord("9"),))))
+        print(sorted((await store.load()).records))
+
+asyncio.run(main())
+"""
+MOUNTED = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" -c "$3" "$1"'
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def test_a_disk_that_is_really_full_stops_neither_store_nor_logs(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"], check=False).returncode:
+        pytest.skip("needs unshare and user namespaces to make a small disk")
+    ended = subprocess.run(
+        [*NAMESPACE, "sh", "-c", MOUNTED, "sh", str(tmp_path), sys.executable, FULL_DISK],
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+        check=False,
+    )
+
+    assert ended.stdout.splitlines() == [
+        "open store_full",
+        "small ok",
+        "large store_full",
+        "run log True",
+        "again ok",
+        "['7', '9']",
+    ], ended.stderr
+    assert ended.stderr == (
+        f"symphony: the log {tmp_path}/symphony.log cannot be written (No space left on device); "
+        "the daemon goes on without it. Check the disk and the folder.\n"
+    )
 
 
 async def test_a_change_is_written_whole_or_not_at_all(path: Path) -> None:
