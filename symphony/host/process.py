@@ -5,9 +5,8 @@ inherits the caller's environment, never uses a shell, and leaves neither a zomb
 """
 
 import asyncio
-import errno
 import os
-import shutil
+import signal
 import subprocess
 import threading
 import uuid
@@ -22,22 +21,14 @@ from symphony.core.errors import SymphonyError
 from symphony.core.ports import RunResult
 from symphony.host.pipe import PipeReader, PipeWriter
 from symphony.host.process_tree import end_all, find_family, group_exists
+from symphony.host.spawn import ProcessError as ProcessError
+from symphony.host.spawn import spawn
 
 PROCESS_MARK = "SYMPHONY_PROCESS"  # tells what one program started from everything else
 STDIN_GRACE = 0.5  # seconds for a program to leave by itself once its stdin is closed
 PIPE_GRACE = 0.5  # seconds for the last output after the program itself has ended
 REAP_WAIT = 1.0  # seconds for the kernel to report a program that has been killed
 CHUNK_BYTES = 1 << 16
-
-
-class ProcessError(SymphonyError):
-    """A program could not be started.
-
-    Codes: `process.program_not_found`, `process.not_executable`, `process.folder_not_found`,
-    `process.start_failed`.
-    """
-
-    code = "process.start_failed"
 
 
 class ProcessGone(SymphonyError):
@@ -142,6 +133,11 @@ class HostProcess:
                 self._stdin.close()
                 await asyncio.wait({self._exited}, timeout=STDIN_GRACE)
             await end_all(lambda: find_family({PROCESS_MARK: self._mark}, group=self._group()))
+        except asyncio.CancelledError:
+            # only a loop that shuts down cancels this task: what can be done at once is done
+            if not self._exited.done():
+                os.killpg(self.pid, signal.SIGKILL)
+            raise
         finally:
             await self._release()
 
@@ -211,7 +207,7 @@ async def start_group(
     mark = uuid.uuid4().hex
     program = argv[0] if argv else ""
     spawning = asyncio.create_task(
-        asyncio.to_thread(_spawn, tuple(argv), cwd, {**env, PROCESS_MARK: mark}, merge_output)
+        asyncio.to_thread(spawn, tuple(argv), cwd, {**env, PROCESS_MARK: mark}, merge_output)
     )
     try:
         await asyncio.shield(spawning)
@@ -316,65 +312,7 @@ async def _feed(process: HostProcess, data: bytes) -> None:
     await process.close_stdin()
 
 
-def _spawn(
-    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], merge_output: bool
-) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge_output else subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-    except (OSError, ValueError, IndexError) as error:
-        raise _start_error(argv, cwd, env, error) from error
-
-
 async def _discard(program: str, spawning: "asyncio.Task[subprocess.Popen[bytes]]", mark: str) -> None:
     """End a program that nobody will ever hold."""
     with suppress(ProcessError):
         await HostProcess(program, await spawning, mark).kill()
-
-
-def _start_error(argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], error: Exception) -> ProcessError:
-    """Say why a program did not start, in the order in which a user would look."""
-    program = argv[0] if argv else ""
-    if not program:
-        return ProcessError("no program was named.", remedy="Give a command.")
-    if not cwd.is_dir():
-        return ProcessError(
-            f"folder not found: {cwd}, in which '{program}' was to run.",
-            code="process.folder_not_found",
-            remedy="Create it, or correct the setting that names it.",
-        )
-    path = env.get("PATH", os.defpath)
-    if isinstance(error, FileNotFoundError):
-        file = cwd / program if "/" in program else Path(shutil.which(program, path=path) or "")
-        if file.is_file():
-            return ProcessError(
-                f"'{program}' was not started: the interpreter in the first line of {file} does not exist.",
-                remedy="Install the interpreter, or correct the first line.",
-            )
-        place = f"there is no file {file}" if "/" in program else f"it is in no folder of PATH ({path})"
-        return ProcessError(
-            f"program not found: '{program}': {place}.",
-            code="process.program_not_found",
-            remedy="Install it, or correct the command.",
-        )
-    if isinstance(error, PermissionError):
-        return ProcessError(
-            f"program not executable: '{program}'.",
-            code="process.not_executable",
-            remedy="Make it executable with `chmod +x`, or correct the command.",
-        )
-    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
-        return ProcessError(
-            f"'{program}' was not started: it is neither a program for this machine nor a script with `#!`.",
-            remedy="Start it through its interpreter, such as `sh`, or give it a first line.",
-        )
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return ProcessError(f"'{program}' was not started in {cwd}: {reason}.", remedy="Correct the command.")

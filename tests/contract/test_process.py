@@ -230,6 +230,21 @@ async def test_a_program_whose_reader_is_its_child_takes_no_more_input_when_it_e
         await process.kill()
 
 
+def test_a_loop_that_shuts_down_during_a_kill_leaves_no_program(tmp_path: Path) -> None:
+    async def leave() -> int:
+        process = await start_group(
+            ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], cwd=tmp_path, env=ENV
+        )
+        await line(process)
+        killing = asyncio.create_task(process.kill())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not killing.done()
+        return process.pid
+
+    assert not alive(asyncio.run(leave()))
+
+
 async def test_finish_first_passes_on_what_the_task_raised() -> None:
     async def fail() -> None:
         raise ValueError("from the task")
