@@ -52,6 +52,7 @@ class Catalog:
         self._folder_problems: frozenset[Problem] = frozenset()
         self._touched: set[str] = set()
         self._problems_changed = False
+        self._issues: dict[str, Issue] = {}  # never changed once it is published
         self._current = IssueSet()
 
     def claims(self, issue_id: str) -> tuple[Issue, ...]:
@@ -118,7 +119,7 @@ class Catalog:
         """Return the set as it is now: the same object as before when nothing has changed."""
         if not self._touched and not self._problems_changed:
             return self._current
-        issues = dict(self._current.issues)
+        issues = self._issues.copy()
         conflicts = dict(self._current.conflicts)
         for issue_id in self._touched:
             claims = self._claims.get(issue_id, ())
@@ -134,6 +135,7 @@ class Catalog:
             problems, unreadable = self._all_problems(conflicts), self._unreadable_ids()
         self._touched.clear()
         self._problems_changed = False
+        self._issues = issues
         self._current = IssueSet(MappingProxyType(issues), MappingProxyType(conflicts), problems, unreadable)
         return self._current
 

@@ -1,6 +1,7 @@
 """Every tracker: what is an issue, what is a problem, what create and move promise [CONTRACT 3]."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from symphony.core.issue import IssueDraft, IssueSet
 from symphony.core.ports import Tracker
 from symphony.core.problem import Problem
 from symphony.core.states import StateRole, StateTable
+from symphony.host import durable
+from symphony.tracker import local as local_module
 from symphony.tracker.errors import TrackerError
 from symphony.tracker.local import LocalTracker
 from symphony.tracker.memory import MemoryTracker
@@ -557,7 +560,12 @@ async def test_a_state_folder_that_may_not_be_read_does_not_make_its_issues_gone
     await local.tracker.scan()
     folder.chmod(0)
     issues = await local.tracker.scan()
+    told = await refusal(local, lambda: local.tracker.move("1", "Done"))
     folder.chmod(0o700)
+    assert told == (
+        "issue_unreadable: Todo/1.md cannot be read: its folder cannot be read. "
+        "Mend the file, then repeat this."
+    )
     assert problems(issues, local.root) == [
         "state_folder_unreadable Todo: the state folder cannot be read (Permission denied); make it readable"
     ]
@@ -625,6 +633,48 @@ async def test_a_disk_that_refuses_is_told_with_the_reason(local: LocalRoom) -> 
         "Make room or set the permissions right, then repeat this; nothing was lost."
     )
     assert sorted(path.name for path in (local.root / "Todo").iterdir()) == ["1.md"]
+
+
+async def test_a_writer_that_never_ends_is_told_and_not_waited_for_without_end(
+    local: LocalRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_module, "LOCK_WAIT_S", 0.0)
+    other = os.open(local.root, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert await refusal(local, lambda: local.tracker.create(IssueDraft("T"))) == (
+            "tracker_busy: Another program keeps writing to ROOT. "
+            "Wait for it or end it, then repeat this; nothing was lost."
+        )
+    finally:
+        os.close(other)
+    assert (await local.tracker.create(IssueDraft("T"))).id == "1"
+
+
+async def test_a_root_that_is_a_file_takes_no_issue(tmp_path: Path) -> None:
+    (tmp_path / "issues").write_text("")
+    with pytest.raises(TrackerError) as error:
+        await LocalTracker(tmp_path / "issues", lambda: STATES).create(IssueDraft("T"))
+    assert str(error.value) == (
+        f"The issues folder {tmp_path}/issues cannot be used: Not a directory. "
+        "Make room or set the permissions right, then repeat this; nothing was lost."
+    )
+
+
+async def test_an_edit_while_the_note_is_being_written_is_kept(
+    local: LocalRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = local.drop("Todo", "1", "first\n")
+    write_temporary = durable.write_temporary
+
+    def edited_meanwhile(folder: Path, content: bytes, mode: int | None) -> Path:
+        if path.read_text() == "first\n":
+            path.write_text("second thoughts\n")
+        return write_temporary(folder, content, mode)
+
+    monkeypatch.setattr(durable, "write_temporary", edited_meanwhile)
+    moved = await local.tracker.move("1", "Done", note="Noted.")
+    assert moved.path.read_text() == "second thoughts\n\nNoted.\n"
 
 
 WRITER = """
