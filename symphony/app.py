@@ -5,7 +5,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,9 +78,14 @@ class NotSupported(SymphonyError):
 
 
 class WorkflowSource:
-    """WORKFLOW.md with the command line's overrides on it, refused where it cannot be carried out."""
+    """WORKFLOW.md with the command line's overrides on it, refused where it cannot be carried out.
+
+    Attributes:
+        hide: told the workflow's secrets after each change.
+    """
 
     def __init__(self, file: WorkflowFile, sandbox: str | None, environ: Mapping[str, str]) -> None:
+        self.hide: Callable[[Collection[str]], None] = lambda _: None
         self._file = file
         self._sandbox = sandbox
         self._environ = environ
@@ -106,6 +111,7 @@ class WorkflowSource:
             self._check(workflow.settings)
         except SymphonyError as error:
             return Reloaded(None, (Problem(error.code, str(workflow.path), str(error)),))
+        self.hide(workflow.secrets)
         return Reloaded(workflow, reloaded.problems)
 
     def _override(self, workflow: Workflow) -> Workflow:
@@ -155,6 +161,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         log = await stack.enter_async_context(
             open_log(installation.log_file, verbose=options.verbose, secrets=workflow.secrets, now=clock.now)
         )
+        source.hide = log.hide
         store = await stack.enter_async_context(open_store(installation.database))
         memory = await _close_the_last_run(store, clock)
         labels = {"installation": await store.installation_id()}

@@ -74,7 +74,7 @@ class IssueSet:
         conflicts: ids that more than one file claims, with those files; none of them runs [3.3].
             A stale copy in a terminal state beside one active file is listed here too.
         problems: unreadable files and conflicts, sorted, each naming its file.
-        unreadable: ids (by file name) whose file exists but cannot be read at the moment.
+        unreadable: ids, by file name and as last read, whose file exists but cannot be read now.
     """
 
     issues: Mapping[str, Issue] = field(default_factory=dict)

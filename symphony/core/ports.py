@@ -46,11 +46,12 @@ class Tracker(Protocol):
         """Look only at these files or folders, as a watcher names them."""
         ...
 
-    async def create(self, draft: IssueDraft) -> Issue:
-        """Write a new issue file.
+    async def create(self, draft: IssueDraft, *, extra: Mapping[str, Any] | None = None) -> Issue:
+        """Write a new issue file; `extra` are further keys of its front matter.
 
         Raises:
-            TrackerError: `invalid_id`, `id_taken`, `unknown_state`, `invalid_title`.
+            TrackerError: `invalid_id`, `id_taken`, `unknown_state`, `invalid_title`, `issue_too_large`,
+                `tracker_root_missing`, `tracker_busy`, `tracker_write_failed`.
         """
         ...
 
@@ -58,7 +59,8 @@ class Tracker(Protocol):
         """Rename the issue's file into another state's folder, a note added first.
 
         Raises:
-            TrackerError: `issue_not_found`, `issue_ambiguous`, `target_exists`, `unknown_state`.
+            TrackerError: `issue_not_found`, `issue_ambiguous`, `issue_unreadable`, `target_exists`,
+                `unknown_state`, `tracker_busy`, `tracker_write_failed`.
         """
         ...
 
@@ -187,7 +189,10 @@ class Process(Protocol):
         ...
 
     async def kill(self) -> None:
-        """End it and all that it started; return when it is gone or after a bounded wait."""
+        """End it and all that it started; return when it is gone or after a bounded wait.
+
+        It gives the pipes back, so it is awaited also after a program ended by itself.
+        """
         ...
 
 
@@ -451,7 +456,7 @@ class Store(Protocol):
         ...
 
     async def apply(self, changes: Changes) -> None:
-        """Write one decision."""
+        """Write one decision; a record's completion is not part of it, `accept_completion` has it."""
         ...
 
     async def attempt_started(self, row: AttemptRow) -> None:
@@ -479,7 +484,11 @@ class Store(Protocol):
         ...
 
     async def accept_completion(self, completion: Completion) -> Completion:
-        """Store an accepted `mark_done` once; return the one that is stored for this attempt."""
+        """Store an accepted `mark_done` once; return the one that is stored for this attempt.
+
+        Raises:
+            StoreError: `completion_open` when another attempt's is not handed over yet.
+        """
         ...
 
     async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
@@ -520,6 +529,14 @@ class Store(Protocol):
 
     async def attempts_of(self, issue_id: str) -> tuple[AttemptRow, ...]:
         """Return the issue's attempts, oldest first."""
+        ...
+
+    async def totals(self) -> Usage:
+        """Return the usage of all attempts that have ended."""
+        ...
+
+    async def installation_id(self) -> str:
+        """Return the name of this installation, made once and kept."""
         ...
 
     async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:

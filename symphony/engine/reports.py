@@ -131,10 +131,9 @@ class DispatchReports:
             raise ReportRefused(f"You have proposed {PROPOSALS} issues; put the rest into your summary.")
         self._proposals += 1
         state = self._states.with_role(StateRole.HOLDING)[0]
-        origin = f"\n\nProposed by the agent that worked on issue {self._issue_id}.\n"
-        draft = IssueDraft(title, (description or "").rstrip() + origin, priority, tuple(labels), state=state)
+        draft = IssueDraft(title, description or "", priority, tuple(labels), state=state)
         try:
-            issue = await self._tracker.create(draft)
+            issue = await self._tracker.create(draft, extra={"proposed_by": self._issue_id})
         except SymphonyError as error:
             raise ReportRefused(str(error)) from error
         self._log("proposed_issue", id=issue.id, title=title)
