@@ -334,9 +334,7 @@ async def test_a_proposed_issue_rests_until_a_person_approves_it(world):
         world.script("1", one_turn(proposal, mark_done()))
         await world.until(lambda: world.state_of("1") == "Done")
         assert world.state_of("2") == "Proposed"
-        assert (
-            "Proposed by the agent that worked on issue 1." in world.engine.state.issues.get("2").description
-        )
+        assert world.engine.state.issues.get("2").extra == {"proposed_by": "1"}
         await world.operations.approve("2")
         await world.until(lambda: world.state_of("2") == "Done")
 
