@@ -65,7 +65,9 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
 
 def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
     """Return every standing problem: workflow first, then files."""
-    return (*state.workflow_problems, *state.issues.problems)
+    path = str(state.workflow.path)
+    warnings = (Problem("workflow_warning", path, warning) for warning in state.workflow.warnings)
+    return (*state.workflow_problems, *warnings, *state.issues.problems)
 
 
 def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:

@@ -1,0 +1,38 @@
+"""What a restarted daemon begins with [CONTRACT 4.5; DESIGN: nothing is lost]."""
+
+from symphony.core.claim import Parked, Retrying, Waiting
+from symphony.core.ports import Memory
+from symphony.core.restore import restore
+from tests.support.world import NOON, after, make_record, make_steering, make_workflow
+
+
+def restored(record=None, steering=None, **fields):
+    memory = Memory(
+        records={"1": record} if record else {}, steering={"1": steering} if steering else {}, **fields
+    )
+    return restore(make_workflow(), memory)
+
+
+def test_a_retry_keeps_its_due_time():
+    assert restored(make_record("1", Retrying(after(99), "x"))).record("1").claim == Retrying(after(99), "x")
+
+
+def test_an_open_question_keeps_its_issue_waiting():
+    assert restored(make_record("1"), make_steering("1")).record("1").claim == Waiting(make_steering("1"))
+
+
+def test_a_reply_that_no_attempt_has_had_starts_the_next_one():
+    answered = make_steering("1", reply="red")
+    assert restored(None, answered).record("1").claim == Waiting(answered)
+
+
+def test_a_parked_issue_keeps_its_question_and_stays_parked():
+    parked = Parked(NOON, ("cancelled by you",), "v1", by_person=True)
+    claim = restored(make_record("1", parked), make_steering("1")).record("1").claim
+    assert claim == Parked(NOON, ("cancelled by you",), "v1", by_person=True, steering=make_steering("1"))
+
+
+def test_pauses_and_resting_adapters_are_kept():
+    state = restored(paused=True, adapter_pauses={"claude": after(60)})
+    assert state.paused
+    assert state.adapter_pauses == {"claude": after(60)}
