@@ -1,0 +1,43 @@
+"""What the engine needs of the rooms below it, as Protocols with values only.
+
+Each port has one contract suite in `tests/contract` that every driver of it passes.
+"""
+
+from symphony.core.ports.agents import Agents, Session
+from symphony.core.ports.clock import Clock
+from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
+from symphony.core.ports.run_log import RunLog, RunLogs
+from symphony.core.ports.sandbox import Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
+from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store
+from symphony.core.ports.tracker import Tracker
+from symphony.core.ports.workflow import Earlier, Prompts, Reloaded, WorkflowSource
+from symphony.core.ports.workspaces import HookResult, Workspace, Workspaces
+
+__all__ = [
+    "AgentReports",
+    "Agents",
+    "AttemptRow",
+    "Changes",
+    "Clock",
+    "Earlier",
+    "HookResult",
+    "Intent",
+    "McpAccess",
+    "McpGate",
+    "Memory",
+    "Process",
+    "Prompts",
+    "Reloaded",
+    "RunLog",
+    "RunLogs",
+    "RunResult",
+    "Sandbox",
+    "SandboxDriver",
+    "SandboxSpec",
+    "Session",
+    "Store",
+    "Tracker",
+    "WorkflowSource",
+    "Workspace",
+    "Workspaces",
+]

@@ -1,0 +1,44 @@
+"""Agent programs and their sessions [CONTRACT 5]."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from symphony.core.agent import AgentEvent, SessionSpec, TurnEnd
+from symphony.core.ports.sandbox import Sandbox
+
+
+class Session(Protocol):
+    """An open ACP session."""
+
+    @property
+    def id(self) -> str:
+        """The agent's name for it."""
+        ...
+
+    async def prompt(self, text: str) -> TurnEnd:
+        """Run one turn to its end.
+
+        Raises:
+            AgentError: `agent.*`: exited, closed, timed out, frame too large, and the like.
+        Cancellation: the agent is told to cancel and given a bounded time for it.
+        """
+        ...
+
+    async def cancel(self) -> None:
+        """Ask the agent to end the running turn; `prompt` then returns or raises in bounded time."""
+        ...
+
+
+class Agents(Protocol):
+    """The registry of adapters."""
+
+    def open_session(
+        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+    ) -> AbstractAsyncContextManager[Session]:
+        """Start the adapter's program in the sandbox and open a session.
+
+        Raises:
+            AgentError: on entering, `agent.*` with stderr's tail.
+        """
+        ...

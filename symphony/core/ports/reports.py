@@ -1,0 +1,55 @@
+"""What a dispatched agent may say to symphony, and the gate through which it speaks [CONTRACT 6]."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class AgentReports(Protocol):
+    """What one dispatch's agent may say to symphony; the engine implements it.
+
+    Each answer is the text that the agent reads; a refusal raises.
+
+    Raises:
+        ReportRefused: with the sentence that the agent reads as a tool error.
+    """
+
+    async def connected(self, client: str) -> None:
+        """Note that the agent's MCP client has listed the tools."""
+        ...
+
+    async def mark_done(self, title: str, summary: str) -> str:
+        """Accept the agent's word once, durably; a repeat answers the same."""
+        ...
+
+    async def request_human_steering(self, question: str, context: str | None) -> str:
+        """Store a question, durably."""
+        ...
+
+    async def propose_issue(
+        self, title: str, description: str | None, labels: Sequence[str], priority: int | None
+    ) -> str:
+        """Write an issue into the first holding state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class McpAccess:
+    """How one dispatch's agent reaches its tools.
+
+    Attributes:
+        url: the endpoint for this issue.
+        token: the bearer token of this dispatch; a secret.
+    """
+
+    url: str
+    token: str = field(repr=False)
+
+
+class McpGate(Protocol):
+    """Opens the MCP endpoint for one dispatch at a time [CONTRACT 6]."""
+
+    def admit(self, issue_id: str, reports: AgentReports) -> AbstractAsyncContextManager[McpAccess]:
+        """Mint a token that is good until the context is left."""
+        ...

@@ -1,0 +1,72 @@
+"""WORKFLOW.md and the texts that an agent is given [CONTRACT 2.4, 2.5, 5.3]."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from symphony.core.issue import Issue
+from symphony.core.ports.store import AttemptRow
+from symphony.core.ports.workspaces import HookResult, Workspace
+from symphony.core.problem import Problem
+from symphony.core.steering import SteeringRequest
+from symphony.core.workflow import Workflow
+
+
+class Prompts(Protocol):
+    """The texts that an agent is given [CONTRACT 2.5, 5.3]."""
+
+    def first(
+        self, workflow: Workflow, issue: Issue, number: int, workspace: Workspace, earlier: "Earlier"
+    ) -> str:
+        """Render the workflow's prompt, with what is known of earlier attempts after it.
+
+        Raises:
+            WorkflowError: `template_parse_error`, `template_render_error`.
+        """
+        ...
+
+    def continuation(self, issue: Issue, turn: int, max_turns: int, *, edited: bool) -> str:
+        """Return short guidance for a later turn; the whole issue again when it was edited."""
+        ...
+
+    def reply(self, steering: SteeringRequest) -> str:
+        """Return the turn that carries a person's answer, with question and context."""
+        ...
+
+    def checks_failed(self, results: Sequence[HookResult]) -> str:
+        """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a new attempt is told of the ones before it.
+
+    Attributes:
+        attempts: ended attempts, oldest first.
+        steering: questions with their replies, oldest first.
+    """
+
+    attempts: tuple[AttemptRow, ...] = ()
+    steering: tuple[SteeringRequest, ...] = ()
+
+
+class WorkflowSource(Protocol):
+    """WORKFLOW.md as the engine sees it [CONTRACT 2.4]."""
+
+    async def reload(self) -> "Reloaded | None":
+        """Read the file if it changed since the last call; cheap when it did not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """A changed WORKFLOW.md.
+
+    Attributes:
+        workflow: None when the edit cannot be used.
+        problems: why not.
+    """
+
+    workflow: Workflow | None
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,108 @@
+"""Per-issue git workspaces and what is handed over from them [CONTRACT 8, 9]."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.issue import Issue
+from symphony.core.ports.sandbox import Sandbox
+from symphony.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder in which an agent works on one issue.
+
+    Attributes:
+        key: the folder's name under `workspace.root`.
+        path: the folder on the host.
+        branch: the branch that is checked out in it.
+        base, base_commit: what the branch started from.
+        created: whether this call made it.
+    """
+
+    issue_id: str
+    key: str
+    path: Path
+    branch: str
+    base: str
+    base_commit: str
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookResult:
+    """How a hook or a check ended.
+
+    Attributes:
+        exit_status: None when it was killed at its timeout.
+        output: stdout and stderr together, at most 64 KiB, the end kept.
+    """
+
+    name: str
+    exit_status: int | None
+    output: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Say whether it ended with status 0."""
+        return self.exit_status == 0
+
+
+class Workspaces(Protocol):
+    """Per-issue git workspaces and what is handed over from them [CONTRACT 8, 9].
+
+    Everything that runs git for the host works in the repository that only the host writes.
+    """
+
+    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+        """Return the issue's workspace, made if it is not there; runs `after_create` when made.
+
+        Raises:
+            WorkspaceError: `workspace.*`, with the remedy.
+        """
+        ...
+
+    async def find(self, issue_id: str, settings: Settings) -> Workspace | None:
+        """Return the issue's workspace if it exists, without making or changing anything."""
+        ...
+
+    async def run_hook(
+        self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
+    ) -> HookResult:
+        """Run one hook to its end or its timeout; never raises for what the script does."""
+        ...
+
+    async def fingerprint(self, workspace: Workspace) -> str:
+        """Return a value that changes when any commit or file in the workspace does."""
+        ...
+
+    async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
+        """Bring branch and uncommitted work into the host's repository, as from a stranger.
+
+        Raises:
+            WorkspaceError: `workspace.import_failed` and others; the workspace is untouched then.
+        """
+        ...
+
+    async def hand_off(
+        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+    ) -> Handoff:
+        """Write the patch; repeating it gives the same result.
+
+        Raises:
+            WorkspaceError: `handoff.*`.
+        """
+        ...
+
+    def delivered_clone(self, imported: Imported) -> AbstractAsyncContextManager[Path]:
+        """Return a context that holds a checkout of the delivered branch made by the host."""
+        ...
+
+    async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Run `before_remove` and delete the workspace; call only when its work is delivered."""
+        ...
