@@ -1,0 +1,85 @@
+"""Commands that change something: each asks one thing and says in a line what was done."""
+
+import sys
+
+from symphony.cli.desk import Desk, ask
+from symphony.cli.errors import CommandError, usage_error
+from symphony.cli.place import Place
+from symphony.cli.screen import Screen
+from symphony.core.issue import IssueDraft
+
+STDIN = "-"
+TEXT_LIMIT = 1_048_576  # bytes; as much as an issue file or a request may hold
+DONE = {
+    "retry": "{what} is tried again",
+    "cancel": "{what} is cancelled; `symphony retry {id}` starts it again",
+    "pause": "{what} is paused: no new attempt starts; `symphony resume{arg}` lifts that",
+    "resume": "{what} may start again",
+    "discard": "The workspace of issue {id} is deleted",
+}
+LATER = "when symphony runs"
+
+
+def create_issue(place: Place, draft: IssueDraft) -> None:
+    """Write an issue and print its path, alone."""
+    text = _text_of(draft.body)
+    given = IssueDraft(
+        draft.title, text, draft.priority, draft.labels, draft.blocked_by, draft.state, draft.id
+    )
+    issue = ask(place, lambda desk: desk.create(given))
+    Screen().line(issue["path"])
+
+
+def reply_to_issue(place: Place, issue_id: str, text: str) -> None:
+    """Answer an agent's question."""
+    answer = _text_of(text)
+    if not answer.strip():
+        raise CommandError(
+            "The reply is empty.", code="invalid_reply", remedy="Write an answer for the agent."
+        )
+
+    def act(desk: Desk) -> bool:
+        desk.reply(issue_id, answer)
+        return desk.daemon is not None
+
+    heard = ask(place, act)
+    Screen().line(f"Answered issue {issue_id}; the agent goes on with it{'' if heard else ' ' + LATER}.")
+
+
+def move_issue(place: Place, issue_id: str, state: str) -> None:
+    """Move an issue's file into another state."""
+    issue = ask(place, lambda desk: desk.move(issue_id, state))
+    Screen().line(f"Issue {issue_id} is in {issue['state']}: {issue['path']}")
+
+
+def approve_issue(place: Place, issue_id: str) -> None:
+    """Let a proposed issue be worked on."""
+    issue = ask(place, lambda desk: desk.approve(issue_id))
+    Screen().line(f"Issue {issue_id} is in {issue['state']}: {issue['path']}")
+
+
+def command_issue(place: Place, name: str, issue_id: str | None) -> None:
+    """Carry out a command that has no answer but that it was done."""
+
+    def act(desk: Desk) -> bool:
+        desk.command(name, issue_id)
+        return desk.daemon is not None
+
+    heard = ask(place, act)
+    what = "Everything" if issue_id is None else f"Issue {issue_id}"
+    said = DONE[name].format(what=what, id=issue_id, arg="" if issue_id is None else f" {issue_id}")
+    later = f" {LATER}" if name in {"retry", "resume"} and not heard else ""
+    Screen().line(f"{said}{later}.")
+
+
+def _text_of(given: str) -> str:
+    """Return a text from the command line, or what comes in on stdin for `-`."""
+    if given != STDIN:
+        return given
+    raw = sys.stdin.buffer.read(TEXT_LIMIT + 1)
+    if len(raw) > TEXT_LIMIT:
+        raise usage_error("the text on stdin is larger than 1 MiB.")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise usage_error("the text on stdin is not valid UTF-8.") from error

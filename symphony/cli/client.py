@@ -1,0 +1,154 @@
+"""The running daemon, asked over its HTTP API [CONTRACT 7.1]; every wait is bounded."""
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from symphony.cli.errors import CommandError
+from symphony.core.issue import IssueDraft
+from symphony.core.text import one_line
+from symphony.host.lock import DaemonFile
+
+CONNECT_BOUND_S: Final = 5.0  # the daemon is on this machine; its loop is never held for so long
+ANSWER_BOUND_S: Final = 40.0  # it gives each request 30 s, and then says so itself
+SHOWN: Final = 200  # characters of an answer that is not understood
+
+Json = dict[str, Any]
+
+
+class NotListening(Exception):
+    """Nothing was sent: the daemon does not listen yet, or not any more."""
+
+
+class DaemonDesk:
+    """A daemon's operations as the command line needs them.
+
+    Args:
+        daemon: the one that listens; it has a URL.
+        token_of: reads `server.token`; called only when the daemon asks for one.
+
+    Raises:
+        NotListening: from every method.
+        CommandError: from every method, with the daemon's own code and words; `daemon_silent`,
+            `daemon_unauthorized`, `not_symphony`.
+    """
+
+    def __init__(self, daemon: DaemonFile, token_of: Callable[[], str | None]) -> None:
+        self.daemon = daemon
+        self._token_of = token_of
+        self._token: str | None = None
+
+    def state(self) -> Json:
+        """Return the whole picture."""
+        return self._ask("GET", "/api/v1/state")
+
+    def detail(self, issue_id: str) -> Json:
+        """Return all that is known of one issue."""
+        return self._ask("GET", _path(issue_id))
+
+    def create(self, draft: IssueDraft) -> Json:
+        """Write an issue and return it."""
+        fields = {
+            "title": draft.title,
+            "body": draft.body,
+            "priority": draft.priority,
+            "labels": list(draft.labels),
+            "blocked_by": list(draft.blocked_by),
+            "state": draft.state,
+            "id": draft.id,
+        }
+        created: Json = self._ask("POST", "/api/v1/issues", fields)["issue"]
+        return created
+
+    def reply(self, issue_id: str, text: str) -> None:
+        """Answer the issue's open question."""
+        self._ask("POST", f"{_path(issue_id)}/steering-reply", {"text": text})
+
+    def move(self, issue_id: str, state: str) -> Json:
+        """Move the issue's file and return the issue."""
+        moved: Json = self._ask("POST", f"{_path(issue_id)}/move", {"state": state})["issue"]
+        return moved
+
+    def approve(self, issue_id: str) -> Json:
+        """Move a proposed issue to where it is worked on and return it."""
+        approved: Json = self._ask("POST", f"{_path(issue_id)}/approve", {})["issue"]
+        return approved
+
+    def command(self, name: str, issue_id: str | None) -> None:
+        """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
+        path = f"/api/v1/{name}" if issue_id is None else f"{_path(issue_id)}/{name}"
+        self._ask("POST", path, {})
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Json:
+        status, answer = self._exchange(method, path, body)
+        if status == http.HTTPStatus.UNAUTHORIZED and self._token is None:
+            self._token = self._token_of()
+            if self._token is not None:
+                status, answer = self._exchange(method, path, body)
+        value = self._parsed(answer)
+        if status < http.HTTPStatus.BAD_REQUEST:
+            return value
+        error = value.get("error")
+        if not isinstance(error, dict):
+            raise self._not_symphony(answer)
+        if status == http.HTTPStatus.UNAUTHORIZED:
+            raise CommandError(
+                "The daemon does not accept this token.",
+                code="daemon_unauthorized",
+                remedy="Set server.token, or the variable it names, as it was when the daemon started.",
+            )
+        raise CommandError(str(error.get("message")), code=str(error.get("code")))
+
+    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+        url = urlsplit(self.daemon.url or "")
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            # a lone surrogate, as in an argument that is no UTF-8, stays an escape and is refused in words
+            content = json.dumps(body).encode("ascii")
+        # http.client and not urllib.request, which would send this to a proxy
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=CONNECT_BOUND_S)
+        try:
+            try:
+                connection.connect()
+            except OSError as error:
+                raise NotListening(str(error)) from error
+            connection.sock.settimeout(ANSWER_BOUND_S)
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            reason = one_line(str(error)) or "it hung up"
+            raise CommandError(
+                f"The daemon (process {self.daemon.pid}) did not answer: {reason}.",
+                code="daemon_silent",
+                remedy="Look at `symphony status` before you repeat this: it may have been done.",
+            ) from error
+        finally:
+            connection.close()
+
+    def _parsed(self, answer: bytes) -> Json:
+        try:
+            value = json.loads(answer)
+        except ValueError as error:
+            raise self._not_symphony(answer) from error
+        if not isinstance(value, dict):
+            raise self._not_symphony(answer)
+        return value
+
+    def _not_symphony(self, answer: bytes) -> CommandError:
+        said = one_line(answer.decode("utf-8", "replace"), SHOWN)
+        return CommandError(
+            f"What answers at {self.daemon.url} is not this symphony: {said!r}.",
+            code="not_symphony",
+            remedy="Use the symphony that the daemon was started with.",
+        )
+
+
+def _path(issue_id: str) -> str:
+    return f"/api/v1/issues/{quote(issue_id, safe='', errors='surrogateescape')}"

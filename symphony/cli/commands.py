@@ -1,0 +1,239 @@
+"""Every command with its arguments, as people read them in `--help` [CONTRACT 1].
+
+The bodies only pass on: each command's own module is imported when it is called.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from symphony import __version__
+from symphony.cli.place import Place
+
+WORKFLOW = Path("WORKFLOW.md")
+GOING, LOOKING, ACTING = "Get going", "Look", "Act on an issue"
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+Workflow = Annotated[
+    Path, typer.Option("--workflow", metavar="PATH", help="The WORKFLOW.md of the installation.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
+AnyIssue = Annotated[str | None, typer.Argument(metavar="[ID]", help="The issue; without it, everything.")]
+StateName = Annotated[str, typer.Argument(metavar="STATE", help="A state, such as Todo or Done.")]
+
+
+def run(
+    workflow: Annotated[Path, typer.Argument(metavar="[WORKFLOW.md]", help="The workflow file.")] = WORKFLOW,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, metavar="N", help="Listen here; 0 takes a free port."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log as it is written.")] = False,
+    until_idle: Annotated[
+        bool,
+        typer.Option(
+            "--until-idle", help="End when nothing is left to do: 0 if all is done, 3 if a person is needed."
+        ),
+    ] = False,
+    sandbox: Annotated[
+        str | None, typer.Option(metavar="KIND", help="local or smolvm; beats the workflow's.")
+    ] = None,
+) -> int:
+    """Work through the issues until Ctrl-C. This is the default command."""
+    from symphony.cli.run import run_workflow
+
+    return run_workflow(workflow, port=port, verbose=verbose, until_idle=until_idle, sandbox=sandbox)
+
+
+def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The project.")] = Path()) -> None:
+    """Write a WORKFLOW.md and the issue folders; nothing that is there is changed."""
+    from symphony.cli.starter import init_project
+
+    init_project(folder)
+
+
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="A new folder; without it, a temporary one.")
+    ] = None,
+) -> int:
+    """Watch one issue become a patch, in a throw-away project, without a model or a key."""
+    from symphony.cli.demo import run_demo
+
+    return run_demo(folder)
+
+
+def status(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
+    """Show what runs, what waits, and why the rest does not run."""
+    from symphony.cli.status import show_status
+
+    show_status(Place(workflow), as_json=as_json)
+
+
+def inbox(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
+    """Show only what needs a person: questions, failed issues, stuck handoffs, problems."""
+    from symphony.cli.inbox import show_inbox
+
+    show_inbox(Place(workflow), as_json=as_json)
+
+
+def show(issue_id: IssueId, workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
+    """Show all that is known of one issue."""
+    from symphony.cli.show import show_issue
+
+    show_issue(Place(workflow), issue_id, as_json=as_json)
+
+
+def logs(
+    issue_id: IssueId,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on as more happens; Ctrl-C ends.")
+    ] = False,
+    last: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Begin with the last N entries.")] = 200,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the protocol's messages too.")] = False,
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened to an issue, from its run log."""
+    from symphony.cli.logs import show_logs
+
+    show_logs(Place(workflow), issue_id, last=last, follow=follow, raw=raw, as_json=as_json)
+
+
+def new(
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="One line.")],
+    body: Annotated[str, typer.Option(metavar="TEXT|-", help="What is wanted; - reads it from stdin.")] = "",
+    priority: Annotated[int | None, typer.Option(metavar="N", help="Smaller is more urgent.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", metavar="L", help="A label; may be repeated.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="S", help="A state; without it, the first active one.")
+    ] = None,
+    issue_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Without it, the next free number.")
+    ] = None,
+    blocked_by: Annotated[
+        list[str] | None,
+        typer.Option("--blocked-by", metavar="ID", help="An issue to be finished first; may be repeated."),
+    ] = None,
+    workflow: Workflow = WORKFLOW,
+) -> None:
+    """Write an issue and print its path."""
+    from symphony.cli.acting import create_issue
+    from symphony.core.issue import IssueDraft
+
+    draft = IssueDraft(title, body, priority, tuple(labels or ()), tuple(blocked_by or ()), state, issue_id)
+    create_issue(Place(workflow), draft)
+
+
+def reply(
+    issue_id: IssueId,
+    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="The answer; - reads it from stdin.")],
+    workflow: Workflow = WORKFLOW,
+) -> None:
+    """Answer an agent's question."""
+    from symphony.cli.acting import reply_to_issue
+
+    reply_to_issue(Place(workflow), issue_id, text)
+
+
+def move(issue_id: IssueId, state: StateName, workflow: Workflow = WORKFLOW) -> None:
+    """Move an issue's file into another state."""
+    from symphony.cli.acting import move_issue
+
+    move_issue(Place(workflow), issue_id, state)
+
+
+def approve(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
+    """Let an issue that an agent proposed be worked on."""
+    from symphony.cli.acting import approve_issue
+
+    approve_issue(Place(workflow), issue_id)
+
+
+def retry(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
+    """Forget an issue's failures and try it again."""
+    _command(workflow, "retry", issue_id)
+
+
+def cancel(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
+    """End an issue's attempt and leave it alone until `retry`."""
+    _command(workflow, "cancel", issue_id)
+
+
+def pause(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
+    """Start no new attempt on an issue, or on any; what runs goes on."""
+    _command(workflow, "pause", issue_id)
+
+
+def resume(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
+    """Lift a pause."""
+    _command(workflow, "resume", issue_id)
+
+
+def discard(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
+    """Delete an issue's workspace, with all work that was not handed over."""
+    _command(workflow, "discard", issue_id)
+
+
+def _command(workflow: Path, name: str, issue_id: str | None) -> None:
+    from symphony.cli.acting import command_issue
+
+    command_issue(Place(workflow), name, issue_id)
+
+
+COMMANDS: tuple[tuple[str, Any], ...] = (
+    (GOING, run),
+    (GOING, init),
+    (GOING, demo),
+    (LOOKING, status),
+    (LOOKING, inbox),
+    (LOOKING, show),
+    (LOOKING, logs),
+    (ACTING, new),
+    (ACTING, reply),
+    (ACTING, move),
+    (ACTING, retry),
+    (ACTING, cancel),
+    (ACTING, pause),
+    (ACTING, resume),
+    (ACTING, approve),
+    (ACTING, discard),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all commands."""
+    return tuple(command.__name__ for _, command in COMMANDS)
+
+
+def build() -> typer.Typer:
+    """Return the parser."""
+    application = typer.Typer(
+        context_settings=CONTEXT,
+        help="Lets coding agents work through a backlog of Markdown issues, and hands back checked patches.",
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+    )
+    application.callback()(_common)
+    for panel, command in COMMANDS:
+        application.command(rich_help_panel=panel, context_settings=CONTEXT)(command)
+    return application
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"symphony {__version__}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    # all is done by the option's callback; the parser wants a function to hang it on
+    del version

@@ -1,0 +1,64 @@
+"""`symphony inbox`: only what does not go on without a person."""
+
+from symphony.cli.desk import Desk, Json, ask
+from symphony.cli.place import Place
+from symphony.cli.screen import Screen
+from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
+from symphony.cli.words import counted, duration
+from symphony.core.text import one_line
+
+PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
+
+
+def show_inbox(place: Place, *, as_json: bool) -> None:
+    """Print what needs a person, or that nothing does."""
+    needs = ask(place, needs_of)
+    screen = Screen()
+    if as_json:
+        screen.json(needs)
+        return
+    print_questions(screen, needs["questions"])
+    _parked(screen, needs["parked"])
+    _undelivered(screen, needs["undelivered"], needs["undelivered_count"])
+    print_problems(screen, needs["problems"])
+    if not (needs["questions"] or needs["parked"] or needs["undelivered_count"] or needs["problems"]):
+        screen.line("Nothing needs you.")
+
+
+def needs_of(desk: Desk) -> Json:
+    """Return the part of the picture that waits for a person, in the API's shapes."""
+    state = desk.state()
+    blocked = state["blocked"]
+    handoffs = [view for view in state["retrying"] if view["kind"] == "handoff"]
+    return {
+        "generated_at": state["generated_at"],
+        "daemon": daemon_view(desk.daemon),
+        "questions": [view for view in state["waiting"] if view["steering"]["open"]],
+        "parked": [view for view in blocked if view["code"] in PARKED],
+        "undelivered": handoffs,
+        "undelivered_count": state["counts"]["undelivered"],
+        "problems": state["problems"],
+    }
+
+
+def _parked(screen: Screen, views: list[Json]) -> None:
+    if not views:
+        return
+    screen.heading(f"Parked ({len(views)})")
+    for view in views:
+        screen.table([(view["issue_id"], view["state"], view["title"])], style="bold")
+        screen.paragraph(view["reason"], indent="    ")
+
+
+def _undelivered(screen: Screen, views: list[Json], count: int) -> None:
+    if not count:
+        return
+    screen.heading(f"Finished and not handed over yet ({count:,})")
+    rows = []
+    for view in views:
+        due = f"again in {duration(view['due_in_seconds'])}" if view["due_in_seconds"] else "again now"
+        failures = counted(view["failures"], "failure")
+        rows.append((one_line(view["issue_id"], TITLE), due, failures, view["reason"]))
+    screen.table(rows)
+    if count > len(views):
+        screen.line(f"{count - len(views):,} under way", style="dim", indent="  ")

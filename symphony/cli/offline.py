@@ -1,0 +1,203 @@
+"""What can be known and done without a daemon, from the files and the store.
+
+The scheduler's own functions give the answers, so that they read as a daemon's would. A change of
+the store is made under the daemon's lock: there is never a second writer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from symphony.cli.place import Place
+from symphony.core.decide import CommandRefused, decide
+from symphony.core.event import (
+    CancelAsked,
+    CompletionWithdrawn,
+    Event,
+    PauseAsked,
+    ReplyGiven,
+    ResumeAsked,
+    RetryAsked,
+)
+from symphony.core.issue import IssueDraft
+from symphony.core.keys import workspace_key
+from symphony.core.operations import IssueDetail
+from symphony.core.picture import render_snapshot, standing
+from symphony.core.ports import Memory
+from symphony.core.restore import restore
+from symphony.core.scheduler import SchedulerState
+from symphony.core.states import StateRole
+from symphony.core.usage import Usage
+from symphony.host.lock import DaemonLock, hold
+from symphony.store.errors import StoreError
+from symphony.store.reader import StoreReader, read_store
+from symphony.store.sqlite import SqliteStore, open_store
+from symphony.tracker.local import LocalTracker
+from symphony.web.views import detail_view, issue_view, state_view
+
+Json = dict[str, Any]
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+EVENTS: dict[str, Callable[[Any], Event]] = {
+    "retry": RetryAsked,
+    "cancel": CancelAsked,
+    "pause": PauseAsked,
+    "resume": ResumeAsked,
+}
+
+
+class FilesDesk:
+    """The same questions and commands as `DaemonDesk`, answered here.
+
+    Raises:
+        SymphonyError: from every method, with the codes and words of the rooms below.
+        DaemonRunning: from every command, when a daemon holds the installation or the tracker.
+    """
+
+    daemon = None
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._installation = place.installation
+        self._tracker = LocalTracker(
+            place.workflow.settings.tracker.root, place.workflow.settings.state_table
+        )
+
+    def state(self) -> Json:
+        """Return the whole picture."""
+        return asyncio.run(self._state())
+
+    def detail(self, issue_id: str) -> Json:
+        """Return all that is known of one issue."""
+        return asyncio.run(self._detail(issue_id))
+
+    def create(self, draft: IssueDraft) -> Json:
+        """Write an issue and return it."""
+        return issue_view(asyncio.run(self._tracker.create(draft)))
+
+    def move(self, issue_id: str, state: str) -> Json:
+        """Move the issue's file and return the issue."""
+        return issue_view(asyncio.run(self._tracker.move(issue_id, state)))
+
+    def approve(self, issue_id: str) -> Json:
+        """Move a proposed issue to where it is worked on and return it."""
+        return asyncio.run(self._approve(issue_id))
+
+    def reply(self, issue_id: str, text: str) -> None:
+        """Answer the issue's open question."""
+        asyncio.run(self._reply(issue_id, text))
+
+    def command(self, name: str, issue_id: str | None) -> None:
+        """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
+        if name == "discard":
+            asyncio.run(self._discard(str(issue_id)))
+        else:
+            asyncio.run(self._decide(EVENTS[name](issue_id)))
+
+    async def _state(self) -> Json:
+        async with self._read() as store:
+            memory = await store.load() if store else Memory()
+            totals = await store.totals() if store else Usage()
+        return state_view(render_snapshot(await self._restored(memory), _now(), totals))
+
+    async def _detail(self, issue_id: str) -> Json:
+        async with self._read() as store:
+            state = await self._restored(await store.load() if store else Memory())
+            if issue_id not in state.records and not state.issues.present(issue_id):
+                raise _not_found(issue_id)
+            record = state.record(issue_id)
+            return detail_view(
+                IssueDetail(
+                    issue_id=issue_id,
+                    issue=state.issues.get(issue_id),
+                    standing=standing(state, issue_id, _now()),
+                    attempts=await store.attempts_of(issue_id) if store else (),
+                    steering=await store.steering_of(issue_id) if store else (),
+                    audit=await store.audit_of(issue_id) if store else (),
+                    run_log=self._installation.run_logs / f"{workspace_key(issue_id)}.jsonl",
+                    last_handoff=record.last_handoff,
+                    failures=record.failures,
+                    paused=record.paused,
+                )
+            )
+
+    async def _approve(self, issue_id: str) -> Json:
+        state = await self._restored(Memory())
+        issue = state.issues.get(issue_id)
+        if issue is None:
+            raise _not_found(issue_id)
+        if state.states.role(issue.state) is not StateRole.HOLDING:
+            raise CommandRefused(
+                f"Issue {issue_id} is in {issue.state} and needs no approval.", code="not_proposed"
+            )
+        return issue_view(await self._tracker.move(issue_id, state.states.with_role(StateRole.ACTIVE)[0]))
+
+    async def _reply(self, issue_id: str, text: str) -> None:
+        async with self._write() as (store, state):
+            steering = await store.reply(issue_id, text, _now())
+            await _apply(store, state, ReplyGiven(steering))
+
+    async def _decide(self, event: Event) -> None:
+        async with self._write() as (store, state):
+            await _apply(store, state, event)
+
+    async def _discard(self, issue_id: str) -> None:
+        from symphony.engine.journal import Journal
+        from symphony.host.clock import SystemClock
+        from symphony.workspace.workspaces import GitWorkspaces
+
+        settings = self._place.workflow.settings
+        async with self._write() as (store, state):
+            workspaces = GitWorkspaces(self._installation, self._place.environ)
+            workspace = await workspaces.find(issue_id, settings)
+            if workspace is None:
+                raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
+            journal = Journal(store, SystemClock(), issue_id, "")
+            async with journal.step("discard_workspace", path=str(workspace.path)):
+                await workspaces.remove(workspace, settings, {})
+            completion = state.record(issue_id).completion
+            if completion is not None:
+                await store.withdraw_completion(issue_id, completion.attempt_id)
+                await _apply(store, state, CompletionWithdrawn(issue_id, completion.attempt_id))
+
+    async def _restored(self, memory: Memory) -> SchedulerState:
+        return restore(self._place.workflow, memory).with_issues(await self._tracker.scan())
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[StoreReader | None]:
+        """Open the store; None where symphony has not run yet."""
+        async with AsyncExitStack() as stack:
+            store = None
+            try:
+                store = await stack.enter_async_context(read_store(self._installation.database))
+            except StoreError as error:
+                if error.code != "store_missing":
+                    raise
+            yield store
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[tuple[SqliteStore, SchedulerState]]:
+        """Be the one writer; the state is one that starts nothing, as a stopping daemon's."""
+        root = self._place.workflow.settings.tracker.root
+        with hold(DaemonLock(self._installation, root, _now())):
+            async with open_store(self._installation.database) as store:
+                state = await self._restored(await store.load())
+                yield store, replace(state, drain_deadline=FOREVER)
+
+
+async def _apply(store: SqliteStore, state: SchedulerState, event: Event) -> None:
+    # no attempt runs and none may start, so that there are no effects to perform
+    await store.apply(decide(state, event, _now()).changes)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _not_found(issue_id: str) -> CommandRefused:
+    return CommandRefused(
+        f"There is no issue {issue_id}.", code="issue_not_found", remedy="`symphony status` lists the issues."
+    )

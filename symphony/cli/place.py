@@ -1,0 +1,41 @@
+"""Where a command works: a WORKFLOW.md and what symphony keeps beside it."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symphony.core.workflow import Installation
+
+if TYPE_CHECKING:
+    from symphony.core.workflow import Workflow
+
+FOLDER = ".symphony"
+
+
+class Place:
+    """One WORKFLOW.md; it is read only when something in it is needed.
+
+    Attributes:
+        path: as the user named it; messages name it so.
+        environ: the variables that this process was started with.
+        installation: found without reading the file, so that a daemon is found beside a broken one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.environ = dict(os.environ)
+        # not resolved: the daemon, too, looks beside the name and not beside a symlink's target
+        folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
+        self.installation = Installation(folder / FOLDER)
+
+    @cached_property
+    def workflow(self) -> "Workflow":
+        """The file as it is now.
+
+        Raises:
+            WorkflowError: with every problem at once.
+        """
+        from symphony.workflow.loader import load_workflow  # pydantic and YAML: slow to import
+
+        return load_workflow(self.path, self.environ)

@@ -1,0 +1,116 @@
+"""`symphony show ID`: all that is known of one issue."""
+
+import shlex
+from pathlib import Path
+
+from symphony.cli.desk import Json, ask
+from symphony.cli.place import Place
+from symphony.cli.screen import Screen
+from symphony.cli.words import counted, duration, moment
+from symphony.core.keys import workspace_key
+
+DESCRIPTION_LINES = 40  # the file has the rest
+DECISIONS = 12
+
+
+def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
+    """Print the issue, where it stands, and its history."""
+    detail = ask(place, lambda desk: desk.detail(issue_id))
+    patch = place.installation.patches / f"agent_{workspace_key(issue_id)}.patch"
+    detail["patch"] = str(patch) if patch.is_file() else None
+    screen = Screen()
+    if as_json:
+        screen.json(detail)
+        return
+    _head(screen, detail)
+    _attempts(screen, detail["attempts"])
+    _steering(screen, detail)
+    _decisions(screen, detail["audit"])
+    _handoff(screen, detail)
+    screen.heading("Run log")
+    log = Path(detail["run_log"])
+    screen.line(log if log.exists() else f"{log} (none yet: it has not run)", indent="  ")
+
+
+def _head(screen: Screen, detail: Json) -> None:
+    issue = detail["issue"]
+    title = f"{detail['issue_id']}  {issue['title']}" if issue else detail["issue_id"]
+    screen.line(title, style="bold")
+    screen.line(detail["standing"])
+    if issue is None:
+        return
+    screen.line()
+    priority = "" if issue["priority"] is None else str(issue["priority"])
+    facts = [
+        ("state", issue["state"]),
+        ("priority", priority),
+        ("labels", ", ".join(issue["labels"])),
+        ("blocked by", ", ".join(issue["blocked_by"])),
+        ("paused", "by you; `symphony resume` with its id lifts it" if detail["paused"] else ""),
+        ("created", moment(issue["created_at"])),
+        ("file", issue["path"]),
+    ]
+    screen.table([fact for fact in facts if fact[1]])
+    lines = issue["description"].strip("\n").splitlines()
+    if lines:
+        screen.line()
+        screen.paragraph("\n".join(lines[:DESCRIPTION_LINES]), indent="  ")
+        if len(lines) > DESCRIPTION_LINES:
+            rest = counted(len(lines) - DESCRIPTION_LINES, "more line")
+            screen.line(f"({rest} in the file)", style="dim", indent="  ")
+
+
+def _attempts(screen: Screen, attempts: list[Json]) -> None:
+    if not attempts:
+        return
+    screen.heading(f"Attempts ({len(attempts)})")
+    rows = [("#", "began", "took", "agent", "outcome", "turns", "tokens", "")]
+    for row in attempts:
+        took = "" if row["running_seconds"] is None else duration(row["running_seconds"])
+        rows.append(
+            (
+                str(row["attempt"]),
+                moment(row["started_at"]).removesuffix(" UTC"),
+                took,
+                f"{row['adapter']} in {row['sandbox']}",
+                row["outcome"] or "running",
+                str(row["turns"]),
+                f"{row['usage']['total_tokens']:,}",
+                row["message"],
+            )
+        )
+    screen.table(rows)
+
+
+def _steering(screen: Screen, detail: Json) -> None:
+    if not detail["steering"]:
+        return
+    screen.heading("Questions and answers")
+    for steering in detail["steering"]:
+        screen.line(f"{moment(steering['asked_at'])}  the agent asked:", style="yellow", indent="  ")
+        screen.paragraph(steering["question"], indent="    ")
+        screen.paragraph(steering["context"], indent="    | ", style="dim")
+        if steering["open"]:
+            command = f"symphony reply {shlex.quote(detail['issue_id'])} TEXT"
+            screen.line(f"still open; answer with: {command}", style="cyan", indent="  ")
+        else:
+            screen.line(f"{moment(steering['replied_at'])}  you answered:", style="green", indent="  ")
+            screen.paragraph(steering["reply"] or "", indent="    ")
+
+
+def _decisions(screen: Screen, audit: list[Json]) -> None:
+    if audit:
+        screen.heading("Last decisions, newest first")
+        screen.table(
+            [(moment(entry["at"]), entry["decision"], entry["reason"]) for entry in audit[:DECISIONS]]
+        )
+
+
+def _handoff(screen: Screen, detail: Json) -> None:
+    if not (detail["last_handoff"] or detail["patch"]):
+        return
+    screen.heading("Handoff")
+    if detail["last_handoff"]:
+        screen.line(detail["last_handoff"], indent="  ")
+    if detail["patch"]:
+        screen.command(f"git am {shlex.quote(detail['patch'])}")

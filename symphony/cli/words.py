@@ -1,0 +1,38 @@
+"""Values of the API as people read them: durations, numbers, times."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{whole}s"
+    if whole < HOUR:
+        return f"{whole // MINUTE}m {whole % MINUTE}s"
+    if whole < DAY:
+        return f"{whole // HOUR}h {whole % HOUR // MINUTE}m"
+    return f"{whole // DAY}d {whole % DAY // HOUR}h"
+
+
+def moment(text: str | None) -> str:
+    """Return a time of the API to the second, in UTC."""
+    return "" if text is None else f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def spent(usage: dict[str, Any]) -> str:
+    """Return what an attempt or all of them have cost, as far as agents said it."""
+    parts = [counted(usage["total_tokens"], "token")]
+    if usage["cost_usd"]:
+        parts.append(f"${usage['cost_usd']:.2f}")
+    if usage["seconds"]:
+        parts.append(f"{duration(usage['seconds'])} of turns")
+    return ", ".join(parts)
