@@ -74,6 +74,8 @@ class Client:
             await asyncio.wait({asking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
                 return None, "the turn is being cancelled"
+            if (failure := asking.exception()) is not None:
+                return False, f"asking a person failed: {one_line(str(failure))}"
             return asking.result(), "a person was asked"
         finally:
             asking.cancel()

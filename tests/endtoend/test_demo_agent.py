@@ -281,7 +281,7 @@ async def test_cancel_ends_the_running_command_with_all_that_it_started(project:
         await session.cancel()
         assert (await prompt).stop is StopKind.CANCELLED
         assert not is_alive(pid)
-        assert (await session.prompt("go on")).stop is StopKind.END_TURN
+        assert (await session.prompt("# Next\n\n```file a.txt\na\n```\n")).stop is StopKind.END_TURN
 
 
 def is_alive(pid: int) -> bool:

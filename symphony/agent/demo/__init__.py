@@ -21,9 +21,10 @@ and by fenced blocks, of which each changes files when the issue is worked on:
     ```
     ```sh test                          the same as `Test:`, in several lines
 
-It runs the tests, looks up the functions that the issue names in backquotes, makes the changes,
-runs the tests again, commits with the issue's title as subject, and calls `mark_done`. When
-something does not fit (no instructions, an old text that is not there, tests that fail after the
-change) it says so and asks a person through `request_human_steering`; a reply may bring new blocks.
+It runs the tests, looks up the functions that the issue names (as `total()`, in backquotes), makes
+the changes, runs the tests again, commits with the issue's title as subject, and calls `mark_done`.
+When something does not fit (no instructions, an old text that is not there, tests that fail after
+the change) it says so and asks a person through `request_human_steering`; a reply may bring new
+blocks.
 It reports no tokens and no cost, since there are none.
 """

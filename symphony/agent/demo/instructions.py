@@ -19,7 +19,7 @@ TITLES = (
 )
 ANSWER = re.compile(r"^The answer:[ \t]*\n\s*\n?(?P<quoted>(?:>.*\n?)+)", re.MULTILINE)
 EDITED = "A person has edited the issue. It now reads:"
-NAMED = re.compile(r"`(?P<name>[A-Za-z_][A-Za-z0-9_.]*)(?:\(\))?`")
+NAMED = re.compile(r"`(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\([^`\n]*\)`")
 SHELLS = frozenset({"sh", "bash", "shell"})
 
 
@@ -61,7 +61,7 @@ class Instructions:
         title: the issue's, empty when it is not said.
         question: what a person is asked before any work.
         test: a shell command.
-        names: functions and classes that the text names.
+        names: functions that the text names, as `name()` in backquotes.
     """
 
     title: str = ""
@@ -87,7 +87,9 @@ def parse_instructions(prompt: str) -> Instructions:
         NotUnderstood: a change block is broken.
     """
     if EDITED in prompt:
-        prompt = unquoted(prompt.partition(EDITED)[2])
+        edited = prompt.partition(EDITED)[2]
+        titles = [line for line in edited.splitlines() if line.startswith("Title:")]
+        prompt = "\n".join([*titles[:1], unquoted(edited)])
     prose, blocks = _split(prompt)
     directives = [match.groupdict() for line in prose if (match := DIRECTIVE.match(line))]
     tests = [
