@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from symphony.workspace.errors import explain_disk
-from symphony.workspace.guest_files import OPEN_FOLDER, GuestFile, GuestFolder
+from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER, GuestFile, GuestFolder
 
 ENTRY_LIMIT = 500_000  # files and folders; a bigger workspace is watched in part
 REF_LIMIT = 1 << 20  # bytes of one ref, or of packed-refs
@@ -59,7 +59,7 @@ def _walk(
             # a folder's own time changes with temporary files that come and go
             times = b"" if folder else b"%d %d" % (found.st_mtime_ns, found.st_size)
             hashing.update(b"%b\0%o %b\n" % (path, found.st_mode, times))
-            if folder:
+            if folder and path.count(b"/") <= DEEPEST:
                 try:
                     inner = os.open(entry, OPEN_FOLDER, dir_fd=descriptor)
                 except OSError:

@@ -4,16 +4,20 @@ Everything here blocks on the disk, so call it in a thread. It follows no symlin
 could have made.
 """
 
+import errno
 import hashlib
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from symphony.workspace.errors import WorkspaceError, explain_disk
 
+REMOVE_TIMEOUT = 600.0  # seconds for millions of files
+TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 MAKING = "making"
 REMOVING = "removing"
 
@@ -86,7 +90,17 @@ def delete_folder(path: Path) -> None:
         if path.is_symlink() or path.is_file():
             path.unlink()
         elif path.exists():
-            shutil.rmtree(path, onerror=_make_writable_and_repeat)
+            try:
+                shutil.rmtree(path, onerror=_make_writable_and_repeat)
+            except (RecursionError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in TOO_DEEP:
+                    raise
+                # `rm` has neither Python's limit of recursion nor one open file per folder
+                subprocess.run(
+                    ("rm", "-rf", "--", str(path)), timeout=REMOVE_TIMEOUT, check=False, capture_output=True
+                )
+                if path.exists():
+                    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY)) from error
 
 
 def _hidden_prefix(installation: Path) -> str:

@@ -6,6 +6,7 @@ daemon's own folder when the one it was given is gone.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,10 @@ GIT_TIMEOUT = 120.0  # seconds for a command that touches one repository; a big 
 TRANSFER_TIMEOUT = 1800.0  # seconds for one that moves a whole history over a network
 OUTPUT_LIMIT = 1 << 28  # bytes; the file list of the largest public repositories is a third of it
 STDERR_SHOWN = 600  # characters of git's own words in a message
+
+# before it, git read a symlinked .gitignore or .gitattributes
+OLDEST = (2, 32)
+VERSION = re.compile(r"(\d+)\.(\d+)")
 
 HARDENED = (
     "core.hooksPath=/dev/null",
@@ -145,7 +150,7 @@ class Git:
             raise WorkspaceError(
                 f"git could not be started: {error.message}",
                 code="workspace.git_not_found",
-                remedy=error.remedy or "Install git 2.38 or newer.",
+                remedy=error.remedy or "Install git.",
             ) from error
         if result.exit_status is None:
             raise WorkspaceError(
@@ -188,6 +193,22 @@ class Git:
     def with_options(self, *options: str, **environment: str) -> "Git":
         """Return the same with more options and variables."""
         return Git(self.folder, (*self.options, *options), {**self.environment, **environment})
+
+
+async def check_version(git: Git) -> None:
+    """Make sure that git is new enough to be safe here.
+
+    Raises:
+        WorkspaceError: `workspace.git_too_old`, `workspace.git_not_found`.
+    """
+    said = await git.line("version")
+    found = VERSION.search(said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        raise WorkspaceError(
+            f"{said or 'The git of this machine'} is too old: it follows symlinks that an agent can plant.",
+            code="workspace.git_too_old",
+            remedy=f"Install git {OLDEST[0]}.{OLDEST[1]} or newer.",
+        )
 
 
 def host_git(folder: Path, *options: str, **environment: str) -> Git:

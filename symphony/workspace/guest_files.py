@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # without O_NONBLOCK a named pipe in the place of a file would hold the reader for ever
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+DEEPEST = 200  # folders; each is held open, and a process may hold about a thousand files
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 
 
@@ -102,6 +103,8 @@ class GuestFolder:
             common += 1
         self._close_beyond(common)
         current = self._opened[-1][1] if self._opened else self._root
+        if len(folders) > DEEPEST:
+            raise OSError(errno.ENAMETOOLONG, f"it lies more than {DEEPEST} folders deep")
         for name in folders[common:]:
             if name in (b"", b".", b".."):
                 raise OSError(errno.ENOENT, "not a path inside the folder")

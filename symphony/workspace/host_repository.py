@@ -16,13 +16,20 @@ from pathlib import Path
 import git
 
 from symphony.workspace.errors import explain_disk
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, host_git
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, check_version, host_git
 
 # What agents leave behind for themselves, and what a crashed import may leave.
 EXCLUDED = (".symphony.bundle", ".symphony.bundle.lock", ".claude/settings.local.json")
 
 CONFIG = {
-    "core": {"hooksPath": "/dev/null", "fsmonitor": "false", "logAllRefUpdates": "false", "fsync": "all"},
+    "core": {
+        "hooksPath": "/dev/null",
+        "fsmonitor": "false",
+        "logAllRefUpdates": "false",
+        "fsync": "all",
+        # bigger files are never held in memory
+        "bigFileThreshold": "64m",
+    },
     "transfer": {"fsckObjects": "true"},
     "fetch": {"fsckObjects": "true", "recurseSubmodules": "false", "writeCommitGraph": "false"},
     "receive": {"fsckObjects": "true", "autogc": "false"},
@@ -47,7 +54,7 @@ class HostRepository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.git = host_git(path.parent, f"--git-dir={path}")
+        self.git = host_git(Path("/"), f"--git-dir={path}")
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Lock()
         self._open = False
@@ -61,6 +68,7 @@ class HostRepository:
         async with self._opening:
             if self._open:
                 return
+            await check_version(self.git)
             if not (self.path / "HEAD").exists():
                 with explain_disk(f"make {self.path}"):
                     self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from symphony.workspace.git_command import Git, git_words, host_git
 from symphony.workspace.host_repository import HostRepository
 
 PATCH_LIMIT = 1 << 29  # bytes; it is held in memory once, and nobody reviews more
+SCANNED = 1 << 26  # bytes; git itself writes bigger files as binary here
 SUMMARY_SHOWN = 16_384  # characters
 TITLE_SHOWN = 200
 WORDS_SHOWN = 400  # characters of what `git am` said
@@ -111,7 +112,7 @@ class PatchMaker:
             for path, blobs in changed:
                 for blob in blobs:
                     stream = repository.odb.stream(bytes.fromhex(blob))
-                    if stream.size <= PATCH_LIMIT and b"\r" in stream.read():
+                    if stream.size <= SCANNED and b"\r" in stream.read():
                         lines.add(_pattern(path) + b" -diff\n")
         return b"".join(sorted(lines))
 

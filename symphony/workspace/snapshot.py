@@ -12,13 +12,13 @@ plain files, except where the known tree already has a submodule at that place.
 import asyncio
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from symphony.core.text import one_line
+from symphony.host.process import finish_first
 from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
 from symphony.workspace.git_command import host_git
 from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
@@ -28,6 +28,7 @@ CHANGED_BYTES_LIMIT = 4 << 30  # bytes of new or changed files; more is a build 
 NESTING_LIMIT = 8  # repositories within repositories
 WHOLE_READ = 8 << 20  # bytes up to which a file is read once, hashed and copied from memory
 CHUNK = 1 << 20
+WALK_TIMEOUT = 1800.0  # seconds; reading a terabyte of holes would go on for hours
 GITLINK = b"160000"
 LINK = b"120000"
 PLAIN = b"100644"
@@ -91,7 +92,7 @@ async def take_snapshot(repository: Path, workspace: Path, known_tree: str, scra
 
 
 class Walk:
-    """One reading of all files, in a thread; `stop` ends it early."""
+    """One reading of all files, in a thread; `stop` ends it within a chunk."""
 
     def __init__(self, workspace: Path, known: dict[bytes, TreeEntry], copies: Path) -> None:
         self._workspace = workspace
@@ -101,7 +102,7 @@ class Walk:
         self._found = Sorted()
 
     def stop(self) -> None:
-        """Let the thread end after the file it is at."""
+        """Let the thread end soon; what it returns then is not whole."""
         self._stopped.set()
 
     def run(self, names: Iterable[bytes]) -> Sorted:
@@ -141,11 +142,12 @@ class Walk:
                     self._take_file(found, name, known)
 
     def _take_file(self, found: GuestFile, name: bytes, known: TreeEntry | None) -> None:
+        self._check_size(found.size)
         mode = EXECUTABLE if found.executable else PLAIN
         content = found.file.read(WHOLE_READ + 1)
         whole = len(content) <= WHOLE_READ
         if known is not None and known.mode == mode:
-            oid = _blob_id(known, content) if whole else _stream_id(known, found, content)
+            oid = _blob_id(known, content) if whole else self._stream_id(known, found, content)
             if oid == known.oid:
                 self._found.same.append(_index_line(known, name))
                 # the added files are read by its rules, so that it has to lie beside them
@@ -160,22 +162,33 @@ class Walk:
                 copy.write(content)
                 if not whole:
                     found.file.seek(len(content))
-                    shutil.copyfileobj(found.file, copy, CHUNK)
+                    while not self._stopped.is_set() and (chunk := found.file.read(CHUNK)):
+                        copy.write(chunk)
             place.chmod(0o755 if found.executable else 0o644)
         except OSError as error:
             raise disk_error(error, "copy changed files out of the workspace") from error
 
+    def _stream_id(self, known: TreeEntry, found: GuestFile, beginning: bytes) -> bytes:
+        hashing = _hash_of(known, found.size)
+        hashing.update(beginning)
+        while not self._stopped.is_set() and (chunk := found.file.read(CHUNK)):
+            hashing.update(chunk)
+        return hashing.hexdigest().encode()
+
     def _place(self, name: bytes, size: int) -> Path:
         self._found.copied.append(name)
         self._found.copied_bytes += size
-        if self._found.copied_bytes > CHANGED_BYTES_LIMIT:
+        self._check_size(self._found.copied_bytes)
+        return self._make_place(name)
+
+    def _check_size(self, size: int) -> None:
+        if size > CHANGED_BYTES_LIMIT:
             raise WorkspaceError(
                 f"The workspace {self._workspace} holds more than {CHANGED_BYTES_LIMIT >> 30} GiB of changed"
                 " files that git does not ignore.",
                 code="workspace.too_large",
                 remedy="Add what is built or downloaded to .gitignore.",
             )
-        return self._make_place(name)
 
     def _make_place(self, name: bytes) -> Path:
         place = self._copies / os.fsdecode(name)
@@ -184,11 +197,21 @@ class Walk:
 
 
 async def _in_thread(walk: Walk, names: Iterable[bytes]) -> Sorted:
-    """Run the walk in a thread that ends soon when the caller is cancelled."""
+    """Run the walk in a thread that has ended when this returns, however it does."""
+    reading = asyncio.create_task(asyncio.to_thread(walk.run, names))
     try:
-        return await asyncio.to_thread(walk.run, names)
+        async with asyncio.timeout(WALK_TIMEOUT):
+            return await asyncio.shield(reading)
+    except TimeoutError as error:
+        raise WorkspaceError(
+            f"Reading the workspace's files took longer than {WALK_TIMEOUT:g} seconds.",
+            code="workspace.too_large",
+            remedy="Add what is built or downloaded to .gitignore.",
+        ) from error
     finally:
         walk.stop()
+        if not reading.done():
+            await finish_first(reading)
 
 
 async def _list_files(
@@ -245,12 +268,4 @@ def _blob_id(known: TreeEntry | None, content: bytes) -> bytes:
         return b""
     hashing = _hash_of(known, len(content))
     hashing.update(content)
-    return hashing.hexdigest().encode()
-
-
-def _stream_id(known: TreeEntry, found: GuestFile, beginning: bytes) -> bytes:
-    hashing = _hash_of(known, found.size)
-    hashing.update(beginning)
-    while chunk := found.file.read(CHUNK):
-        hashing.update(chunk)
     return hashing.hexdigest().encode()

@@ -1,6 +1,7 @@
 """What is imported when an agent did not simply stay on its branch."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ async def test_a_sandbox_without_git_saves_the_files(world: GitWorld) -> None:
     world.commit(workspace, {"one.txt": b"1\n"})
 
     class WithoutGit(PlainSandbox):
-        async def run(self, argv, **_options) -> RunResult:  # type: ignore[no-untyped-def]  # only refuses
+        async def run(self, argv: Sequence[str], **_options: object) -> RunResult:
             return RunResult(127, b"", b"git: not found")
 
     imported = await world.workspaces.collect(workspace, WithoutGit(workspace.path))
