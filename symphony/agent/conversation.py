@@ -47,4 +47,6 @@ async def open_conversation(
         listener.replaying = spec.resume is not None
         opened = await open_acp_session(link, adapter, spec, on_event)
         listener.replaying = False
+        if not opened.resumed:
+            listener.meter = Meter(adapter.tokens)  # nothing of an earlier process is in its counts
         yield AcpSession(link, opened, client, listener, spec.acp.prompt_timeout_ms, bounds)

@@ -57,13 +57,13 @@ class AgentExited(AgentError):
 
 
 class AgentClosedPipe(AgentError):
-    """The process lives but has closed its stdout."""
+    """The process lives but has closed its stdin or stdout."""
 
     code = "agent.closed_pipe"
 
     def __init__(self, agent: str, doing: str, stderr: str = "") -> None:
         super().__init__(
-            f"{agent} closed its output without exiting while {doing}.",
+            f"{agent} closed its pipe to symphony without exiting while {doing}.",
             remedy="The run log has all that it said.",
             stderr=stderr,
         )

@@ -201,7 +201,7 @@ async def open_link(link: Link) -> AsyncIterator[Link]:
             await finish_first(asyncio.create_task(link.close()))
         finally:
             running.cancel()
-            await asyncio.wait({running})
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def _secrets(spec: SessionSpec) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +84,41 @@ async def open_program(
         agents.open_session(spec, sandbox, heard or Heard()) as session,
     ):
         yield session
+
+
+class Reports:
+    """Remembers what an agent reported.
+
+    Attributes:
+        said: each report as the tool's name and its first argument.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.details: list[str | None] = []
+
+    async def connected(self, client: str) -> None:
+        self.said.append(("connected", client))
+
+    async def mark_done(self, title: str, summary: str) -> str:
+        self.said.append(("mark_done", title))
+        self.details.append(summary)
+        return "Accepted."
+
+    async def request_human_steering(self, question: str, context: str | None) -> str:
+        self.said.append(("ask", question))
+        self.details.append(context)
+        return "Asked."
+
+    async def propose_issue(
+        self, title: str, description: str | None, labels: Sequence[str], priority: int | None
+    ) -> str:
+        self.said.append(("propose", title))
+        return "Proposed."
+
+    def of(self, kind: str) -> list[str]:
+        """Return the first arguments of the reports of one kind."""
+        return [said for name, said in self.said if name == kind]
 
 
 class Listener:

@@ -31,7 +31,7 @@ from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.memory import MemoryDriver
-from tests.agents.harness import BOUND, Heard, open_listener, open_program
+from tests.agents.harness import BOUND, Heard, Reports, open_listener, open_program
 
 Open = Callable[..., AbstractAsyncContextManager[Session]]
 
@@ -211,28 +211,6 @@ async def test_a_new_session_is_opened_where_the_agent_cannot_resume(open_sessio
     assert end.text == "hello"
 
 
-class Reports:
-    """Remembers what an agent reported."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, ...]] = []
-
-    async def connected(self, client: str) -> None:
-        self.said.append(("connected",))
-
-    async def mark_done(self, title: str, summary: str) -> str:
-        self.said.append(("mark_done", title))
-        return "Accepted."
-
-    async def request_human_steering(self, question: str, context: str | None) -> str:
-        return "Asked."
-
-    async def propose_issue(
-        self, title: str, description: str | None, labels: object, priority: int | None
-    ) -> str:
-        return "Proposed."
-
-
 async def test_an_agent_reports_through_the_endpoint_that_it_was_given(
     open_session: Open, tmp_path: Path
 ) -> None:
@@ -243,6 +221,6 @@ async def test_an_agent_reports_through_the_endpoint_that_it_was_given(
         url = access.url.replace("http://symphony.test", listener.url)
         server = McpServer("symphony", url=url, headers={"Authorization": f"Bearer {access.token}"})
         async with open_session("trivial", servers=(server,), door=gate) as session:
-            assert reports.said == [("connected",)]
+            assert [name for name, _ in reports.said] == ["connected"]
             await session.prompt("hi")
-    assert reports.said == [("connected",), ("mark_done", "Add trivial.txt")]
+    assert reports.said[1:] == [("mark_done", "Add trivial.txt")]

@@ -1,6 +1,7 @@
 """The demo agent as the real program it is: real git, real tests, real MCP over HTTP, real ACP."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from symphony.agent import AcpAgents
+from symphony.agent import AcpAgents, AgentError
 from symphony.core.agent import McpServer, StopKind
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.steering import SteeringRequest
 from symphony.mcp_server.gate import Gate
 from symphony.sandbox.local import LocalDriver
 from symphony.workflow.continuation import reply_prompt
-from tests.agents.harness import BOUND, QUICK, Heard, make_spec, open_listener
+from tests.agents.harness import BOUND, QUICK, Heard, Reports, make_spec, open_listener
 from tests.support.world import NOON
 
 GREETER = "def greet(name):\n    return 'Hello'\n"
@@ -50,31 +51,6 @@ Test: python3 -m unittest -q
 """
 
 
-class Reports:
-    """Remembers what the agent reported; refuses when it is told to."""
-
-    def __init__(self) -> None:
-        self.connected_as: list[str] = []
-        self.done: list[tuple[str, str]] = []
-        self.asked: list[tuple[str, str | None]] = []
-
-    async def connected(self, client: str) -> None:
-        self.connected_as.append(client)
-
-    async def mark_done(self, title: str, summary: str) -> str:
-        self.done.append((title, summary))
-        return "Accepted."
-
-    async def request_human_steering(self, question: str, context: str | None) -> str:
-        self.asked.append((question, context))
-        return "Asked."
-
-    async def propose_issue(
-        self, title: str, description: str | None, labels: object, priority: int | None
-    ) -> str:
-        return "Proposed."
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A git project with a test that fails."""
@@ -82,7 +58,6 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "greeter.py").write_text(GREETER)
     (folder / "test_greeter.py").write_text(TEST)
-    (folder / ".gitignore").write_text("__pycache__/\n")
     git(folder, "init", "-q", "-b", "agent/1")
     git(folder, "add", "-A")
     git(folder, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "Start")
@@ -121,7 +96,7 @@ def answered(question: str, reply: str) -> str:
 async def test_it_fixes_what_the_issue_describes_commits_and_reports(project: Path) -> None:
     reports, heard = Reports(), Heard()
     async with open_demo(project, reports, heard) as session:
-        assert reports.connected_as == ["symphony-demo-agent 1"]
+        assert reports.of("connected") == ["symphony-demo-agent 1"]
         end = await session.prompt(FIX)
     assert end.stop is StopKind.END_TURN
     assert (project / "greeter.py").read_text() == "def greet(name):\n    return f'Hello, {name}'\n"
@@ -129,12 +104,10 @@ async def test_it_fixes_what_the_issue_describes_commits_and_reports(project: Pa
         "Greet people by name|symphony demo agent\nStart|a"
     )
     assert git(project, "status", "--porcelain") == ""
-    assert reports.done == [
-        (
-            "Greet people by name",
-            "Made the changes that the issue describes in greeter.py. "
-            "`python3 -m unittest -q` failed before and passes now.",
-        )
+    assert reports.of("mark_done") == ["Greet people by name"]
+    assert reports.details == [
+        "Made the changes that the issue describes in greeter.py. "
+        "`python3 -m unittest -q` failed before and passes now."
     ]
     assert heard.of("message")[0].startswith("I am symphony's demo agent. I have no model")
     assert "python3 -m unittest -q (in_progress)" in heard.of("tool_call")
@@ -155,11 +128,12 @@ async def test_it_asks_when_the_issue_says_so_and_uses_the_reply(project: Path) 
     issue = FIX.replace("Hello, {name}", "@REPLY@, {name}") + "\nAsk: Which greeting is wanted?\n"
     async with open_demo(project, reports) as session:
         await session.prompt(issue)
-        assert reports.asked == [("Which greeting is wanted?", "The issue says to ask this before any work.")]
+        assert reports.of("ask") == ["Which greeting is wanted?"]
+        assert reports.details == ["The issue says to ask this before any work."]
         assert git(project, "status", "--porcelain") == ""
         await session.prompt(answered("Which greeting is wanted?", "Good day"))
     assert "return f'Good day, {name}'" in (project / "greeter.py").read_text()
-    assert [title for title, _ in reports.done] == ["Greet people by name"]
+    assert reports.of("mark_done") == ["Greet people by name"]
 
 
 async def test_a_fresh_session_that_knows_the_reply_does_not_ask_again(project: Path) -> None:
@@ -167,7 +141,7 @@ async def test_a_fresh_session_that_knows_the_reply_does_not_ask_again(project: 
     issue = FIX.replace("Hello, {name}", "@REPLY@, {name}") + "\nAsk: Which greeting is wanted?\n"
     async with open_demo(project, reports) as session:
         await session.prompt(f"{issue}\n{answered('Which greeting is wanted?', 'Welcome')}")
-    assert reports.asked == []
+    assert reports.of("ask") == []
     assert "return f'Welcome, {name}'" in (project / "greeter.py").read_text()
 
 
@@ -176,26 +150,26 @@ async def test_it_says_that_the_tests_still_fail_and_takes_new_blocks_from_the_r
     wrong = FIX.replace("return f'Hello, {name}'", "return 'Good day'")
     async with open_demo(project, reports) as session:
         await session.prompt(wrong)
-        question, context = reports.asked[0]
+        question, context = reports.of("ask")[-1], reports.details[-1]
         assert question == (
             "I made the changes of the issue, and `python3 -m unittest -q` still fails (exit status 1)."
             " What is to be changed?"
         )
         assert "AssertionError" in (context or "")
-        assert reports.done == []
+        assert reports.of("mark_done") == []
         block = "```replace greeter.py\n<<<<\n'Good day'\n====\nf'Good day, {name}'\n>>>>\n```"
         await session.prompt(answered(question, f"Use this:\n\n{block}"))
-    assert [title for title, _ in reports.done] == ["Greet people by name"]
+    assert reports.of("mark_done") == ["Greet people by name"]
 
 
 async def test_without_instructions_it_asks_instead_of_pretending(project: Path) -> None:
     reports = Reports()
     async with open_demo(project, reports) as session:
         await session.prompt("You are working on the issue `1`: Make it better\n\nPlease.\n")
-    assert reports.asked[0][0].startswith(
+    assert reports.of("ask")[0].startswith(
         "I found no change that I could make: the issue has no fenced block"
     )
-    assert reports.done == []
+    assert reports.of("mark_done") == []
 
 
 async def test_an_old_text_that_is_not_there_is_asked_about_and_nothing_is_changed(project: Path) -> None:
@@ -204,7 +178,7 @@ async def test_an_old_text_that_is_not_there_is_asked_about_and_nothing_is_chang
     issue += "\n```file new.txt\nnew\n```\n"
     async with open_demo(project, reports) as session:
         await session.prompt(issue)
-    assert reports.asked[0][0] == (
+    assert reports.of("ask")[0] == (
         "I cannot make the change: in greeter.py the old text that starts with \"return 'Bonjour'\" is not"
         " there. What is to be changed instead?"
     )
@@ -235,7 +209,7 @@ def part(name):
     assert git(project, "show", "--stat", "--format=%s", "HEAD").splitlines()[0] == "Add a farewell"
     assert git(project, "show", "HEAD:pack/farewell.py") == 'def part(name):\n    return "Bye"'
     assert "return 'Hello ' + name" in git(project, "show", "HEAD:greeter.py")
-    assert reports.done[0][1].startswith(
+    assert reports.details[0].startswith(
         "Made the changes that the issue describes in pack/farewell.py, greeter.py."
     )
 
@@ -245,7 +219,7 @@ async def test_a_second_attempt_on_finished_work_commits_nothing_again(project: 
         reports = Reports()
         async with open_demo(project, reports) as session:
             await session.prompt(FIX)
-        assert len(reports.done) == 1
+        assert len(reports.of("mark_done")) == 1
     assert git(project, "rev-list", "--count", "HEAD") == "2"
 
 
@@ -254,8 +228,8 @@ async def test_a_continuation_after_mark_done_is_answered_with_a_question(projec
     async with open_demo(project, reports) as session:
         await session.prompt(FIX)
         await session.prompt("Your `mark_done` does not count yet: a check fails.\n\nlint (exit status 1):\n")
-    assert len(reports.done) == 1
-    question, context = reports.asked[0]
+    assert len(reports.of("mark_done")) == 1
+    question, context = reports.of("ask")[-1], reports.details[-1]
     assert question.startswith("I have done all that the issue describes, and it is still open.")
     assert "a check fails" in (context or "")
 
@@ -266,8 +240,8 @@ async def test_a_path_out_of_the_workspace_is_refused(project: Path) -> None:
         reports = Reports()
         async with open_demo(project, reports) as session:
             await session.prompt(f"# Out\n\n```file {path}\nx\n```\n")
-        assert reports.done == []
-        assert "What is to be changed instead?" in reports.asked[0][0]
+        assert reports.of("mark_done") == []
+        assert "What is to be changed instead?" in reports.of("ask")[0]
     assert not (project.parent / "outside.txt").exists()
 
 
@@ -317,3 +291,28 @@ def test_its_format_is_documented_in_the_package() -> None:
     ).stdout
     assert "```replace path/to/file" in shown
     assert shown.strip().endswith("False")
+
+
+async def test_it_reports_over_a_stdio_server_as_well(project: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls.jsonl"
+    program = Path(__file__).parents[1] / "agents" / "mcp_stdio.py"
+    server = McpServer("symphony", command=sys.executable, args=(str(program), str(calls)))
+    async with (
+        asyncio.timeout(BOUND * 2),
+        LocalDriver().open_sandbox(SandboxSpec(project, NO_IDENTITY)) as sandbox,
+        AcpAgents(bounds=QUICK).open_session(make_spec(project, None, server), sandbox, Heard()) as session,
+    ):
+        await session.prompt(FIX)
+    assert [json.loads(line)["name"] for line in calls.read_text().splitlines()] == ["mark_done"]
+
+
+async def test_sigterm_ends_it_in_the_middle_of_a_turn(project: Path) -> None:
+    os.mkfifo(project / "pid")
+    issue = FIX.replace("python3 -m unittest -q", "echo $PPID > pid; sleep 600")
+    async with open_demo(project, Reports()) as session:
+        prompt = asyncio.create_task(session.prompt(issue))
+        agent = psutil.Process(int(await asyncio.to_thread((project / "pid").read_text)))
+        agent.terminate()
+        with pytest.raises(AgentError) as caught:
+            await prompt
+    assert caught.value.code == "agent.exited"

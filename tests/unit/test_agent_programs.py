@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,8 @@ import pytest
 
 from symphony.agent.errors import AgentError, AgentRateLimited
 from symphony.core.agent import McpServer, StopKind
-from tests.agents.harness import Heard, open_program
+from symphony.mcp_server.memory import MemoryGate
+from tests.agents.harness import Heard, Reports, open_listener, open_program
 
 
 async def fails_to_open(cwd: Path, name: str, *arguments: str, **rest: object) -> AgentError:
@@ -142,7 +144,7 @@ async def test_an_agent_that_closes_its_output_is_named(tmp_path: Path) -> None:
     error = await fails_in_turn(tmp_path, "closes_pipe")
     assert error.code == "agent.closed_pipe"
     assert str(error) == (
-        'The agent "demo" closed its output without exiting while working on a turn.'
+        'The agent "demo" closed its pipe to symphony without exiting while working on a turn.'
         " The run log has all that it said."
     )
 
@@ -256,3 +258,46 @@ async def test_secrets_and_escapes_never_reach_an_error_message(tmp_path: Path) 
     assert "[secret]" in error.message
     assert "tok-1234567890" not in error.message + error.stderr
     assert "\x1b" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "state"),
+    [
+        ("trivial", ["Add trivial.txt"], ""),
+        ("commits_nothing", ["Nothing to do"], ""),
+        ("leaves_uncommitted", ["Add uncommitted.txt"], " M kept.txt\n?? uncommitted.txt"),
+        ("marks_done_twice", ["Add twice.txt (1)", "Add twice.txt (2)"], ""),
+        ("deletes_git", ["Add work.txt"], None),
+    ],
+)
+async def test_the_programs_that_report_do_what_they_say(
+    tmp_path: Path, name: str, done: list[str], state: str | None
+) -> None:
+    def git(*arguments: str) -> str:
+        ran = subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return ran.stdout.rstrip()
+
+    (tmp_path / "kept.txt").write_text("kept\n")
+    git("init", "-q")
+    git("add", "-A")
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "Start")
+    gate, reports = MemoryGate(), Reports()
+    async with open_listener(gate) as listener, gate.admit("1", reports) as access:
+        url = access.url.replace("http://symphony.test", listener.url)
+        server = McpServer("symphony", url=url, headers={"Authorization": f"Bearer {access.token}"})
+        async with open_program(tmp_path, name, servers=(server,)) as session:
+            assert (await session.prompt("hi")).stop is StopKind.END_TURN
+    assert sorted(reports.of("mark_done")) == done
+    assert reports.of("connected") == ["test-agent 1"]
+    if state is None:
+        assert not (tmp_path / ".git").exists()
+    else:
+        assert git("status", "--porcelain") == state
+
+
+async def test_an_agent_that_may_not_reach_http_servers_is_told_of(tmp_path: Path) -> None:
+    heard = Heard()
+    server = McpServer("symphony", url="http://127.0.0.1:9/mcp")
+    async with open_program(tmp_path, "resumes", heard=heard, servers=(server,)):
+        pass
+    assert heard.of("other") == ["the agent does not say that it can reach MCP servers over HTTP"]

@@ -89,6 +89,8 @@ class Job:
         """Remember what a prompt brings: instructions, a person's answer, or both."""
         answer = find_reply(prompt)
         told = parse_instructions(prompt)
+        if told.question is not None and told.question != self._instructions.question:
+            self._reply = None  # the answer to another question
         if told.changes or told.question or told.test:
             self._instructions = replace(told, title=told.title or self._instructions.title)
         elif told.title and not self._instructions.title:

@@ -13,6 +13,7 @@ from symphony.host.process import run_group
 TEST_BOUND_S = 600.0  # a project's tests; longer ones belong into the workflow's checks
 GIT_BOUND_S = 60.0  # one git command on a local repository
 OUTPUT_BYTES = 16_384  # the end of a test's output tells what failed
+LEAVE_NO_FILES = {"PYTHONDONTWRITEBYTECODE": "1"}  # caches would be taken for uncommitted work
 IDENTITY = {
     "GIT_AUTHOR_NAME": "symphony demo agent",
     "GIT_AUTHOR_EMAIL": "demo-agent@symphony.invalid",
@@ -55,7 +56,7 @@ class Shell:
 
         Cancellation: it is killed first, with all that it started.
         """
-        return await self._run(("sh", "-c", command), TEST_BOUND_S)
+        return await self._run(("sh", "-c", command), TEST_BOUND_S, environment=LEAVE_NO_FILES)
 
     async def git(self, *arguments: str, stdin: bytes | None = None) -> Ran:
         """Run git; commits are made in the agent's own name where the repository has none."""
@@ -69,7 +70,9 @@ class Shell:
         """Commit what is staged on the current branch."""
         identity = {} if await self.has_identity() else IDENTITY
         return await self._run(
-            ("git", "commit", "--quiet", "-m", subject, "-m", body), GIT_BOUND_S, environment=identity
+            ("git", "commit", "--quiet", "--no-gpg-sign", "-m", subject, "-m", body),
+            GIT_BOUND_S,
+            environment=identity,
         )
 
     async def _run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp_types import Implementation
+from mcp.types import Implementation
 
 CALL_BOUND_S = 60.0  # symphony answers within 45 s whatever runs behind the tool
 
