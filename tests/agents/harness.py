@@ -17,7 +17,10 @@ from symphony.core.settings import AcpSettings
 from symphony.sandbox.local import LocalDriver
 
 FOLDER = Path(__file__).parent
-QUICK = Bounds(cancel_grace_s=0.3, close_grace_s=0.3, exit_wait_s=0.3)
+PATIENT = Bounds(cancel_grace_s=20.0, close_grace_s=0.3, exit_wait_s=20.0)
+"""For agents that do what they are told: a busy machine changes nothing."""
+IMPATIENT = Bounds(cancel_grace_s=0.3, close_grace_s=0.3, exit_wait_s=0.3)
+"""For agents that never do."""
 BOUND = 30.0  # seconds for anything in a test; only a failure takes so long
 
 
@@ -72,7 +75,7 @@ async def open_program(
     servers: tuple[McpServer, ...] = (),
     resume: str | None = None,
     on_permission: OnPermission | None = None,
-    bounds: Bounds = QUICK,
+    bounds: Bounds = PATIENT,
     **acp: Any,
 ) -> AsyncIterator[Session]:
     """Open a session with one of the programs in a local sandbox."""

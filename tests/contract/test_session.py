@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentError, AgentExited
 from symphony.agent.memory import MemoryAgents
 from symphony.agent.script import (
@@ -31,7 +32,7 @@ from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.memory import MemoryDriver
-from tests.agents.harness import BOUND, Heard, Reports, open_listener, open_program
+from tests.agents.harness import BOUND, IMPATIENT, Heard, Reports, open_listener, open_program
 
 Open = Callable[..., AbstractAsyncContextManager[Session]]
 
@@ -68,6 +69,7 @@ def open_session(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         servers: tuple[McpServer, ...] = (),
         resume: str | None = None,
         door: MemoryGate | None = None,
+        bounds: Bounds | None = None,
     ) -> AsyncIterator[Session]:
         script = SCRIPTS[name]
         if arguments:
@@ -139,7 +141,7 @@ async def test_cancel_without_a_turn_does_nothing(open_session: Open) -> None:
 
 async def test_an_agent_that_ignores_cancel_is_killed_and_named(open_session: Open) -> None:
     heard = Heard()
-    async with open_session("ignores_cancel", heard=heard) as session:
+    async with open_session("ignores_cancel", heard=heard, bounds=IMPATIENT) as session:
         prompt = asyncio.create_task(session.prompt("hi"))
         await heard.until("message")
         await session.cancel()

@@ -19,7 +19,7 @@ from symphony.core.steering import SteeringRequest
 from symphony.mcp_server.gate import Gate
 from symphony.sandbox.local import LocalDriver
 from symphony.workflow.continuation import reply_prompt
-from tests.agents.harness import BOUND, QUICK, Heard, Reports, make_spec, open_listener
+from tests.agents.harness import BOUND, PATIENT, Heard, Reports, make_spec, open_listener
 from tests.support.world import NOON
 
 GREETER = "def greet(name):\n    return 'Hello'\n"
@@ -85,7 +85,7 @@ async def open_demo(project: Path, reports: Reports, heard: Heard | None = None)
                 "symphony", url=access.url, headers={"Authorization": f"Bearer {access.token}"}
             )
             spec = make_spec(project, None, server)
-            async with AcpAgents(bounds=QUICK).open_session(spec, sandbox, heard or Heard()) as session:
+            async with AcpAgents(bounds=PATIENT).open_session(spec, sandbox, heard or Heard()) as session:
                 yield session
 
 
@@ -271,7 +271,7 @@ async def test_it_works_on_when_symphonys_tools_cannot_be_reached_and_says_so(pr
     async with (
         asyncio.timeout(BOUND * 2),
         LocalDriver().open_sandbox(SandboxSpec(project)) as sandbox,
-        AcpAgents(bounds=QUICK).open_session(make_spec(project, None, server), sandbox, heard) as session,
+        AcpAgents(bounds=PATIENT).open_session(make_spec(project, None, server), sandbox, heard) as session,
     ):
         end = await session.prompt(FIX)
     assert end.text.startswith("I could not report that I am done: symphony's tools cannot be reached:")
@@ -300,7 +300,7 @@ async def test_it_reports_over_a_stdio_server_as_well(project: Path, tmp_path: P
     async with (
         asyncio.timeout(BOUND * 2),
         LocalDriver().open_sandbox(SandboxSpec(project, NO_IDENTITY)) as sandbox,
-        AcpAgents(bounds=QUICK).open_session(make_spec(project, None, server), sandbox, Heard()) as session,
+        AcpAgents(bounds=PATIENT).open_session(make_spec(project, None, server), sandbox, Heard()) as session,
     ):
         await session.prompt(FIX)
     assert [json.loads(line)["name"] for line in calls.read_text().splitlines()] == ["mark_done"]

@@ -14,7 +14,7 @@ import pytest
 from symphony.agent.errors import AgentError, AgentRateLimited
 from symphony.core.agent import McpServer, StopKind
 from symphony.mcp_server.memory import MemoryGate
-from tests.agents.harness import Heard, Reports, open_listener, open_program
+from tests.agents.harness import IMPATIENT, Heard, Reports, open_listener, open_program
 
 
 async def fails_to_open(cwd: Path, name: str, *arguments: str, **rest: object) -> AgentError:
@@ -101,12 +101,14 @@ async def test_a_turn_that_takes_too_long_is_cancelled_and_the_session_goes_on(t
 
 
 async def test_an_agent_that_reads_nothing_any_more_hangs_nothing(tmp_path: Path) -> None:
-    error = await fails_in_turn(tmp_path, "never_reads", text="x" * 1_000_000, prompt_timeout_ms=200)
+    error = await fails_in_turn(
+        tmp_path, "never_reads", text="x" * 1_000_000, prompt_timeout_ms=200, bounds=IMPATIENT
+    )
     assert error.code == "agent.prompt_timeout"
 
 
 async def test_an_agent_that_ignores_the_cancel_after_a_timeout_is_killed(tmp_path: Path) -> None:
-    async with open_program(tmp_path, "ignores_cancel", prompt_timeout_ms=200) as session:
+    async with open_program(tmp_path, "ignores_cancel", prompt_timeout_ms=200, bounds=IMPATIENT) as session:
         for code in ("agent.prompt_timeout", "agent.exited"):
             with pytest.raises(AgentError) as caught:
                 await session.prompt("hi")
@@ -115,7 +117,7 @@ async def test_an_agent_that_ignores_the_cancel_after_a_timeout_is_killed(tmp_pa
 
 async def test_an_ignored_cancel_is_told_to_the_user(tmp_path: Path) -> None:
     heard = Heard()
-    async with open_program(tmp_path, "ignores_cancel", heard=heard) as session:
+    async with open_program(tmp_path, "ignores_cancel", heard=heard, bounds=IMPATIENT) as session:
         prompt = asyncio.create_task(session.prompt("hi"))
         await heard.until("message")
         await session.cancel()
@@ -141,7 +143,7 @@ async def test_an_exit_is_noticed_while_a_child_holds_the_pipes_open(tmp_path: P
 
 
 async def test_an_agent_that_closes_its_output_is_named(tmp_path: Path) -> None:
-    error = await fails_in_turn(tmp_path, "closes_pipe")
+    error = await fails_in_turn(tmp_path, "closes_pipe", bounds=IMPATIENT)
     assert error.code == "agent.closed_pipe"
     assert str(error) == (
         'The agent "demo" closed its pipe to symphony without exiting while working on a turn.'

@@ -14,14 +14,14 @@ from symphony.core.agent import McpServer, StopKind
 from symphony.core.ports import SandboxSpec
 from symphony.core.settings import AcpSettings
 from symphony.sandbox.local import LocalDriver
-from tests.agents.harness import QUICK, Heard, make_spec, open_program
+from tests.agents.harness import PATIENT, Heard, make_spec, open_program
 
 
 async def error_of(cwd: Path, command: str | None, **acp: object) -> AgentError:
     with pytest.raises(AgentError) as caught:
         async with (
             LocalDriver({"PATH": "/usr/bin:/bin"}).open_sandbox(SandboxSpec(cwd)) as sandbox,
-            AcpAgents(bounds=QUICK).open_session(make_spec(cwd, command, **acp), sandbox, Heard()),
+            AcpAgents(bounds=PATIENT).open_session(make_spec(cwd, command, **acp), sandbox, Heard()),
         ):
             pytest.fail("it must not open")
     return caught.value
