@@ -15,10 +15,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from figures import Figure, begin, load, ms, show
+
 from symphony.tracker.index import Index
 
 STATES = ("Todo", "In Progress", "Backlog", "Done")
 ROUNDS = 15
+RATIO_GOAL = 1.2
 SETTLE_NS = 2_100_000_000  # files younger than two seconds are read again on purpose
 
 ISSUE = """---
@@ -37,20 +40,23 @@ Find out why, write a test that shows it, and mend it.
 
 
 def main() -> None:
-    """Measure and print the table."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--sizes", default="1000,10000,100000", help="numbers of issue files")
-    sizes = [int(size) for size in arguments.parse_args().sizes.split(",")]
-    head = ("issues", "bare pass", "tick", "ratio", "first scan", "per file", "drop", "edit", "rebuild")
-    print(("{:>9}" + "{:>12}" * (len(head) - 1)).format(*head))
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            row = measure(Path(folder) / "issues", size)
-        print(("{:>9,}" + "{:>12}" * (len(head) - 1)).format(size, *row), flush=True)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--sizes", default="1000,10000,100000", help="numbers of issue files")
+    chosen = parser.parse_args()
+    begin()
+    for size in map(int, chosen.sizes.split(",")):
+        show(*measure(size))
 
 
-def measure(root: Path, size: int) -> tuple[str, ...]:
-    """Return one row."""
+def measure(size: int) -> tuple[str, list[Figure]]:
+    """Return a title and rows for so many issues."""
+    with tempfile.TemporaryDirectory(prefix="symphony-bench-") as folder:
+        return f"Tracker: {size:,} issues", measure_in(Path(folder) / "issues", size)
+
+
+def measure_in(root: Path, size: int) -> list[Figure]:
+    """Return the rows, measured in a new folder."""
     make_tree(root, size)
     newest = time.time_ns()
     index = Index(root)
@@ -67,16 +73,16 @@ def measure(root: Path, size: int) -> tuple[str, ...]:
         raise SystemExit("the unchanged tree gave another IssueSet")
     drops, edits, rebuilds = one_file(root, index)
     ratio = statistics.median(tick / floor for tick, floor in zip(ticks, bare, strict=True))
-    return (
-        ms(bare),
-        ms(ticks),
-        f"{ratio:.2f}",
-        ms([first]),
-        f"{first / size * 1e6:.0f} µs",
-        ms(drops),
-        ms(edits),
-        ms(rebuilds),
-    )
+    now = load()
+    return [
+        Figure("tick over an unchanged tree", ms(ticks), ratio=ratio, ratio_goal=RATIO_GOAL, load=now),
+        Figure("- a bare scandir and stat pass", ms(bare), load=now),
+        Figure("first scan", ms([first]), load=now),
+        Figure("- for each file", (first / size * 1e6,), unit="µs", load=now),
+        Figure("one file dropped", ms(drops), load=now),
+        Figure("one file edited", ms(edits), load=now),
+        Figure("- publishing the issues anew", ms(rebuilds), load=now),
+    ]
 
 
 def one_file(root: Path, index: Index) -> tuple[list[float], list[float], list[float]]:
@@ -124,11 +130,6 @@ def timed(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
-
-
-def ms(seconds: list[float]) -> str:
-    """Return the median in milliseconds."""
-    return f"{statistics.median(seconds) * 1000:.2f} ms"
 
 
 if __name__ == "__main__":
