@@ -83,7 +83,9 @@ def find_python() -> str:
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
         if found := shutil.which(f"python3.{minor}"):
             return found
-    return fail(f"symphony needs Python 3.11 to 3.13; this is {sys.version.split()[0]} and PATH has no other.")
+    return fail(
+        f"symphony needs Python 3.11 to 3.13; this is {sys.version.split()[0]} and PATH has no other."
+    )
 
 
 def require_git() -> None:

@@ -15,6 +15,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.event import (
     AttemptEnded,
     AttemptProgressed,
+    DrainAsked,
     SteeringAsked,
     Ticked,
     WorkflowChanged,
@@ -90,15 +91,18 @@ class Orchestrator:
             await self._handle(letter)
 
     async def _finished(self) -> bool:
-        if self._controls or not self.mailbox.empty:
+        if not self.mailbox.empty:
             return False
         if self.state.draining:
-            return True
+            return not self._controls
         if not self.until_idle or idleness(self.state, self.ports.clock.now()) is Idleness.BUSY:
             return False
         before = self.tracking.latest
         await self.tracking.scan()
-        return self.tracking.latest is before
+        if self.tracking.latest is not before or not self.mailbox.empty:
+            return False
+        await self._handle(Letter(DrainAsked()))  # sessions may still wait for a person's answer
+        return not self._controls
 
     async def _next_letter(self) -> Letter:
         take = asyncio.create_task(self.mailbox.take())

@@ -163,6 +163,19 @@ async def test_a_question_and_a_reply_outlive_a_crash_between_them(world):
     assert "Yes, red." in world.agents.sessions[1].prompts[0]
 
 
+async def test_until_idle_ends_when_all_that_is_left_is_a_question(world):
+    await world.build(until_idle=True)
+    world.script("1", one_turn(ask("Red?")))
+    world.drop("1")
+    world.drop("2")
+    began = world.clock.now()
+    assert await world.run_until_idle() is Idleness.NEEDS_A_PERSON
+    assert world.clock.now() == began
+    assert world.state_of("2") == "Done"
+    assert isinstance(world.claim("1"), Waiting)
+    assert world.agents.sessions[0].closed
+
+
 async def test_a_retry_keeps_its_due_time_over_a_restart(world):
     engine = await world.build()
     task = asyncio.create_task(engine.run())
