@@ -2,7 +2,7 @@
 
 import sys
 
-from symphony.cli.desk import Desk, ask
+from symphony.cli.desk import Desk, act
 from symphony.cli.errors import CommandError, usage_error
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
@@ -26,7 +26,7 @@ def create_issue(place: Place, draft: IssueDraft) -> None:
     given = IssueDraft(
         draft.title, text, draft.priority, draft.labels, draft.blocked_by, draft.state, draft.id
     )
-    issue = ask(place, lambda desk: desk.create(given))
+    issue = act(place, lambda desk: desk.create(given))
     Screen().line(issue["path"])
 
 
@@ -38,34 +38,34 @@ def reply_to_issue(place: Place, issue_id: str, text: str) -> None:
             "The reply is empty.", code="invalid_reply", remedy="Write an answer for the agent."
         )
 
-    def act(desk: Desk) -> bool:
+    def command(desk: Desk) -> bool:
         desk.reply(issue_id, answer)
-        return desk.daemon is not None
+        return desk.live
 
-    heard = ask(place, act)
+    heard = act(place, command)
     Screen().line(f"Answered issue {issue_id}; the agent goes on with it{'' if heard else ' ' + LATER}.")
 
 
 def move_issue(place: Place, issue_id: str, state: str) -> None:
     """Move an issue's file into another state."""
-    issue = ask(place, lambda desk: desk.move(issue_id, state))
+    issue = act(place, lambda desk: desk.move(issue_id, state))
     Screen().line(f"Issue {issue_id} is in {issue['state']}: {issue['path']}")
 
 
 def approve_issue(place: Place, issue_id: str) -> None:
     """Let a proposed issue be worked on."""
-    issue = ask(place, lambda desk: desk.approve(issue_id))
+    issue = act(place, lambda desk: desk.approve(issue_id))
     Screen().line(f"Issue {issue_id} is in {issue['state']}: {issue['path']}")
 
 
 def command_issue(place: Place, name: str, issue_id: str | None) -> None:
     """Carry out a command that has no answer but that it was done."""
 
-    def act(desk: Desk) -> bool:
+    def command(desk: Desk) -> bool:
         desk.command(name, issue_id)
-        return desk.daemon is not None
+        return desk.live
 
-    heard = ask(place, act)
+    heard = act(place, command)
     what = "Everything" if issue_id is None else f"Issue {issue_id}"
     said = DONE[name].format(what=what, id=issue_id, arg="" if issue_id is None else f" {issue_id}")
     later = f" {LATER}" if name in {"retry", "resume"} and not heard else ""

@@ -12,7 +12,8 @@ from symphony.core.text import one_line
 from symphony.host.lock import DaemonFile
 
 CONNECT_BOUND_S: Final = 5.0  # the daemon is on this machine; its loop is never held for so long
-ANSWER_BOUND_S: Final = 40.0  # it gives each request 30 s, and then says so itself
+READ_BOUND_S: Final = 10.0  # a picture takes milliseconds; the files can be read instead
+WRITE_BOUND_S: Final = 40.0  # it gives each request 30 s, and then says so itself
 SHOWN: Final = 200  # characters of an answer that is not understood
 
 Json = dict[str, Any]
@@ -34,6 +35,8 @@ class DaemonDesk:
         CommandError: from every method, with the daemon's own code and words; `daemon_silent`,
             `daemon_unauthorized`, `not_symphony`.
     """
+
+    live = True
 
     def __init__(self, daemon: DaemonFile, token_of: Callable[[], str | None]) -> None:
         self.daemon = daemon
@@ -118,7 +121,7 @@ class DaemonDesk:
                 connection.connect()
             except OSError as error:
                 raise NotListening(str(error)) from error
-            connection.sock.settimeout(ANSWER_BOUND_S)
+            connection.sock.settimeout(READ_BOUND_S if body is None else WRITE_BOUND_S)
             connection.request(method, path, content, headers)
             response = connection.getresponse()
             return response.status, response.read()

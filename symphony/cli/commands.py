@@ -3,6 +3,7 @@
 The bodies only pass on: each command's own module is imported when it is called.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from symphony import __version__
 from symphony.cli.place import Place
+from symphony.cli.screen import Screen
 
 WORKFLOW = Path("WORKFLOW.md")
 GOING, LOOKING, ACTING = "Get going", "Look", "Act on an issue"
@@ -41,14 +43,14 @@ def run(
         str | None, typer.Option(metavar="KIND", help="local or smolvm; beats the workflow's.")
     ] = None,
 ) -> int:
-    """Work through the issues until Ctrl-C. This is the default command."""
+    """Work through the issues until Ctrl-C (the default)."""
     from symphony.cli.run import run_workflow
 
     return run_workflow(workflow, port=port, verbose=verbose, until_idle=until_idle, sandbox=sandbox)
 
 
 def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The project.")] = Path()) -> None:
-    """Write a WORKFLOW.md and the issue folders; nothing that is there is changed."""
+    """Write what a project needs. Nothing that is there is changed."""
     from symphony.cli.starter import init_project
 
     init_project(folder)
@@ -59,21 +61,21 @@ def demo(
         Path | None, typer.Argument(metavar="[DIR]", help="A new folder; without it, a temporary one.")
     ] = None,
 ) -> int:
-    """Watch one issue become a patch, in a throw-away project, without a model or a key."""
+    """Turn one issue into a patch. It needs no model and no key."""
     from symphony.cli.demo import run_demo
 
     return run_demo(folder)
 
 
 def status(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
-    """Show what runs, what waits, and why the rest does not run."""
+    """Show what runs and waits, and why."""
     from symphony.cli.status import show_status
 
     show_status(Place(workflow), as_json=as_json)
 
 
 def inbox(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
-    """Show only what needs a person: questions, failed issues, stuck handoffs, problems."""
+    """Show only what needs a person."""
     from symphony.cli.inbox import show_inbox
 
     show_inbox(Place(workflow), as_json=as_json)
@@ -96,7 +98,7 @@ def logs(
     workflow: Workflow = WORKFLOW,
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened to an issue, from its run log."""
+    """Show what happened to one issue."""
     from symphony.cli.logs import show_logs
 
     show_logs(Place(workflow), issue_id, last=last, follow=follow, raw=raw, as_json=as_json)
@@ -148,24 +150,24 @@ def move(issue_id: IssueId, state: StateName, workflow: Workflow = WORKFLOW) -> 
 
 
 def approve(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """Let an issue that an agent proposed be worked on."""
+    """Let a proposed issue be worked on."""
     from symphony.cli.acting import approve_issue
 
     approve_issue(Place(workflow), issue_id)
 
 
 def retry(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """Forget an issue's failures and try it again."""
+    """Try an issue again."""
     _command(workflow, "retry", issue_id)
 
 
 def cancel(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """End an issue's attempt and leave it alone until `retry`."""
+    """End an issue's attempt until you retry it."""
     _command(workflow, "cancel", issue_id)
 
 
 def pause(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
-    """Start no new attempt on an issue, or on any; what runs goes on."""
+    """Start no new attempt. What runs goes on."""
     _command(workflow, "pause", issue_id)
 
 
@@ -175,7 +177,7 @@ def resume(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
 
 
 def discard(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """Delete an issue's workspace, with all work that was not handed over."""
+    """Delete an issue's workspace. Work that was not handed over is lost."""
     _command(workflow, "discard", issue_id)
 
 
@@ -217,6 +219,7 @@ def build() -> typer.Typer:
         help="Lets coding agents work through a backlog of Markdown issues, and hands back checked patches.",
         pretty_exceptions_enable=False,
         no_args_is_help=True,
+        rich_markup_mode="rich" if sys.stdout and sys.stdout.isatty() else None,
     )
     application.callback()(_common)
     for panel, command in COMMANDS:
@@ -226,7 +229,7 @@ def build() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"symphony {__version__}")
+        Screen().line(f"symphony {__version__}")
         raise typer.Exit
 
 

@@ -1,32 +1,39 @@
 """Who answers a command: the running daemon if there is one, else the files and the store."""
 
 import platform
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from symphony.cli.client import DaemonDesk, NotListening
-from symphony.cli.errors import CommandError
+from symphony.cli.errors import CommandError, lines_of
 from symphony.cli.place import Place
+from symphony.core.errors import SymphonyError
 from symphony.core.issue import IssueDraft
 from symphony.host.lock import DaemonFile, DaemonRunning, read_daemon
 
-READY_BOUND_S: Final = (
-    10.0  # a daemon listens, or is gone, some tenths of a second after it says that it runs
-)
+READY_BOUND_S: Final = 10.0  # a daemon listens, or is gone, some tenths of a second after it says so
 LOOK_EVERY_S: Final = 0.1
+NO_ANSWER: Final = frozenset({"daemon_elsewhere", "daemon_silent", "daemon_unreachable"})
 
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 
 class Desk(Protocol):
-    """What a command may ask; both answer in the HTTP API's shapes."""
+    """What a command may ask; both kinds answer in the HTTP API's shapes."""
 
     @property
     def daemon(self) -> DaemonFile | None:
-        """The daemon that answers; None when the files do."""
+        """The daemon that runs; None when none does."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether it is the daemon that answers."""
         ...
 
     def state(self) -> Json:
@@ -58,59 +65,76 @@ class Desk(Protocol):
         ...
 
 
-def ask(place: Place, question: Callable[[Desk], Answer]) -> Answer:
-    """Return what the daemon answers, or the files when there is none.
+def read(place: Place, question: Callable[[Desk], Answer]) -> Answer:
+    """Return what the daemon answers, or the files when there is none or it does not answer.
+
+    In the last case a line on stderr says so.
+
+    Raises:
+        SymphonyError: the answer is a refusal.
+    """
+    try:
+        return act(place, question)
+    except CommandError as error:
+        if error.code not in NO_ANSWER:
+            raise
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{lines_of(error)[0]} What follows is read from the files.\n")
+        return question(_files_of(place, read_daemon(place.installation)))
+
+
+def act(place: Place, command: Callable[[Desk], Answer]) -> Answer:
+    """Return what the daemon answers, or the files when none runs.
 
     Waits, bounded, for a daemon that is just starting or stopping.
 
     Raises:
-        SymphonyError: the answer is a refusal; `daemon_unreachable`, `daemon_elsewhere`.
+        SymphonyError: the answer is a refusal; `daemon_unreachable`, `daemon_silent`,
+            `daemon_elsewhere`.
     """
     give_up_at = time.monotonic() + READY_BOUND_S
     while True:
         daemon = read_daemon(place.installation)
         try:
             if daemon is None:
-                return question(_files_of(place))
+                return command(_files_of(place, None))
             if daemon.url is not None:
-                return question(DaemonDesk(_reachable(daemon), lambda: place.workflow.settings.server.token))
-            reason = "it does not listen yet"
+                return command(DaemonDesk(_here(daemon), lambda: place.workflow.settings.server.token))
+            refusal: SymphonyError = _unreachable(place, daemon, "it does not listen yet")
         except NotListening as error:
-            reason = str(error)
-        except DaemonRunning:
+            refusal = _unreachable(place, daemon, str(error))
+        except DaemonRunning as error:
             # it began in between; one that holds only the tracker belongs to another installation
             if read_daemon(place.installation) is None:
                 raise
-            continue
+            refusal = error
         if time.monotonic() >= give_up_at:
-            raise _unreachable(daemon, reason)
+            raise refusal
         time.sleep(LOOK_EVERY_S)
 
 
-def _files_of(place: Place) -> Desk:
+def _files_of(place: Place, daemon: DaemonFile | None) -> Desk:
     from symphony.cli.offline import FilesDesk  # the tracker and the store: slow to import
 
-    return FilesDesk(place)
+    return FilesDesk(place, daemon)
 
 
-def _reachable(daemon: DaemonFile) -> DaemonFile:
+def _here(daemon: DaemonFile) -> DaemonFile:
     host = urlsplit(daemon.url or "").hostname or ""
-    loopback = host == "::1" or host.startswith("127.")
-    if daemon.machine != platform.node() and loopback:
-        raise CommandError(
-            f"The daemon of this installation runs on the machine {daemon.machine} "
-            f"(process {daemon.pid}) and listens only there.",
-            code="daemon_elsewhere",
-            remedy=f"Run this on {daemon.machine}.",
-        )
-    return daemon
+    if daemon.machine == platform.node() or not (host == "::1" or host.startswith("127.")):
+        return daemon
+    raise CommandError(
+        f"The daemon (process {daemon.pid}) runs on the machine {daemon.machine} and listens only there.",
+        code="daemon_elsewhere",
+        remedy=f"Run this on {daemon.machine}.",
+    )
 
 
-def _unreachable(daemon: DaemonFile | None, reason: str) -> CommandError:
+def _unreachable(place: Place, daemon: DaemonFile | None, reason: str) -> CommandError:
     pid = "?" if daemon is None else daemon.pid
     where = f" at {daemon.url}" if daemon and daemon.url else ""
     return CommandError(
         f"The daemon (process {pid}) cannot be reached{where}: {reason}.",
         code="daemon_unreachable",
-        remedy=f"Look into .symphony/logs/symphony.log; `kill {pid}` ends it.",
+        remedy=f"Its log is {place.installation.log_file}; `kill {pid}` ends it.",
     )

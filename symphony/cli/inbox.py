@@ -1,6 +1,6 @@
 """`symphony inbox`: only what does not go on without a person."""
 
-from symphony.cli.desk import Desk, Json, ask
+from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
@@ -12,7 +12,7 @@ PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
 
 def show_inbox(place: Place, *, as_json: bool) -> None:
     """Print what needs a person, or that nothing does."""
-    needs = ask(place, needs_of)
+    needs = read(place, needs_of)
     screen = Screen()
     if as_json:
         screen.json(needs)
@@ -32,7 +32,7 @@ def needs_of(desk: Desk) -> Json:
     handoffs = [view for view in state["retrying"] if view["kind"] == "handoff"]
     return {
         "generated_at": state["generated_at"],
-        "daemon": daemon_view(desk.daemon),
+        "daemon": daemon_view(desk),
         "questions": [view for view in state["waiting"] if view["steering"]["open"]],
         "parked": [view for view in blocked if view["code"] in PARKED],
         "undelivered": handoffs,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from symphony.cli.desk import ask
+from symphony.cli.desk import read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.timeline import Entry, Heading, Timeline
@@ -28,7 +28,7 @@ def show_logs(place: Place, issue_id: str, *, last: int, follow: bool, raw: bool
     path = run_log_path(place.installation.run_logs, issue_id)
     screen = Screen()
     if not path.exists():
-        ask(place, lambda desk: desk.detail(issue_id))
+        read(place, lambda desk: desk.detail(issue_id))
         if not as_json:
             screen.line(f"Issue {issue_id} has not run yet; its run log will be {path}.")
             screen.flush()

@@ -15,6 +15,7 @@ import typer
 
 from symphony.cli import commands
 from symphony.cli.errors import (
+    DONE,
     FAILED,
     INTERRUPTED,
     PIPE_CLOSED,
@@ -24,9 +25,11 @@ from symphony.cli.errors import (
     status_of,
     usage_error,
 )
+from symphony.cli.screen import Screen
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
 
+STDOUT = 1  # the descriptor
 DEFAULT = "run"
 OF_ALL = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
 TRACEBACK = "SYMPHONY_TRACEBACK"
@@ -35,11 +38,9 @@ TRACEBACK = "SYMPHONY_TRACEBACK"
 def main() -> None:
     """Run the command that the process was started with, and end the process."""
     status = run(sys.argv[1:])
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    # what cannot be flushed now would be complained about, with another status, when Python ends
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # what could not be flushed would be complained about, with another status, when Python ends
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
     sys.exit(status)
 
 
@@ -47,10 +48,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what went wrong is on stderr."""
     try:
         words = with_command(arguments)
-        status = typer.main.get_command(commands.build()).main(
-            args=words, prog_name="symphony", standalone_mode=False
-        )
-        return status if isinstance(status, int) else 0
+        parser = typer.main.get_command(commands.build())
+        status = parser.main(args=words, prog_name="symphony", standalone_mode=False)
+        Screen().flush()
     except OutputClosed:
         return PIPE_CLOSED
     except KeyboardInterrupt:
@@ -63,6 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         return USAGE
     except Exception as error:  # noqa: BLE001 - the last stop: a person gets one line, not a stack
         return broken(error)
+    return status if isinstance(status, int) else DONE
 
 
 def with_command(arguments: Sequence[str]) -> list[str]:

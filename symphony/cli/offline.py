@@ -31,7 +31,7 @@ from symphony.core.restore import restore
 from symphony.core.scheduler import SchedulerState
 from symphony.core.states import StateRole
 from symphony.core.usage import Usage
-from symphony.host.lock import DaemonLock, hold
+from symphony.host.lock import DaemonFile, DaemonLock, hold
 from symphony.store.errors import StoreError
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
@@ -57,9 +57,11 @@ class FilesDesk:
         DaemonRunning: from every command, when a daemon holds the installation or the tracker.
     """
 
-    daemon = None
+    live = False
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, daemon: DaemonFile | None = None) -> None:
+        """Answer from a place's files, beside a daemon that does not answer if there is one."""
+        self.daemon = daemon
         self._place = place
         self._installation = place.installation
         self._tracker = LocalTracker(

@@ -9,18 +9,20 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
-from symphony.cli.errors import OutputClosed
+from symphony.cli import layout
+from symphony.cli.errors import CommandError, OutputClosed
 from symphony.core.text import one_line, plain
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 CELL = 500  # characters of one cell; a row is for an overview
 PARAGRAPH = 20_000  # characters of a question or an issue's text
-GAP = "  "
+COMMAND = "    "
 STYLES = {"attention": "yellow", "working": "green", "draining": "magenta", "idle": "green"}
 
 Row = Sequence[object]
@@ -31,59 +33,48 @@ class Screen:
 
     Raises:
         OutputClosed: from every method, once the reader has gone.
+        CommandError: from every method, `output_failed`.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout or io.StringIO()  # a program may be started without one
-        if hasattr(self._stream, "reconfigure"):
+        if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(errors="replace")  # a title must not break on an ASCII terminal
-        self.is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._began = False
+
+    @property
+    def _width(self) -> int | None:
+        return self._console.width if self._is_terminal else None
 
     def line(self, text: object = "", style: str = "", indent: str = "") -> None:
-        """Print one line, all of it."""
-        self._put(indent + " ".join(plain(str(text), PARAGRAPH).splitlines()), style, indent)
-
-    def command(self, text: str) -> None:
-        """Print a command to be copied, on one line whatever the width."""
-        shown = f"    {one_line(text, PARAGRAPH)}"
-        if self.is_terminal:
-            from rich.text import Text
-
-            self._print(Text(shown, style="cyan"), soft_wrap=True)
-        else:
-            self._write(shown + "\n")
+        """Print one line of text, folded only on a terminal."""
+        flat = " ".join(plain(str(text), PARAGRAPH).splitlines()).rstrip()
+        for line in layout.folded(flat, self._width, indent, indent):
+            self._put(line, style)
 
     def heading(self, text: str) -> None:
-        """Print the title of a section, after an empty line."""
-        self._put("")
-        self._put(one_line(text, CELL), "bold")
+        """Print the title of a section, an empty line between it and what is above."""
+        if self._began:
+            self._put("", "")
+        self.line(text, "bold")
 
     def paragraph(self, text: str, indent: str = "", style: str = "") -> None:
         """Print a text of several lines, each indented."""
-        for line in plain(text, PARAGRAPH).expandtabs(4).splitlines():
-            self._put(f"{indent}{line}".rstrip(), style, indent)
+        for written in plain(text, PARAGRAPH).expandtabs(4).splitlines():
+            for line in layout.folded(written.rstrip(), self._width, indent, indent):
+                self._put(line, style)
 
-    def table(self, rows: Sequence[Row], indent: str = GAP, style: str = "") -> None:
+    def table(self, rows: Sequence[Row], indent: str = "  ", style: str = "") -> None:
         """Print rows in aligned columns; on a terminal the last one is folded where the line ends."""
         cells = [[one_line(str(cell), CELL) for cell in row] for row in rows]
-        if not cells:
-            return
-        if not self.is_terminal:
-            for text in aligned(cells):
-                self._write(f"{indent}{text}\n")
-            return
-        from rich.padding import Padding
-        from rich.table import Table
-        from rich.text import Text
+        width = None if self._width is None else self._width - len(indent)
+        for line in layout.rows(cells, width):
+            self._put(indent + line, style)
 
-        grid = Table.grid(padding=(0, len(GAP), 0, 0))
-        columns = max(map(len, cells))
-        for number in range(columns):
-            last = number == columns - 1
-            grid.add_column(no_wrap=not last, overflow="fold" if last else "ellipsis")
-        for row in cells:
-            grid.add_row(*(Text(cell, style=style) for cell in row))
-        self._print(Padding(grid, (0, 0, 0, len(indent)), expand=False))
+    def command(self, text: str) -> None:
+        """Print a command to be copied, on one line whatever the width."""
+        self._put(COMMAND + one_line(text, PARAGRAPH), "cyan")
 
     def json(self, value: Any) -> None:
         """Print a value as JSON in ASCII."""
@@ -95,32 +86,23 @@ class Screen:
 
     def flush(self) -> None:
         """Hand over what was printed."""
-        try:
+        with _told():
             self._stream.flush()
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
-    def _put(self, text: str, style: str = "", indent: str = "") -> None:
-        if not self.is_terminal or not text:
-            self._write(text.rstrip() + "\n")
+    def _put(self, line: str, style: str) -> None:
+        if not (self._is_terminal and style and line):
+            self._write(line + "\n")
             return
-        from rich.padding import Padding
         from rich.text import Text
 
-        shown = Text(text.removeprefix(indent), style=style)
-        self._print(Padding(shown, (0, 0, 0, len(indent)), expand=False))
-
-    def _print(self, shown: "RenderableType", *, soft_wrap: bool = False) -> None:
-        try:
-            self._console.print(shown, soft_wrap=soft_wrap)
-        except BrokenPipeError as error:
-            raise OutputClosed from error
+        self._began = True
+        with _told():
+            self._console.print(Text(line, style=style), soft_wrap=True)
 
     def _write(self, text: str) -> None:
-        try:
+        self._began = True
+        with _told():
             self._stream.write(text)
-        except BrokenPipeError as error:
-            raise OutputClosed from error
 
     @cached_property
     def _console(self) -> "Console":
@@ -129,22 +111,12 @@ class Screen:
         return Console(file=self._stream, highlight=False, markup=False, emoji=False)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield each row with its cells padded to the widest of their column, the last one not."""
-    widths: list[int] = []
-    for row in rows:
-        widths += [0] * (len(row) - len(widths))
-        for number, cell in enumerate(row):
-            widths[number] = max(widths[number], width_of(cell))
-    for row in rows:
-        padded = [cell + " " * (widths[number] - width_of(cell)) for number, cell in enumerate(row)]
-        yield GAP.join(padded).rstrip()
-
-
-def width_of(text: str) -> int:
-    """Return the columns that a text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CommandError(f"The output cannot be written: {reason}.", code="output_failed") from error

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from symphony.cli.desk import Json, ask
+from symphony.cli.desk import Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted, duration, moment
@@ -15,7 +15,7 @@ DECISIONS = 12
 
 def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     """Print the issue, where it stands, and its history."""
-    detail = ask(place, lambda desk: desk.detail(issue_id))
+    detail = read(place, lambda desk: desk.detail(issue_id))
     patch = place.installation.patches / f"agent_{workspace_key(issue_id)}.patch"
     detail["patch"] = str(patch) if patch.is_file() else None
     screen = Screen()

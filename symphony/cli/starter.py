@@ -87,16 +87,15 @@ def _write(folder: Path) -> list[tuple[str, str]]:
         place = settings.tracker.root / state
         there = place.is_dir()
         place.mkdir(parents=True, exist_ok=True)
-        said.append(
-            (
-                _verb(there),
-                str(folder / place.relative_to(folder.absolute()))
-                if place.is_relative_to(folder.absolute())
-                else str(place),
-            )
-        )
+        said.append((_verb(there), _shown(place, folder)))
     said.append((_ignore(folder / ".gitignore"), f"{folder / '.gitignore'}: {IGNORED}"))
     return said
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """Return a path below the folder as the user named the folder."""
+    base = folder.absolute()
+    return str(folder / path.relative_to(base) if path.is_relative_to(base) else path)
 
 
 def _write_workflow(path: Path) -> str:

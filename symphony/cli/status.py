@@ -4,13 +4,12 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from symphony.cli.desk import Desk, Json, ask
+from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import STYLES, Screen
 from symphony.cli.words import counted, duration, moment, spent
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
-from symphony.host.lock import DaemonFile
 
 TITLE = 40  # characters of a title in a table
 BLOCKED_SHOWN = 20  # a screen; `--json` has more
@@ -18,7 +17,7 @@ BLOCKED_SHOWN = 20  # a screen; `--json` has more
 
 def show_status(place: Place, *, as_json: bool) -> None:
     """Print the picture, from the daemon or from the files."""
-    state = ask(place, lambda desk: picture(place, desk))
+    state = read(place, lambda desk: picture(place, desk))
     screen = Screen()
     if as_json:
         screen.json(state)
@@ -30,29 +29,39 @@ def picture(place: Place, desk: Desk) -> Json:
     """Return the API's state with where it comes from: `daemon`, `workflow` and `sandbox` beside it."""
     return {
         **desk.state(),
-        "daemon": daemon_view(desk.daemon),
+        "daemon": daemon_view(desk),
         "workflow": str(place.path.absolute()),
         "sandbox": sandbox_view(place),
     }
 
 
-def daemon_view(daemon: DaemonFile | None) -> Json | None:
+def daemon_view(desk: Desk) -> Json | None:
     """Return the running daemon, as far as scripts need it."""
+    daemon = desk.daemon
     if daemon is None:
         return None
-    started = daemon.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"pid": daemon.pid, "url": daemon.url, "machine": daemon.machine, "started_at": started}
+    return {
+        "pid": daemon.pid,
+        "url": daemon.url,
+        "machine": daemon.machine,
+        "started_at": daemon.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "answers": desk.live,
+    }
 
 
 def sandbox_view(place: Place) -> Json:
     """Return where agents run as the workflow says, and what that keeps apart."""
     from symphony.sandbox.drivers import driver_for
+    from symphony.workflow.errors import WorkflowError
 
     try:
         kind = place.workflow.settings.sandbox
+    except WorkflowError:
+        return {"kind": None, "isolation": f"unknown as long as {place.path.name} is invalid"}
+    try:
         return {"kind": kind, "isolation": driver_for(kind).isolation}
     except SymphonyError as error:
-        return {"kind": None, "isolation": str(error)}
+        return {"kind": kind, "isolation": str(error)}
 
 
 def print_status(screen: Screen, state: Json) -> None:
@@ -100,13 +109,7 @@ def _header(screen: Screen, state: Json) -> None:
 
 
 def _facts(state: Json) -> Iterable[tuple[str, str]]:
-    daemon = state["daemon"]
-    yield (
-        "daemon",
-        f"process {daemon['pid']} at {daemon['url']}, since {moment(daemon['started_at'])}"
-        if daemon
-        else "none runs; this is read from the files, and `symphony` starts one",
-    )
+    yield "daemon", _daemon_fact(state["daemon"])
     yield "workflow", state["workflow"]
     yield "sandbox", state["sandbox"]["isolation"]
     counts = state["counts"]
@@ -114,13 +117,18 @@ def _facts(state: Json) -> Iterable[tuple[str, str]]:
     yield "issues", ", ".join(f"{name} {n:,}" for name, n in sorted(states.items())) or "none yet"
     yield "eligible", f"{counts['eligible']:,}" if counts["eligible"] else ""
     yield "undelivered", f"{counts['undelivered']:,}" if counts["undelivered"] else ""
-    yield (
-        "spent",
-        spent(state["totals"]) if state["totals"]["seconds"] or state["totals"]["total_tokens"] else "",
-    )
+    yield "spent", spent(state["totals"])
     yield "paused", "everything; `symphony resume` lifts it" if state["paused"] else ""
     for adapter, until in state["rate_limits"].items():
         yield "resting", f"{adapter} until {moment(until)}"
+
+
+def _daemon_fact(daemon: Json | None) -> str:
+    if daemon is None:
+        return "none runs; this is read from the files, and `symphony` starts one"
+    if not daemon["answers"]:
+        return f"process {daemon['pid']} runs and does not answer; this is read from the files"
+    return f"process {daemon['pid']} at {daemon['url']}, since {moment(daemon['started_at'])}"
 
 
 def _section(screen: Screen, title: str, rows: list[tuple[Any, ...]]) -> None:

@@ -13,6 +13,7 @@ from symphony.core.text import one_line, plain
 
 TEXT = 4_000  # characters of one entry
 FRAME = 400  # characters of one protocol message under --raw
+LABEL = 24  # characters of an unknown kind's name
 VALUE = 200  # characters of one field of an entry of an unknown kind
 TITLES = 500  # tool calls that are under way at once, and many more
 CHUNKS = {"agent_message_chunk": "message", "agent_thought_chunk": "thought"}
@@ -98,7 +99,7 @@ class Timeline:
         text = self._titled(_text(fields)) if kind == "tool_call" else _text(fields)
         if text or kind not in CHUNKS.values():
             yield from self._head(fields)
-            yield Entry(_clock(at), LABELS.get(kind, kind), text, STYLES.get(kind, ""))
+            yield Entry(_clock(at), LABELS.get(kind) or one_line(kind, LABEL), text, STYLES.get(kind, ""))
 
     def flush(self) -> Iterator[Entry]:
         """Yield what the agent was saying."""

@@ -29,10 +29,10 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def spent(usage: dict[str, Any]) -> str:
-    """Return what an attempt or all of them have cost, as far as agents said it."""
-    parts = [counted(usage["total_tokens"], "token")]
-    if usage["cost_usd"]:
-        parts.append(f"${usage['cost_usd']:.2f}")
-    if usage["seconds"]:
-        parts.append(f"{duration(usage['seconds'])} of turns")
-    return ", ".join(parts)
+    """Return what an attempt or all of them have cost, as far as agents said it; empty for nothing."""
+    parts = [
+        counted(usage["total_tokens"], "token") if usage["total_tokens"] else "",
+        f"${usage['cost_usd']:.2f}" if usage["cost_usd"] else "",
+        f"{duration(usage['seconds'])} of turns" if usage["seconds"] >= 1 else "",
+    ]
+    return ", ".join(part for part in parts if part)
