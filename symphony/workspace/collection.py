@@ -97,7 +97,7 @@ class Collection:
         bundle = self._scratch / "guest.bundle"
         failure = await make_bundle(sandbox, workspace.path, workspace.base_commit, bundle)
         if failure is None:
-            return await take_in(self._repository, bundle, claimed, workspace.branch, workspace.base_commit)
+            return await take_in(self._repository, bundle, claimed, workspace.branch)
         if claimed.head is None or not await self._is_known(claimed.head):
             self._lost_history = failure
         return Arrival(claimed)

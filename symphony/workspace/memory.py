@@ -5,8 +5,7 @@ clock, and the same calls give the same ids. Tests play the agent with `write` a
 """
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +20,7 @@ from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
 from symphony.workspace.collection import SAVED_SUBJECT
 from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
 from symphony.workspace.records import in_the_way
 from symphony.workspace.refusals import (
     NOTHING_CHANGED,
@@ -61,25 +61,6 @@ FAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryCommit:
-    """One commit: all files, and what came before."""
-
-    files: Mapping[str, bytes]
-    message: str
-    parent: str | None
-
-    @property
-    def tree(self) -> str:
-        """The id of the files."""
-        return _digest(part for name in sorted(self.files) for part in (name.encode(), self.files[name]))
-
-    @property
-    def id(self) -> str:
-        """The commit's id."""
-        return _digest((self.tree.encode(), self.message.encode(), (self.parent or "").encode()))
-
-
 @dataclass(slots=True)
 class MemoryFolder:
     """What is in one workspace.
@@ -117,12 +98,11 @@ class MemoryWorkspaces:
     """
 
     def __init__(self, project: Mapping[str, bytes] = PROJECT) -> None:
-        first = MemoryCommit(dict(project), "Start", None)
         self.hook_runs: list[HookRun] = []
         self.patches: dict[Path, bytes] = {}
         self.removed: list[str] = []
-        self._commits = {first.id: first}
-        self._base = first.id
+        self._history = MemoryHistory()
+        self._base = self._history.add(MemoryCommit(dict(project), "Start", None))
         self._folders: dict[str, MemoryFolder] = {}
         self._branches: dict[str, str] = {}
         self._clones: dict[Path, Mapping[str, bytes]] = {}
@@ -149,7 +129,7 @@ class MemoryWorkspaces:
     def commit(self, workspace: Workspace, message: str) -> str:
         """Commit everything as the agent would; return the commit."""
         folder = self._folders[workspace.key]
-        folder.head = self._add(MemoryCommit(dict(folder.files), message, folder.head))
+        folder.head = self._history.add(MemoryCommit(dict(folder.files), message, folder.head))
         return folder.head
 
     def files_at(self, path: Path) -> Mapping[str, bytes] | None:
@@ -176,7 +156,9 @@ class MemoryWorkspaces:
         self._meet(Fault.PREPARE)
         workspace = Workspace(issue.id, key, ROOT / key, branch, "main", self._base)
         self._branches.pop(branch, None)
-        self._folders[key] = MemoryFolder(workspace, dict(self._commits[self._base].files), self._base)
+        self._folders[key] = MemoryFolder(
+            workspace, dict(self._history.commits[self._base].files), self._base
+        )
         hooks = settings.in_state(issue.state).hooks
         if hooks.after_create is not None:
             variables = {
@@ -218,7 +200,7 @@ class MemoryWorkspaces:
         """Return a value that changes when any commit or file in the workspace does."""
         await asyncio.sleep(0)
         folder = self._get(workspace)
-        return _digest((folder.head.encode(), MemoryCommit(folder.files, "", None).tree.encode()))
+        return digest((folder.head.encode(), MemoryCommit(folder.files, "", None).tree.encode()))
 
     async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
         """Take over the commits when there is a sandbox, and the files in any case.
@@ -232,14 +214,14 @@ class MemoryWorkspaces:
         known = self._branches.get(workspace.branch, workspace.base_commit)
         tip = known if sandbox is None else folder.head
         saved = MemoryCommit(dict(folder.files), SAVED_SUBJECT, tip)
-        head = tip if saved.tree == self._commits[tip].tree else self._add(saved)
+        head = tip if saved.tree == self._history.commits[tip].tree else self._history.add(saved)
         self._branches[workspace.branch] = head
         return Imported(
             branch=workspace.branch,
             base_commit=workspace.base_commit,
             head_commit=head,
-            head_tree=self._commits[head].tree,
-            commits=len(list(self._since(workspace.base_commit, head))),
+            head_tree=self._history.commits[head].tree,
+            commits=len(list(self._history.since(workspace.base_commit, head))),
             saved_uncommitted=head != tip,
         )
 
@@ -256,11 +238,14 @@ class MemoryWorkspaces:
         if settings.handoff.mode == "none":
             return Handoff("none", mode_none_note(imported, REPOSITORY), head_commit=head)
         check_mode(settings, None)
-        if self._commits[imported.base_commit].tree == imported.head_tree:
+        if self._history.commits[imported.base_commit].tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=head)
         self._meet(Fault.HAND_OFF)
         patch = PATCHES / f"agent_{workspace.key}.patch"
-        subjects = [self._commits[commit].message for commit in self._since(imported.base_commit, head)]
+        subjects = [
+            self._history.commits[commit].message
+            for commit in self._history.since(imported.base_commit, head)
+        ]
         self.patches[patch] = "\n".join([completion.title, completion.summary, *reversed(subjects)]).encode()
         note = patch_note(imported.commits, patch, workspace.base, imported.base_commit)
         return Handoff("patch", note, patch=patch, head_commit=head)
@@ -270,7 +255,7 @@ class MemoryWorkspaces:
         """Hold a path under which `files_at` finds the delivered files."""
         await asyncio.sleep(0)
         path = HOME / f"delivered-{next(self._clone_numbers)}"
-        self._clones[path] = dict(self._commits[self._branches[imported.branch]].files)
+        self._clones[path] = dict(self._history.commits[self._branches[imported.branch]].files)
         try:
             yield path
         finally:
@@ -307,27 +292,9 @@ class MemoryWorkspaces:
             raise workspace_missing(workspace.path)
         return folder
 
-    def _add(self, commit: MemoryCommit) -> str:
-        self._commits[commit.id] = commit
-        return commit.id
-
-    def _since(self, base: str, head: str) -> Iterable[str]:
-        """Return the commits after `base`, newest first."""
-        current: str | None = head
-        while current is not None and current != base:
-            yield current
-            current = self._commits[current].parent
-
     def _meet(self, fault: Fault) -> None:
         """Fail if this occasion is to fail."""
         if fault in self._faults:
             self._faults.remove(fault)
             code, message = FAULTS[fault]
             raise WorkspaceError(message, code=code)
-
-
-def _digest(parts: Iterable[bytes]) -> str:
-    hashing = hashlib.sha1(usedforsecurity=False)
-    for part in parts:
-        hashing.update(b"%d " % len(part) + part)
-    return hashing.hexdigest()

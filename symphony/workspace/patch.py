@@ -111,8 +111,11 @@ class PatchMaker:
         with self._repository.objects() as repository:
             for path, blobs in changed:
                 for blob in blobs:
-                    stream = repository.odb.stream(bytes.fromhex(blob))
-                    if stream.size <= SCANNED and b"\r" in stream.read():
+                    name = bytes.fromhex(blob)
+                    # a stream that is opened and not read to its end spoils the next one
+                    if repository.odb.info(name).size > SCANNED:
+                        continue
+                    if b"\r" in repository.odb.stream(name).read():
                         lines.add(_pattern(path) + b" -diff\n")
         return b"".join(sorted(lines))
 

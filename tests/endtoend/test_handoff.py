@@ -295,6 +295,16 @@ async def test_a_patch_that_cannot_be_verified_is_an_error_that_keeps_the_branch
     assert list((world.installation.root / "tmp").iterdir()) == []
 
 
+async def test_files_too_big_to_be_looked_through_do_not_spoil_the_others(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.patch.SCANNED", 8)
+    workspace = await world.prepare()
+    world.commit(workspace, {"a-big.txt": b"0123456789\n", "b.txt": b"1\r\n", "c-big.txt": b"\r\n" * 9})
+
+    await deliver(world, workspace)
+
+
 async def test_a_project_with_a_shallow_history_is_handed_over(tmp_path: Path) -> None:
     world = GitWorld(tmp_path)
     for number in range(3):

@@ -259,7 +259,10 @@ async def test_symlinks_out_of_the_workspace_are_kept_as_links_and_never_read(
     world: GitWorld, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
-    write_files(outside, {"secret.txt": SECRET, ".gitignore": b"more.txt\n", ".gitattributes": b"* binary\n"})
+    write_files(
+        outside,
+        {"secret.txt": SECRET, "x.txt": SECRET, ".gitignore": b"more.txt\n", ".gitattributes": b"* binary\n"},
+    )
     workspace = await world.prepare()
     shutil.rmtree(workspace.path / "sub")
     (workspace.path / "sub").symlink_to(outside)
@@ -273,6 +276,7 @@ async def test_symlinks_out_of_the_workspace_are_kept_as_links_and_never_read(
     imported, patch = await deliver(world, workspace)
 
     assert SECRET.strip() not in patch
+    assert "sub/x.txt" not in world.host_files(imported.head_commit)
     assert world.host_file(imported.head_commit, "sub").decode() == str(outside)
     assert world.host_file(imported.head_commit, "data.txt").decode() == str(outside / "secret.txt")
     assert world.host_file(imported.head_commit, "more.txt") == b"more\n"
