@@ -295,6 +295,19 @@ async def test_a_patch_that_cannot_be_verified_is_an_error_that_keeps_the_branch
     assert list((world.installation.root / "tmp").iterdir()) == []
 
 
+async def test_carriage_returns_cost_neither_the_commits_nor_the_text_of_other_files(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    world.commit(workspace, {"dos.txt": b"1\r\n2\r\n", "README.md": b"read this\n"}, "First")
+    world.commit(workspace, {"dos.txt": b"1\r\n3\r\n"}, "Second")
+
+    _, patch = await deliver(world, workspace)
+
+    text = patch.read_text()
+    assert text.count("\nSubject: ") == 2
+    assert text.count("GIT binary patch") == 2
+    assert "\n+read this\n" in text
+
+
 async def test_files_too_big_to_be_looked_through_do_not_spoil_the_others(
     world: GitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
