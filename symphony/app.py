@@ -17,8 +17,7 @@ from symphony.core.decide import DRAIN_GRACE
 from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked, Ticked
 from symphony.core.idle import Idleness
-from symphony.core.outcome import Stopped, StopReason
-from symphony.core.ports import Memory, Reloaded
+from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.restore import restore
 from symphony.core.settings import Settings
@@ -35,7 +34,7 @@ from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.sandbox.drivers import driver_for
 from symphony.store.run_log import FileRunLogs
-from symphony.store.sqlite import SqliteStore, open_store
+from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.listener import open_listener
 from symphony.workflow.file import WorkflowFile
@@ -163,12 +162,14 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         )
         source.hide = log.hide
         store = await stack.enter_async_context(open_store(installation.database))
-        memory = await _close_the_last_run(store, clock)
+        memory = await store.load()
         labels = {"installation": await store.installation_id()}
         reaped = await driver_for(settings.sandbox).reap(labels)
         mailbox = Mailbox()
         tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)
-        tracking = Tracking(tracker, mailbox, clock)
+        tracking = Tracking(
+            tracker, mailbox, clock, lambda said: log.warning("tracker.unreadable", reason=said)
+        )
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url)
         agents = AcpAgents(now=clock.now)
         ports = Ports(
@@ -193,6 +194,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             tracking,
             source,
             totals=await store.totals(),
+            last_run=memory,
             until_idle=options.until_idle,
             tell_person=console.tell,
         )
@@ -224,17 +226,6 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
     if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
         return EXIT_NEEDS_A_PERSON
     return EXIT_DONE
-
-
-async def _close_the_last_run(store: SqliteStore, clock: SystemClock) -> Memory:
-    """End in the store what the last run left open; every effect it had begun may be repeated."""
-    memory = await store.load()
-    for row in memory.interrupted:
-        await store.attempt_ended(row.id, clock.now(), Stopped(StopReason.INTERRUPTED), row.turns, row.usage)
-    for intent in memory.open_intents:
-        reason = {"reason": "the daemon ended in the middle of it; it is repeated from its beginning"}
-        await store.fulfil(intent.id, clock.now(), "undone", reason)
-    return memory
 
 
 @asynccontextmanager
@@ -277,7 +268,7 @@ def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
         if asked == 1:
             grace = f"{DRAIN_GRACE.total_seconds():.0f} s"
             console.tell(f"stopping: attempts have {grace} to end; a second signal ends them now")
-        mailbox.offer(DrainAsked(now=asked > 1))
+        mailbox.post(DrainAsked(now=asked > 1))
 
     caught = (signal.SIGINT, signal.SIGTERM)
     for number in caught:

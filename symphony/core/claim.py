@@ -72,10 +72,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A failed attempt is repeated at `due_at`; no slot is held."""
+    """A failed attempt or handoff is repeated at `due_at`; no slot is held.
+
+    Attributes:
+        steering: a question that is open while a handoff is repeated.
+    """
 
     due_at: datetime
     reason: str
+    steering: SteeringRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,10 +101,11 @@ class ReplyGiven:
 
 @dataclass(frozen=True, slots=True)
 class ReplyUsed:
-    """The turn that carried the reply has ended; the store says so already."""
+    """The turn that carried these replies has ended; the store says so already."""
 
     issue_id: str
     attempt_id: str
+    steering_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Is there anything left to do? What `--until-idle` asks [CONTRACT 1.1]."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
 
-from symphony.core.claim import Continuing, Parked, Retrying, Running, Waiting
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.eligibility import why_not_startable
 from symphony.core.scheduler import SchedulerState
 
@@ -21,30 +22,44 @@ class Idleness(Enum):
 
 def idleness(state: SchedulerState, now: datetime) -> Idleness:
     """Return how the run stands; slots do not count, since a busy slot is a running attempt."""
-    needs_person = bool(state.workflow_problems) and bool(state.candidates)
-    for record in state.records.values():
-        active = _is_active(state, record.issue_id)
-        match record.claim:
-            case Running() | Continuing() | Retrying():
-                return Idleness.BUSY
-            case Waiting(steering=steering, attempt=attempt) if active or attempt:
-                if not steering.open:
-                    return Idleness.BUSY
-                needs_person = True
-            case Parked() if active:
-                needs_person = True
-            case None if record.completion is not None:
-                return Idleness.BUSY
-            case _:
-                pass
-    blocked = state.paused or state.workflow_problems
-    if not blocked and any(why_not_startable(state, issue, now) is None for issue in state.candidates):
+    standings = [_standing(state, record) for record in state.records.values()]
+    if Idleness.BUSY in standings:
         return Idleness.BUSY
-    if any(until > now for until in state.adapter_pauses.values()) and state.candidates:
+    if state.workflow_problems:
+        return Idleness.NEEDS_A_PERSON if state.candidates else Idleness.DONE
+    horizon = max([now, *state.adapter_pauses.values(), *_due_times(state)])
+    if not state.paused and any(
+        why_not_startable(state, issue, horizon) is None for issue in state.candidates
+    ):
         return Idleness.BUSY
-    return Idleness.NEEDS_A_PERSON if needs_person else Idleness.DONE
+    return Idleness.NEEDS_A_PERSON if Idleness.NEEDS_A_PERSON in standings else Idleness.DONE
+
+
+def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
+    """Return how one issue's claim stands; whether it may start is asked of the candidates."""
+    if record.completion is not None and not isinstance(record.claim, Running):
+        tried = record.failures >= state.workflow.settings.agent.max_failures
+        return Idleness.NEEDS_A_PERSON if tried else Idleness.BUSY
+    match record.claim:
+        case Running():
+            return Idleness.BUSY
+        case Continuing():
+            held = state.paused or state.workflow_problems
+            return Idleness.DONE if held else Idleness.BUSY
+        case Waiting(steering=steering, attempt=Running()):
+            return Idleness.NEEDS_A_PERSON if steering.open else Idleness.BUSY
+        case Waiting() | Parked() | Retrying() if _is_active(state, record.issue_id):
+            return Idleness.NEEDS_A_PERSON
+        case _:
+            return Idleness.DONE
+
+
+def _due_times(state: SchedulerState) -> Iterator[datetime]:
+    return (record.claim.due_at for record in state.records.values() if isinstance(record.claim, Retrying))
 
 
 def _is_active(state: SchedulerState, issue_id: str) -> bool:
     issue = state.issues.get(issue_id)
-    return issue is not None and state.states.is_active(issue.state)
+    if issue is None:
+        return state.issues.present(issue_id)
+    return state.states.is_active(issue.state)

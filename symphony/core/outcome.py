@@ -41,10 +41,12 @@ class TurnsExhausted:
 
     Attributes:
         progressed: whether the branch or the files changed during the attempt.
+        note: what the next attempt should know, such as checks that failed in the last turn.
     """
 
     turns: int
     progressed: bool
+    note: str = ""
     code: str = "turns_exhausted"
 
 

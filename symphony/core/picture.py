@@ -81,6 +81,9 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
         return "Its file cannot be read." if state.issues.present(issue_id) else "Its file is gone."
     if isinstance(record.claim, Running):
         return f"Running: {record.claim.phase.value}, turn {record.claim.turn} of {record.claim.max_turns}."
+    if record.completion is not None:
+        why = f": {record.claim.reason}" if isinstance(record.claim, Retrying) else ""
+        return f"Done, and its handoff is not finished{why.rstrip('.')}."
     if state.states.is_terminal(issue.state):
         return f"Finished: {record.last_handoff or f'in {issue.state}'}."
     if not state.states.is_active(issue.state):

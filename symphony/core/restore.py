@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from symphony.core.claim import IssueRecord, Parked, Waiting
+from symphony.core.claim import IssueRecord, Parked, Retrying, Waiting
 from symphony.core.ports import Memory
 from symphony.core.scheduler import SchedulerState
 from symphony.core.steering import SteeringRequest
@@ -28,8 +28,10 @@ def restore(workflow: Workflow, memory: Memory) -> SchedulerState:
 
 def _with_steering(record: IssueRecord, steering: SteeringRequest) -> IssueRecord:
     match record.claim:
-        case Parked() as parked:
-            return replace(record, claim=replace(parked, steering=steering))
+        case Parked() | Retrying() as resting:
+            return replace(record, claim=replace(resting, steering=steering))
+        case _ if record.completion is not None and not steering.open:
+            return record
         case None | Waiting():
             return replace(record, claim=Waiting(steering))
         case _:

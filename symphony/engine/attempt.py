@@ -5,15 +5,17 @@ run on another machine.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from symphony.core.agent import McpServer, SessionSpec
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
-from symphony.core.event import CompletionAccepted
+from symphony.core.event import CompletionAccepted, CompletionWithdrawn
 from symphony.core.handoff import Completion, Handoff
 from symphony.core.issue import Issue
 from symphony.core.outcome import (
@@ -28,7 +30,6 @@ from symphony.core.outcome import (
 )
 from symphony.core.ports import AttemptRow, Earlier, HookResult, RunLog, Sandbox, SandboxSpec, Workspace
 from symphony.core.settings import Settings
-from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
 from symphony.engine.control import Control
@@ -51,6 +52,12 @@ class HookFailed(SymphonyError):
     """A hook that must succeed did not."""
 
     code = "hook_failed"
+
+
+class ChecksFailed(SymphonyError):
+    """The agent said that it was done, and the project's checks say otherwise."""
+
+    code = "checks_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +130,21 @@ class Attempt:
             return work.result()
         if work.cancelled():
             if reason is StopReason.TERMINAL:
-                return await self._rescue()
+                return await self._unless_hurried(self._rescue())
             return Stopped(reason or StopReason.INTERRUPTED)
         return self._failure(work.exception())
+
+    async def _unless_hurried(self, last_steps: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """Do the last steps of a stopped attempt, which a second word to stop cuts off."""
+        steps = asyncio.create_task(last_steps)
+        hurried = asyncio.create_task(self._control.hurried.wait())
+        try:
+            await asyncio.wait({steps, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            return steps.result() if steps.done() else Stopped(StopReason.DRAINED)
+        finally:
+            steps.cancel()
+            hurried.cancel()
+            await asyncio.wait({steps, hurried})
 
     def _failure(self, error: BaseException | None) -> Outcome:
         delivering = isinstance(self._start, StartDelivery)
@@ -142,17 +161,17 @@ class Attempt:
         match self._start:
             case StartDelivery(completion=completion):
                 return Delivered(await self._deliver_again(completion))
-            case StartAttempt(issue=issue, reply=reply):
-                return await self._live(issue, reply)
+            case StartAttempt(issue=issue):
+                return await self._live(issue)
 
-    async def _live(self, issue: Issue, reply: SteeringRequest | None) -> Outcome:
+    async def _live(self, issue: Issue) -> Outcome:
         workspace = await self._prepare(issue)
         before = await self._ports.workspaces.fingerprint(workspace)
         await self._before_run(issue, workspace)
         self._reports = reports = self._make_reports()
         self._progress.enter(Phase.SANDBOX)
         async with self._open_sandbox(workspace) as sandbox:
-            ended = await self._converse(issue, workspace, sandbox, reports, reply)
+            ended = await self._converse(issue, workspace, sandbox, reports)
             match ended:
                 case Done() if reports.completion is not None:
                     imported = await self._delivery.import_branch(workspace, sandbox)
@@ -197,7 +216,6 @@ class Attempt:
         workspace: Workspace,
         sandbox: Sandbox,
         reports: DispatchReports,
-        reply: SteeringRequest | None,
     ) -> Done | TurnsExhausted | Released:
         async with AsyncExitStack() as stack:
             servers: tuple[McpServer, ...] = ()
@@ -225,10 +243,12 @@ class Attempt:
                 look_again=lambda: self._look_again(issue),
                 spent_before=self._spent_before,
             )
-            prompt = self._ports.prompts.first(
-                self._workflow, issue, self._start.number, workspace, await self._earlier()
-            )
-            return await conversation.run(prompt, reply)
+            issue = self._control.issue or issue
+            self._control.take_edited()
+            earlier = await self._earlier()
+            number = self._start.number
+            prompt = self._ports.prompts.first(self._workflow, issue, number, workspace, earlier)
+            return await conversation.run(prompt, earlier.steering)
 
     async def _run_checks(self, sandbox: Sandbox, workspace: Workspace) -> tuple[HookResult, ...]:
         results = []
@@ -265,8 +285,20 @@ class Attempt:
                 remedy=f"`symphony discard {completion.issue_id}` gives the handoff up.",
             )
         async with self._open_sandbox(workspace) as sandbox:
+            if issue is not None and self._settings.state_table().is_active(issue.state):
+                await self._check_again(completion, sandbox, workspace)
             imported = await self._delivery.import_branch(workspace, sandbox)
         return await self._delivery.finish(issue, workspace, imported, completion)
+
+    async def _check_again(self, completion: Completion, sandbox: Sandbox, workspace: Workspace) -> None:
+        """Run the checks, which an issue that is still active may not have passed yet."""
+        failed = [result for result in await self._run_checks(sandbox, workspace) if not result.ok]
+        if failed:
+            await self._ports.store.withdraw_completion(completion.issue_id, completion.attempt_id)
+            await self._mailbox.put(CompletionWithdrawn(completion.issue_id, self._start.attempt_id))
+            raise ChecksFailed(
+                f"The check {failed[0].name} failed after mark_done: {failed[0].output[-500:]}"
+            )
 
     async def _rescue(self) -> Outcome:
         """Hand over what there is of an attempt whose issue a person moved to a terminal state."""
@@ -304,7 +336,11 @@ class Attempt:
 
     def _open_sandbox(self, workspace: Workspace) -> AbstractAsyncContextManager[Sandbox]:
         labels = {**self._ports.labels, "issue": self._issue_id, "attempt": self._start.attempt_id}
-        spec = SandboxSpec(workspace.path, {"SYMPHONY_ISSUE_ID": self._issue_id}, labels)
+        # an agent that lost its .git must not find the user's repository around the workspace
+        environment = {"GIT_CEILING_DIRECTORIES": str(workspace.path.parent)}
+        if (issue := self._control.issue) is not None:
+            environment |= attempt_environment(issue, self._start.number, self._workflow, workspace)
+        spec = SandboxSpec(workspace.path, environment, labels)
         return self._ports.driver_of(self._settings.sandbox).open_sandbox(spec)
 
     def _log_hook(self, result: HookResult) -> None:

@@ -16,13 +16,16 @@ class Control:
     edited: bool = False
     stop_reason: StopReason | None = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
     _reply: asyncio.Queue[SteeringRequest] = field(default_factory=lambda: asyncio.Queue(1))
 
     def stop(self, reason: StopReason) -> None:
-        """End the attempt; the first reason stands."""
+        """End the attempt; the first reason stands, and a second word ends its last steps, too."""
         if self.stop_reason is None:
             self.stop_reason = reason
             self.stopped.set()
+        else:
+            self.hurried.set()
 
     def update(self, issue: Issue) -> None:
         """Let the next turn see the new text."""

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from symphony.core.outcome import Released, TurnsExhausted
 from symphony.core.ports import Clock, HookResult, Prompts, Session, Store
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
+from symphony.core.text import plain
 from symphony.core.usage import Usage
 from symphony.engine.control import Control
 from symphony.engine.mailbox import Mailbox
@@ -24,6 +25,7 @@ from symphony.engine.patience import done_within
 from symphony.engine.progress import Progress
 from symphony.engine.reports import DispatchReports
 
+NOTE_LIMIT = 4_000  # characters of failed checks that the next attempt is told
 TURN_END_GRACE = timedelta(seconds=60)  # a model may still say a closing sentence
 HOLD_SESSION = timedelta(hours=1)  # a waiting agent costs memory; after this a reply starts a new one
 
@@ -99,39 +101,40 @@ class Conversation:
         self._look_again = look_again
         self._spent_before = spent_before
 
-    async def run(self, first_prompt: str, reply: SteeringRequest | None) -> Done | TurnsExhausted | Released:
-        """Run turns, from the first prompt to the attempt's end.
+    async def run(
+        self, first_prompt: str, told: Sequence[SteeringRequest]
+    ) -> Done | TurnsExhausted | Released:
+        """Run turns, from the first prompt, which carries the replies `told`, to the attempt's end.
 
         Raises:
             TurnFailed: a turn ended badly, or the agent never connected to its tools.
             AgentError: the agent itself broke.
         """
-        text, turn, counts = first_prompt, 0, True
+        text, turn, counts, note = first_prompt, 0, True, ""
         while True:
             turn += counts
             self._progress.enter(Phase.TURN, turn)
             end = await self._turn(text)
-            if reply is not None:
-                await self._reply_used(reply)
-                reply = None
+            await self._note_used(told)
+            told = ()
             if self._reports.completion is not None:
                 failed = [result for result in await self._run_checks() if not result.ok]
                 if not failed:
                     return Done()
                 await self._withdraw()
-                text = self._prompts.checks_failed(failed)
+                text = note = self._prompts.checks_failed(failed)
             elif self._reports.question is not None:
                 reply = await self._wait_for_reply()
                 if reply is None:
                     return Released()
-                text, counts = self._prompts.reply(reply), False
+                text, counts, told = self._prompts.reply(reply), False, (reply,)
                 continue
             else:
                 self._raise_unless_ended_well(end)
                 await self._look_again()
-                text = ""
+                text = note = ""
             if turn >= self._settings.agent.max_turns or self._out_of_budget():
-                return TurnsExhausted(turn, progressed=False)
+                return TurnsExhausted(turn, progressed=False, note=plain(note, NOTE_LIMIT))
             text = text or self._continuation(turn + 1)
             counts = True
 
@@ -156,9 +159,12 @@ class Conversation:
             await asyncio.wait({prompt, over})
             self._progress.add_seconds((self._clock.now() - began).total_seconds())
 
-    async def _reply_used(self, reply: SteeringRequest) -> None:
-        await self._store.reply_used(reply.id, self._clock.now())
-        await self._mailbox.put(ReplyUsed(self._progress.issue_id, self._progress.attempt_id))
+    async def _note_used(self, told: Sequence[SteeringRequest]) -> None:
+        used = tuple(steering.id for steering in told if not steering.open)
+        for steering_id in used:
+            await self._store.reply_used(steering_id, self._clock.now())
+        if used:
+            await self._mailbox.put(ReplyUsed(self._progress.issue_id, self._progress.attempt_id, used))
 
     async def _withdraw(self) -> None:
         await self._reports.withdraw()

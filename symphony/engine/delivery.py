@@ -86,11 +86,14 @@ class Delivery:
 
     async def _move(self, issue: Issue | None) -> None:
         states = self._workflow.settings.state_table()
-        if issue is None or states.is_terminal(issue.state):
+        issue_id = self._progress.issue_id
+        if issue is None and not self._tracking.latest.present(issue_id):
+            return
+        if issue is not None and states.is_terminal(issue.state):
             return
         async with self._journal.step("move_issue", to=states.done()):
-            await self._ports.tracker.move(issue.id, states.done())
-        await self._tracking.look_at([issue.path, issue.path.parent.parent / states.done() / issue.path.name])
+            moved = await self._ports.tracker.move(issue_id, states.done())
+        await self._tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
 
     async def _after_run(
         self, issue: Issue, workspace: Workspace, imported: Imported, completion: Completion, handoff: Handoff
@@ -98,19 +101,19 @@ class Delivery:
         hooks = self._workflow.settings.in_state(issue.state).hooks
         if hooks.after_run is None:
             return
-        with tempfile.TemporaryDirectory(prefix="symphony-") as folder:
-            body = Path(folder) / "summary.md"
-            body.write_text(completion.summary, encoding="utf-8")
-            ending = Ending("delivered", completion.title, body, handoff.patch)
-            environment = attempt_environment(issue, self._number, self._workflow, workspace, ending)
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="symphony-") as folder:
+                body = Path(folder) / "summary.md"
+                body.write_text(completion.summary, encoding="utf-8")
+                ending = Ending("delivered", completion.title, body, handoff.patch)
+                environment = attempt_environment(issue, self._number, self._workflow, workspace, ending)
                 async with self._ports.workspaces.delivered_clone(imported) as clone:
                     result = await self._ports.workspaces.run_hook(
                         "after_run", hooks.after_run, clone, environment, hooks.timeout_ms
                     )
-            except SymphonyError as error:
-                self._complain("after_run", str(error))
-                return
+        except (SymphonyError, OSError) as error:
+            self._complain("after_run", str(error))
+            return
         self._progress.run_log.append(
             "hook", name="after_run", status=result.exit_status, output=result.output
         )

@@ -1,5 +1,6 @@
 """What a person may ask of the running daemon; implements `core.operations.Operations`."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from symphony.core.decide import CommandRefused
@@ -20,6 +21,7 @@ from symphony.core.picture import standing
 from symphony.core.snapshot import Snapshot
 from symphony.core.states import StateRole
 from symphony.engine.journal import Journal
+from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.orchestrator import Orchestrator
 
 
@@ -86,7 +88,8 @@ class EngineOperations:
             StoreError: `no_open_question`, `already_answered`.
         """
         steering = await self._ports.store.reply(issue_id, text, self._ports.clock.now())
-        await self._mailbox.settle(ReplyGiven(steering))
+        with suppress(MailboxClosed):  # the reply is stored, and the next run finds it there
+            await self._mailbox.settle(ReplyGiven(steering))
 
     async def retry(self, issue_id: str) -> None:
         """Forget the issue's failures and make it eligible now."""
@@ -144,13 +147,15 @@ class EngineOperations:
                 code="already_running",
                 remedy=f"`symphony cancel {issue_id}` first.",
             )
+        completion = state.record(issue_id).completion
         workspace = await self._ports.workspaces.find(issue_id, state.workflow.settings)
-        if workspace is None:
+        if workspace is None and completion is None:
             raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
-        journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
-        async with journal.step("discard_workspace", path=str(workspace.path)):
-            await self._ports.workspaces.remove(workspace, state.workflow.settings, {})
-        if (completion := state.record(issue_id).completion) is not None:
+        if workspace is not None:
+            journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
+            async with journal.step("discard_workspace", path=str(workspace.path)):
+                await self._ports.workspaces.remove(workspace, state.workflow.settings, {})
+        if completion is not None:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
 

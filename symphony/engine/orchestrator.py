@@ -5,25 +5,24 @@ Nobody else assigns any of it; all others send letters to the mailbox and read s
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from symphony.core.decide import CommandRefused, Decision, decide
+from symphony.core.decide import NOTED, CommandRefused, Decision, decide
 from symphony.core.effect import Effect, ResumeAttempt, StartAttempt, StartDelivery, StopAttempt, UpdateIssue
 from symphony.core.errors import SymphonyError
 from symphony.core.event import (
     AttemptEnded,
-    AttemptProgressed,
     DrainAsked,
-    SteeringAsked,
+    Event,
     Ticked,
     WorkflowChanged,
 )
 from symphony.core.idle import Idleness, idleness
 from symphony.core.outcome import Failed
 from symphony.core.picture import problems_of, render_snapshot
-from symphony.core.ports import WorkflowSource
+from symphony.core.ports import Memory, WorkflowSource
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.snapshot import Snapshot
@@ -34,8 +33,10 @@ from symphony.engine.attention import lines_for_people
 from symphony.engine.control import Control
 from symphony.engine.mailbox import Letter, Mailbox
 from symphony.engine.ports import Ports
+from symphony.engine.recovery import close_the_last_run
 from symphony.engine.tracking import Tracking
 
+END_TRIES = 5  # then the row says "interrupted" after a restart, which loses nothing but its outcome
 STORE_RETRY = timedelta(seconds=2)  # a full disk is often freed within seconds; nothing moves meanwhile
 
 
@@ -44,6 +45,7 @@ class Orchestrator:
     """The scheduler at work.
 
     Attributes:
+        last_run: what the store held when this run began.
         until_idle: end by itself once nothing is left to do.
         tell_person: takes a line for the console when something needs or awaits a person.
         store_problem: why the store cannot be written now; nothing is decided until it can.
@@ -55,11 +57,13 @@ class Orchestrator:
     tracking: Tracking
     workflow_source: WorkflowSource
     totals: Usage = field(default_factory=Usage)
+    last_run: Memory = field(default_factory=Memory)
     until_idle: bool = False
     tell_person: Callable[[str], None] = lambda _: None
     store_problem: Problem | None = None
     _controls: dict[str, Control] = field(default_factory=dict)
     _ticked_at: datetime | None = None
+    _due_at: datetime | None = None
     _scope: asyncio.TaskGroup | None = None
     _picture: tuple[SchedulerState, Snapshot] | None = None
     _problems: frozenset[Problem] = frozenset()
@@ -69,12 +73,13 @@ class Orchestrator:
 
         Cancellation: attempts are cancelled with it; the store is as after a crash.
         """
+        await close_the_last_run(self.ports, self.last_run, self.state.workflow.settings)
         async with asyncio.TaskGroup() as scope:
             self._scope = scope
             follower = scope.create_task(self.tracking.run())
             await self._turn_the_wheel()
             follower.cancel()
-        self.mailbox.refuse_all()
+        self.mailbox.close()
         return idleness(self.state, self.ports.clock.now())
 
     def snapshot(self) -> Snapshot:
@@ -82,13 +87,16 @@ class Orchestrator:
         now = self.ports.clock.now()
         if self._picture is None or self._picture[0] is not self.state:
             self._picture = (self.state, render_snapshot(self.state, now, self.totals))
-        return self._picture[1]
+        picture = self._picture[1]
+        if self.store_problem is None:
+            return picture
+        problems = (self.store_problem, *picture.problems)
+        return replace(picture, status="attention", status_reason=str(self.store_problem), problems=problems)
 
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()
         while not await self._finished():
-            letter = self.mailbox.take_now() or await self._next_letter()
-            await self._handle(letter)
+            await self._handle(await self._next_letter())
 
     async def _finished(self) -> bool:
         if not self.mailbox.empty:
@@ -105,6 +113,10 @@ class Orchestrator:
         return not self._controls
 
     async def _next_letter(self) -> Letter:
+        if self.ports.clock.now() >= self._wake_at():
+            return Letter(self._tick())
+        if (letter := self.mailbox.take_now()) is not None:
+            return letter
         take = asyncio.create_task(self.mailbox.take())
         wake = asyncio.create_task(self.ports.clock.sleep_until(self._wake_at()))
         try:
@@ -116,11 +128,9 @@ class Orchestrator:
             await asyncio.wait({take, wake})
 
     def _wake_at(self) -> datetime:
-        now = self.ports.clock.now()
-        self._ticked_at = self._ticked_at or now
+        self._ticked_at = self._ticked_at or self.ports.clock.now()
         tick = self._ticked_at + timedelta(milliseconds=self.state.workflow.settings.polling.interval_ms)
-        due = next_due(self.state, now)
-        return tick if due is None else min(tick, due)
+        return tick if self._due_at is None else min(tick, self._due_at)
 
     def _tick(self) -> Ticked:
         now = self.ports.clock.now()
@@ -131,22 +141,30 @@ class Orchestrator:
         return Ticked()
 
     async def _handle(self, letter: Letter) -> None:
-        if not isinstance(letter.event, AttemptProgressed | SteeringAsked | WorkflowChanged):
+        looks = not isinstance(letter.event, NOTED)
+        if looks and not isinstance(letter.event, WorkflowChanged):
             await self._check_workflow()
+        now = self.ports.clock.now()
         try:
-            decision = decide(self.state, letter.event, self.ports.clock.now())
+            decision = decide(self.state, letter.event, now)
         except CommandRefused as refusal:
             _answer(letter, refusal)
             return
         await self._make_durable(decision)
         self.state = decision.state
+        if looks:
+            self._due_at = next_due(self.state, now)
         self._log(decision)
         for effect in decision.effects:
             self._perform(effect)
         _answer(letter, None)
 
     async def _check_workflow(self) -> None:
-        reloaded = await self.workflow_source.reload()
+        try:
+            reloaded = await self.workflow_source.reload()
+        except OSError as error:
+            self.ports.log.warning("workflow.unreadable", reason=str(error))
+            return
         if reloaded is not None:
             await self._handle(Letter(WorkflowChanged(reloaded.workflow, reloaded.problems)))
 
@@ -158,8 +176,12 @@ class Orchestrator:
             try:
                 await self.ports.store.apply(changes)
             except SymphonyError as error:
+                if self.store_problem is None:
+                    self.tell_person(f"problem: {error}")
                 self.store_problem = Problem(error.code, "the store", str(error))
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
+                if self.mailbox.holds(_is_quick_stop):
+                    raise
                 await self.ports.clock.sleep_until(self.ports.clock.now() + STORE_RETRY)
             else:
                 self.store_problem = None
@@ -227,12 +249,21 @@ class Orchestrator:
             ended = await attempt.run()
             message = getattr(ended.outcome, "message", "")
             run_log.append("ended", outcome=ended.outcome.code, message=message, turns=ended.turns)
-            now = self.ports.clock.now()
-            await self.ports.store.attempt_ended(
-                start.attempt_id, now, ended.outcome, ended.turns, ended.usage
-            )
+            await self._store_end(start.attempt_id, ended)
         log.info("attempt.finished", issue=issue_id, attempt=start.attempt_id, outcome=ended.outcome.code)
         return ended
+
+    async def _store_end(self, attempt_id: str, ended: Ended) -> None:
+        """Record an attempt's end; the end itself stands also when it cannot be recorded."""
+        for _ in range(END_TRIES):
+            now = self.ports.clock.now()
+            try:
+                await self.ports.store.attempt_ended(attempt_id, now, ended.outcome, ended.turns, ended.usage)
+            except SymphonyError as error:
+                self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
+                await self.ports.clock.sleep_until(now + STORE_RETRY)
+            else:
+                return
 
     def _log(self, decision: Decision) -> None:
         for entry in decision.changes.audit:
@@ -244,6 +275,10 @@ class Orchestrator:
             self.ports.log.warning("problem", code=problem.code, where=problem.where, reason=problem.message)
         for line in lines_for_people(decision.changes.audit, fresh):
             self.tell_person(line)
+
+
+def _is_quick_stop(event: Event) -> bool:
+    return isinstance(event, DrainAsked) and event.now
 
 
 def _answer(letter: Letter, error: SymphonyError | None) -> None:

@@ -4,7 +4,8 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, SteeringAsked
@@ -21,6 +22,8 @@ ACCEPTED_WITH_CHECKS = (
     "Accepted. End your turn now: the project's checks run next, and if one fails you are told its output."
 )
 ASKED = "A person has been asked. End your turn now; the answer is your next prompt."
+T = TypeVar("T")
+
 PROPOSALS = 20  # per attempt: more is an agent that runs away
 
 
@@ -56,7 +59,7 @@ class DispatchReports:
         self._answer = ACCEPTED_WITH_CHECKS if has_checks else ACCEPTED
         self._questions = 0
         self._proposals = 0
-        self._announced = False
+        self._announced: Completion | SteeringRequest | None = None
         self.run_log: RunLog | None = None
         self.connected_client: str | None = None
         self.completion: Completion | None = None
@@ -107,15 +110,12 @@ class DispatchReports:
         )
         self.question = steering
         try:
-            await self._store.ask(steering)
+            await _carry_through(self._store.ask(steering))
         except SymphonyError as error:
             self.question = None
             raise ReportRefused(f"Your question could not be stored: {error.message}") from error
-        except asyncio.CancelledError:
-            self.question = None
-            raise
         self._log("question", question=question, context=context or "")
-        await self._mailbox.put(SteeringAsked(steering))
+        await self.announce()
         self.turn_is_over.set()
         return ASKED
 
@@ -143,24 +143,24 @@ class DispatchReports:
         """Take the acceptance back after failed checks, so that the agent can call again."""
         await self._store.withdraw_completion(self._issue_id, self._attempt_id)
         self.completion = None
-        self._announced = False
 
     async def announce(self) -> None:
-        """Tell the scheduler of a completion that it may not have heard of."""
-        if self.completion is not None and not self._announced:
+        """Tell the scheduler what is stored and what it may not have heard of, as a call was cut off."""
+        if self.completion is not None and self._announced is not self.completion:
+            self._announced = self.completion
             await self._mailbox.put(CompletionAccepted(self.completion))
-            self._announced = True
+        if self.question is not None and self._announced is not self.question:
+            self._announced = self.question
+            await self._mailbox.put(SteeringAsked(self.question))
 
     async def _accept(self, wanted: Completion) -> None:
-        accepting = asyncio.ensure_future(self._store.accept_completion(wanted))
+        self.completion = wanted
         try:
-            await asyncio.shield(accepting)
-        finally:
-            # what reached the store counts, also when the call that brought it is cut off
-            await asyncio.wait({accepting})
-            if not accepting.cancelled() and accepting.exception() is None and self.completion is None:
-                self.completion = accepting.result()
-                self._log("mark_done", title=wanted.title, summary=wanted.summary)
+            self.completion = await _carry_through(self._store.accept_completion(wanted))
+        except SymphonyError:
+            self.completion = None
+            raise
+        self._log("mark_done", title=wanted.title, summary=wanted.summary)
         await self.announce()
 
     def begin_turn(self) -> None:
@@ -171,3 +171,17 @@ class DispatchReports:
     def _log(self, kind: str, **fields: str) -> None:
         if self.run_log is not None:
             self.run_log.append(kind, **fields)
+
+
+async def _carry_through(writing: Awaitable[T]) -> T:
+    """Return what the store says; a call that is cut off still ends as the store ends it.
+
+    Cancellation: takes effect once the write is done; a failed one is then raised instead.
+    """
+    task = asyncio.ensure_future(writing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        task.result()
+        raise

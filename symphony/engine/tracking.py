@@ -1,12 +1,13 @@
 """Keeps the scheduler's issues in step with the tracker: the watcher's word, polls, own writes."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from symphony.core.errors import SymphonyError
 from symphony.core.event import Ticked, TrackerChanged
 from symphony.core.issue import IssueSet
 from symphony.core.ports import Clock, Tracker
@@ -34,6 +35,7 @@ class Tracking:
     tracker: Tracker
     mailbox: Mailbox
     clock: Clock
+    on_problem: Callable[[str], None]
     watch: Watch | None = None
     latest: IssueSet = field(default_factory=IssueSet)
     _noticed: set[Path] = field(default_factory=set)
@@ -66,19 +68,19 @@ class Tracking:
                 healthy = self.watch is not None and await self.watch.retry()
                 self._scan_wanted = self._scan_wanted or not healthy or self._overdue()
             async with self._reading:
-                issues = await self._read_noticed()
+                issues = await self._safely(self._read_noticed())
             await self._tell(issues)
 
     async def scan(self) -> None:
         """Look at everything; a difference is on its way to the scheduler when this returns."""
         async with self._reading:
-            issues = await self._scan()
+            issues = await self._safely(self._scan())
         await self._tell(issues)
 
     async def look_at(self, paths: Collection[Path]) -> None:
         """Look at these files and return once the scheduler knows them; never called by itself."""
         async with self._reading:
-            issues = await self.tracker.refresh(paths)
+            issues = await self._safely(self.tracker.refresh(paths))
         await self._tell(issues)
         await self.mailbox.settle(Ticked())
 
@@ -92,6 +94,15 @@ class Tracking:
     async def _scan(self) -> IssueSet:
         self._scanned_at = self.clock.now()
         return await self.tracker.scan()
+
+    async def _safely(self, reading: Awaitable[IssueSet]) -> IssueSet:
+        """Return what was read, or what is known if it could not be; the next poll looks again."""
+        try:
+            return await reading
+        except (OSError, SymphonyError) as error:
+            self._scanned_at = None
+            self.on_problem(str(error))
+            return self.latest
 
     async def _tell(self, issues: IssueSet) -> None:
         if issues is not self.latest:

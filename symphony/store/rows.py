@@ -262,8 +262,9 @@ def outcome_message(outcome: Outcome) -> str:
             return handoff.note
         case Failed(message=message) | RateLimited(message=message):
             return message
-        case TurnsExhausted(turns=turns, progressed=progressed):
-            return f"All {turns} turns were used, {'with' if progressed else 'without'} progress."
+        case TurnsExhausted(turns=turns, progressed=progressed, note=note):
+            used = f"All {turns} turns were used, {'with' if progressed else 'without'} progress."
+            return f"{used} {note}".rstrip()
         case Stopped(handoff=handoff):
             return "" if handoff is None else handoff.note
         case Released():

@@ -97,12 +97,16 @@ class World:
             log=self.log,
             labels={"installation": "test"},
         )
+        memory = await self.store.load()
         self.orchestrator = Orchestrator(
-            restore(workflow, await self.store.load()),
+            restore(workflow, memory),
             ports,
             mailbox,
-            Tracking(self.tracker, mailbox, self.clock),
+            Tracking(
+                self.tracker, mailbox, self.clock, lambda said: self.log.warning("tracker", reason=said)
+            ),
             self.file,
+            last_run=memory,
             until_idle=until_idle,
             tell_person=self.said.append,
         )

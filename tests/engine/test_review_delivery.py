@@ -73,7 +73,6 @@ def delivered(world):
     return world.state_of("1") == "Done" and record.claim is None and record.completion is None
 
 
-@pytest.mark.xfail(strict=True, reason="a repeated delivery skips the checks")
 async def test_work_whose_checks_have_not_run_when_the_daemon_dies_is_checked_before_it_is_delivered(world):
     world.file.write(CHECKED)
     ran = failing_checks(world)
@@ -86,7 +85,6 @@ async def test_work_whose_checks_have_not_run_when_the_daemon_dies_is_checked_be
         assert world.workspaces.patches == {}
 
 
-@pytest.mark.xfail(strict=True, reason="a repeated delivery skips the checks")
 async def test_work_whose_checks_failed_is_not_delivered_though_the_store_could_not_take_it_back(world):
     world.file.write(CHECKED)
     failing_checks(world)
@@ -99,10 +97,6 @@ async def test_work_whose_checks_failed_is_not_delivered_though_the_store_could_
         assert world.workspaces.patches == {}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a store error after the handoff replaces Delivered by Failed",
-)
 async def test_delivered_work_is_not_delivered_again_when_its_attempts_end_cannot_be_stored(world):
     world.store.attempt_ended = fail_once(world.store.attempt_ended, store_full("x"))
     async with world.running():
@@ -112,7 +106,6 @@ async def test_delivered_work_is_not_delivered_again_when_its_attempts_end_canno
     assert world.workspaces.removed == ["1"]
 
 
-@pytest.mark.xfail(strict=True, reason="an OSError after the handoff replaces Delivered by Failed")
 async def test_delivered_work_stays_delivered_when_after_run_cannot_be_prepared(world, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
     world.file.write(PUBLISHED)
@@ -123,7 +116,6 @@ async def test_delivered_work_stays_delivered_when_after_run_cannot_be_prepared(
     assert "problem" in world.kinds("1")
 
 
-@pytest.mark.xfail(strict=True, reason="nobody reads the open intent remove_workspace")
 async def test_a_workspace_whose_removal_was_cut_off_by_a_crash_is_removed_by_the_next_run(world):
     reached = asyncio.Event()
     remove = world.workspaces.remove
@@ -144,7 +136,6 @@ async def test_a_workspace_whose_removal_was_cut_off_by_a_crash_is_removed_by_th
     assert world.workspaces.removed == ["1"]
 
 
-@pytest.mark.xfail(strict=True, reason="an issue that cannot be read is handed over without being moved")
 async def test_an_issue_that_cannot_be_read_while_its_work_is_handed_over_is_not_worked_on_again(world):
     async def break_file(*_):
         path = world.issues.paths()[0]
@@ -165,7 +156,6 @@ async def test_an_issue_that_cannot_be_read_while_its_work_is_handed_over_is_not
         assert world.state_of("1") == "Done"
 
 
-@pytest.mark.xfail(strict=True, reason="discard refuses without a workspace, which is what its remedy is for")
 async def test_discard_gives_up_a_handoff_whose_workspace_is_gone(world):
     await done_and_crashed(world)
     world.workspaces._folders.clear()
@@ -187,7 +177,6 @@ async def test_discard_without_work_and_without_workspace_is_refused(world):
         assert caught.value.code == "nothing_to_discard"
 
 
-@pytest.mark.xfail(strict=True, reason="an undelivered issue counts as busy for ever")
 async def test_until_idle_ends_though_a_handoff_fails_every_time(world):
     world.workspaces.fail(Fault.IMPORT, times=10_000)
     await world.build(until_idle=True)
@@ -196,7 +185,6 @@ async def test_until_idle_ends_though_a_handoff_fails_every_time(world):
     assert await world.run_until_idle() is Idleness.NEEDS_A_PERSON
 
 
-@pytest.mark.xfail(strict=True, reason="standing looks at the folder before the completion")
 async def test_an_issue_in_done_whose_handoff_fails_is_not_called_finished(world):
     world.workspaces.fail(Fault.HAND_OFF)
     async with world.running():

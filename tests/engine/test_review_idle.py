@@ -41,13 +41,11 @@ KINDS = ["paused", "out of budget", "blocked", "unlabelled", "everything paused"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.xfail(strict=True, reason="a due retry that may not start counts as busy")
 def test_a_queued_retry_that_may_not_start_does_not_keep_the_run_busy(kind):
     assert idleness(held_back(kind, DUE), NOON) is not Idleness.BUSY
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])
-@pytest.mark.xfail(strict=True, reason="an answered question that may not start counts as busy")
 def test_an_answered_question_that_may_not_start_does_not_keep_the_run_busy(kind):
     assert idleness(held_back(kind, Waiting(make_steering("1", "Yes."))), NOON) is not Idleness.BUSY
 
@@ -57,7 +55,6 @@ def test_a_retry_that_is_not_due_keeps_the_run_busy():
     assert idleness(state, NOON) is Idleness.BUSY
 
 
-@pytest.mark.xfail(strict=True, reason="any resting adapter counts as busy")
 def test_a_resting_adapter_that_no_issue_waits_for_does_not_keep_the_run_busy():
     parked = make_record("1", Parked(NOON, ("It exited.",), ""))
     state = replace(make_state(make_issue("1"), records=(parked,)), adapter_pauses={"demo": after(9999)})
@@ -70,7 +67,6 @@ def test_a_resting_adapter_that_an_issue_waits_for_keeps_the_run_busy():
 
 
 @pytest.mark.parametrize("reply", [None, "Yes."], ids=["open", "answered"])
-@pytest.mark.xfail(strict=True, reason="a completion beside a Waiting claim is not looked at")
 def test_undelivered_work_beside_a_question_is_no_finished_run(reply):
     completion = Completion("1", "1.1", "Done", "Did it.", NOON)
     record = make_record("1", Waiting(make_steering("1", reply)), completion=completion)
@@ -78,7 +74,6 @@ def test_undelivered_work_beside_a_question_is_no_finished_run(reply):
     assert idleness(state, NOON) is not Idleness.DONE
 
 
-@pytest.mark.xfail(strict=True, reason="a due retry that may not start counts as busy")
 async def test_a_run_until_idle_ends_when_a_failed_attempt_has_spent_the_budget(world):
     world.file.write("---\nsandbox: local\nacp: {adapter: demo}\nagent: {budget: {tokens: 100}}\n---\n")
     await world.build(until_idle=True)

@@ -36,7 +36,6 @@ async def watched(world):
 
 
 @pytest.mark.parametrize("operation", ["scan", "refresh"])
-@pytest.mark.xfail(strict=True, reason="an exception of the tracker ends the task group")
 async def test_a_daemon_goes_on_when_one_look_at_the_tracker_breaks(world, operation):
     async with watched(world) as task:
         world.issues.fail_next(operation, too_many_files())
@@ -47,7 +46,6 @@ async def test_a_daemon_goes_on_when_one_look_at_the_tracker_breaks(world, opera
         assert not task.done()
 
 
-@pytest.mark.xfail(strict=True, reason="an exception of the workflow source ends the task group")
 async def test_a_daemon_goes_on_when_the_workflow_cannot_be_looked_at(world):
     reload = world.file.reload
     failures = [too_many_files()]
@@ -75,7 +73,6 @@ async def test_what_needs_a_restart_is_named_when_it_changes(world):
     assert any(warning in line for line in told)
 
 
-@pytest.mark.xfail(strict=True, reason="store_problem is read by nobody")
 async def test_a_store_that_cannot_be_written_is_a_problem_on_every_surface(world):
     async def full(_):
         raise store_full("here")
@@ -93,7 +90,6 @@ async def test_a_store_that_cannot_be_written_is_a_problem_on_every_surface(worl
     assert "no room left on the disk" in said[0]
 
 
-@pytest.mark.xfail(strict=True, reason="each sign of life is one transaction with nothing in it")
 def test_a_sign_of_life_writes_nothing_to_the_store():
     running = make_running("1")
     state = make_state(make_issue("1"), records=(make_record("1", running),))
@@ -160,7 +156,6 @@ async def test_a_report_that_cannot_be_stored_is_a_tool_error_and_may_be_repeate
     assert (failed[0], accepted[0]) == (True, False)
 
 
-@pytest.mark.xfail(strict=True, reason="the end of an attempt forgets that a person cancelled it")
 async def test_a_sandbox_that_breaks_on_its_way_out_does_not_undo_a_cancel(world):
     open_sandbox = world.driver.open_sandbox
 
@@ -182,7 +177,6 @@ async def test_a_sandbox_that_breaks_on_its_way_out_does_not_undo_a_cancel(world
         assert isinstance(world.claim("1"), Parked)
 
 
-@pytest.mark.xfail(strict=True, reason="the first prompt is made from the issue as it was at the dispatch")
 async def test_an_edit_while_the_workspace_is_prepared_is_in_the_first_prompt(world):
     prepared, goes_on = asyncio.Event(), asyncio.Event()
     prepare = world.workspaces.prepare
@@ -205,7 +199,6 @@ async def test_an_edit_while_the_workspace_is_prepared_is_in_the_first_prompt(wo
     assert world.agents.sessions[0].prompts[0].startswith("Do New.")
 
 
-@pytest.mark.xfail(strict=True, reason="the output of failed checks is dropped at max_turns")
 async def test_what_checks_said_in_the_last_turn_is_told_to_the_next_attempt(world):
     world.file.write(
         "---\nsandbox: local\nacp: {adapter: demo}\nagent: {max_turns: 1}\n"

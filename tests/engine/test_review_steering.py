@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from symphony.agent.errors import AgentExited
 from symphony.agent.script import Fail, Hang, Script, Turn, Work, ask, mark_done, one_turn
 from symphony.core.claim import Parked, Waiting
@@ -47,7 +45,6 @@ async def answered_and_done(world):
     return task
 
 
-@pytest.mark.xfail(strict=True, reason="ReplyUsed forgets whichever question the claim holds")
 async def test_a_follow_up_question_in_the_reply_turn_waits_for_its_own_answer(world):
     async with world.running():
         turns = Turn((ask("Red?"),)), Turn((ask("Which red?"),)), Turn((mark_done(),))
@@ -63,7 +60,6 @@ async def test_a_follow_up_question_in_the_reply_turn_waits_for_its_own_answer(w
     assert "Crimson." in world.agents.sessions[0].prompts[2]
 
 
-@pytest.mark.xfail(strict=True, reason="a completion is not delivered while the claim is Waiting")
 async def test_a_mark_done_in_the_reply_turn_is_delivered_after_a_crash(world):
     task = await answered_and_done(world)
     await crash(world, task)
@@ -73,7 +69,6 @@ async def test_a_mark_done_in_the_reply_turn_is_delivered_after_a_crash(world):
     assert len(world.workspaces.patches) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a completion is not delivered while the claim is Waiting")
 async def test_a_mark_done_in_the_reply_turn_is_delivered_after_a_quick_stop(world):
     task = await answered_and_done(world)
     await world.engine.mailbox.put(DrainAsked(now=True))
@@ -84,7 +79,6 @@ async def test_a_mark_done_in_the_reply_turn_is_delivered_after_a_quick_stop(wor
     assert len(world.workspaces.patches) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a completion is not delivered while the claim is Waiting")
 async def test_a_handoff_that_fails_while_a_question_is_open_is_made_good_later(world):
     async with world.running():
         world.script("1", one_turn(writes(world), ask("Red?")))
@@ -95,7 +89,6 @@ async def test_a_handoff_that_fails_while_a_question_is_open_is_made_good_later(
         await world.until(lambda: world.workspaces.patches)
 
 
-@pytest.mark.xfail(strict=True, reason="a reply told as history is never noted as used")
 async def test_a_reply_that_reached_an_attempt_is_not_owed_to_one_after_a_restart(world):
     async with world.running():
         asking = Script((Turn((ask("Red?"),)), Turn((Fail(AgentExited("demo", 1, "killed")),))))
@@ -109,7 +102,6 @@ async def test_a_reply_that_reached_an_attempt_is_not_owed_to_one_after_a_restar
     assert world.claim("1") is None
 
 
-@pytest.mark.xfail(strict=True, reason="a cut off question is forgotten although the store has it")
 async def test_a_question_that_was_stored_is_not_lost_when_its_call_is_cut_off(world):
     stored, told = asyncio.Event(), asyncio.Event()
     store_question = world.store.ask

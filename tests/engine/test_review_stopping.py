@@ -30,7 +30,6 @@ BOUND_S = 5.0  # for what takes milliseconds
     ],
     ids=["failed", "progressed", "fruitless"],
 )
-@pytest.mark.xfail(strict=True, reason="the end of an attempt forgets that a person cancelled it")
 def test_a_cancelled_attempt_that_ends_by_itself_first_is_not_started_again(outcome):
     state = make_state(make_issue("1"), records=(make_record("1", make_running("1")),))
     decision = after_events(state, CancelAsked("1"), AttemptEnded("1", "1.1", outcome, Usage()))
@@ -40,7 +39,6 @@ def test_a_cancelled_attempt_that_ends_by_itself_first_is_not_started_again(outc
 
 
 @pytest.mark.parametrize("reason", [StopReason.STALLED, StopReason.HELD, StopReason.GONE])
-@pytest.mark.xfail(strict=True, reason="a cancel is dropped while another stop is under way")
 def test_a_cancel_of_an_attempt_that_is_being_stopped_already_is_kept(reason):
     running = make_running("1", stopping=reason)
     state = make_state(make_issue("1"), records=(make_record("1", running),))
@@ -85,7 +83,6 @@ async def test_a_stop_that_comes_with_the_very_start_ends_the_attempt(world):
     assert world.agents.sessions == []
 
 
-@pytest.mark.xfail(strict=True, reason="the wait for the store takes no letters and has no end")
 async def test_two_signals_end_a_daemon_whose_store_cannot_be_written(world):
     engine = await world.build()
     task = asyncio.create_task(engine.run())
@@ -107,7 +104,6 @@ async def test_two_signals_end_a_daemon_whose_store_cannot_be_written(world):
         await asyncio.wait({task})
 
 
-@pytest.mark.xfail(strict=True, reason="a rescue cannot be stopped")
 async def test_two_signals_end_a_handoff_that_hangs_after_the_issue_was_moved_by_hand(world):
     world.file.write("---\nsandbox: local\nacp: {adapter: demo}\nhooks: {after_run: publish}\n---\n")
     reached = asyncio.Event()
@@ -154,7 +150,6 @@ async def test_two_signals_end_a_handoff_that_hangs(world):
     assert world.clock.now() == before
 
 
-@pytest.mark.xfail(strict=True, reason="an attempt that begins to wait in a drain ends at the deadline")
 async def test_an_attempt_that_begins_to_wait_during_a_drain_does_not_use_up_the_grace(world):
     goes_on = asyncio.Event()
 
@@ -175,7 +170,6 @@ async def test_an_attempt_that_begins_to_wait_during_a_drain_does_not_use_up_the
     assert [steering.question for steering in await world.store.open_steering()] == ["Red?"]
 
 
-@pytest.mark.xfail(strict=True, reason="a mailbox nobody reads takes letters")
 async def test_a_command_that_comes_after_the_end_is_refused_and_does_not_wait(world):
     async with world.running():
         pass
@@ -186,7 +180,6 @@ async def test_a_command_that_comes_after_the_end_is_refused_and_does_not_wait(w
         await late
 
 
-@pytest.mark.xfail(strict=True, reason="a mailbox nobody reads takes letters")
 async def test_a_reply_that_comes_after_the_end_is_kept_and_does_not_wait(world):
     async with world.running():
         world.script("1", one_turn(ask("Red?")))
@@ -201,7 +194,6 @@ async def test_a_reply_that_comes_after_the_end_is_kept_and_does_not_wait(world)
     assert (await world.store.steering_of("1"))[0].reply == "Yes."
 
 
-@pytest.mark.xfail(strict=True, reason="a signal is offered and may be dropped")
 async def test_a_signal_is_not_lost_when_the_mailbox_is_full():
     mailbox = Mailbox(capacity=1)
     assert mailbox.offer(Ticked())

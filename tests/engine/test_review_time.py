@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from symphony.agent.script import Hang, Work, one_turn
 from symphony.core.claim import Phase, Running
 from symphony.core.event import AttemptProgressed
@@ -23,7 +21,6 @@ def writes(world):
     return Work(action)
 
 
-@pytest.mark.xfail(strict=True, reason="what falls due during a write is not due any more for the timer")
 async def test_a_continuation_that_falls_due_while_a_decision_is_written_starts_in_time(world):
     world.file.write(ONE_TURN)
     apply = world.store.apply
@@ -43,7 +40,6 @@ async def test_a_continuation_that_falls_due_while_a_decision_is_written_starts_
         assert (second.started_at - first.ended_at).total_seconds() < 3
 
 
-@pytest.mark.xfail(strict=True, reason="ticks are made only when the mailbox is empty")
 async def test_time_passes_for_an_orchestrator_that_always_has_letters(world):
     noisy = AttemptProgressed("none", "none.1", Phase.TURN, 1, "", Usage(), world.clock.now())
     ended = False

@@ -194,7 +194,9 @@ def test_an_attempt_that_fails_in_its_reply_turn_counts_as_a_failure():
 def test_a_used_reply_is_not_owed_to_another_attempt():
     answered = make_running("1", steering=make_steering("1", reply="red"))
     record = make_record("1", answered)
-    claim = claim_after(running_state(record=record), ReplyUsed("1", "1.1"), ended(Stopped(StopReason.HELD)))
+    claim = claim_after(
+        running_state(record=record), ReplyUsed("1", "1.1", ("1.1.q1",)), ended(Stopped(StopReason.HELD))
+    )
     assert not isinstance(claim, Waiting)
 
 

@@ -94,7 +94,9 @@ class Scheduling(RuleBasedStateMachine):
     def drop_or_move_or_edit(self, issue_id, state, blocker):
         self.revision += 1
         blocked_by = () if blocker is None else (blocker,)
-        self.issues[issue_id] = make_issue(issue_id, state, blocked_by=blocked_by, revision=str(self.revision))
+        self.issues[issue_id] = make_issue(
+            issue_id, state, blocked_by=blocked_by, revision=str(self.revision)
+        )
         self.publish()
 
     @rule(issue_id=some_id)
@@ -187,7 +189,7 @@ class Scheduling(RuleBasedStateMachine):
             ]
             steering = self.state.record(known["issue"]).claim.steering
             if steering is not None and not steering.open:
-                self.send(ReplyUsed(known["issue"], attempt_id))
+                self.send(ReplyUsed(known["issue"], attempt_id, (steering.id,)))
         outcome = data.draw(st.sampled_from(outcomes))
         if isinstance(outcome, Delivered):
             self.delivered.append(promised)
@@ -227,7 +229,10 @@ class Scheduling(RuleBasedStateMachine):
     def every_open_question_is_still_somewhere(self):
         known = set()
         for record in self.state.records.values():
-            if isinstance(record.claim, Waiting | Running | Parked) and record.claim.steering is not None:
+            if (
+                isinstance(record.claim, Waiting | Running | Parked | Retrying)
+                and record.claim.steering is not None
+            ):
                 known.add(record.claim.steering.id)
         assert {steering_id for steering_id, reply in self.answers.items() if reply is None} <= known
 

@@ -14,6 +14,7 @@ from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
 from symphony.core.decide.ending import end_attempt, running_attempt
 from symphony.core.decide.reconcile import reconcile, stop
+from symphony.core.effect import StopAttempt
 from symphony.core.event import (
     AttemptEnded,
     AttemptProgressed,
@@ -36,7 +37,10 @@ from symphony.core.event import (
 from symphony.core.outcome import StopReason
 from symphony.core.scheduler import SchedulerState
 
-__all__ = ["DRAIN_GRACE", "CommandRefused", "Decision", "decide"]
+__all__ = ["DRAIN_GRACE", "NOTED", "CommandRefused", "Decision", "decide"]
+
+NOTED = (AttemptProgressed, SteeringAsked, CompletionAccepted, CompletionWithdrawn, ReplyUsed)
+"""Events after which nothing is dispatched or reconciled."""
 
 DRAIN_GRACE = timedelta(seconds=30)  # a turn that is about to end may; longer, and people kill -9
 
@@ -107,7 +111,7 @@ def _note_progress(draft: Draft, event: AttemptProgressed) -> None:
             last_event_at=event.at,
             usage=event.usage,
         )
-        draft.claim(event.issue_id, heard)
+        draft.note(replace(record, claim=heard))
 
 
 def _take_workflow(draft: Draft, event: WorkflowChanged) -> None:
@@ -125,7 +129,11 @@ def _drain(draft: Draft, event: DrainAsked) -> None:
     draft.say(None, "drain", "stopping at once" if event.now else "no new attempt begins")
     for record in tuple(draft.state.records.values()):
         attempt = running_attempt(record)
-        if attempt is not None and (event.now or record.claim is not attempt):
+        if attempt is None:
+            continue
+        if attempt.stopping is not None and event.now:  # what it does on its way out ends now, too
+            draft.effects.append(StopAttempt(record.issue_id, attempt.attempt_id, StopReason.DRAINED))
+        elif event.now or record.claim is not attempt:
             stop(draft, record, attempt, StopReason.DRAINED, "symphony is stopping")
 
 

@@ -115,8 +115,10 @@ def take_reply(draft: Draft, event: ReplyGiven) -> None:
             draft.claim(issue_id, replace(waiting, steering=event.steering))
         case Running(steering=steering) as running if steering and steering.id == event.steering.id:
             draft.claim(issue_id, replace(running, steering=event.steering))
-        case Parked(steering=steering) as parked if steering and steering.id == event.steering.id:
-            draft.claim(issue_id, replace(parked, steering=event.steering))
+        case Parked(steering=steering) | Retrying(steering=steering) as resting if (
+            steering and steering.id == event.steering.id
+        ):
+            draft.claim(issue_id, replace(resting, steering=event.steering))
         case _:
             draft.say(issue_id, "keep", "the reply came after the attempt; the next one is told of it")
             return
@@ -126,7 +128,12 @@ def take_reply(draft: Draft, event: ReplyGiven) -> None:
 def use_reply(draft: Draft, event: ReplyUsed) -> None:
     """The reply has reached the agent: it is not owed to another attempt any more."""
     running = draft.record(event.issue_id).claim
-    if isinstance(running, Running) and running.attempt_id == event.attempt_id:
+    if (
+        isinstance(running, Running)
+        and running.attempt_id == event.attempt_id
+        and running.steering is not None
+        and running.steering.id in event.steering_ids
+    ):
         draft.claim(event.issue_id, replace(running, steering=None))
 
 
@@ -145,6 +152,10 @@ def begin_waiting(draft: Draft, event: AttemptWaits) -> None:
     if isinstance(running, Running) and running.attempt_id == event.attempt_id and running.steering:
         draft.claim(event.issue_id, Waiting(running.steering, replace(running, steering=None)))
         draft.say(event.issue_id, "wait", "for a person's answer")
+        if draft.state.draining and running.steering.open:
+            waiting = draft.record(event.issue_id)
+            attempt = replace(running, steering=None)
+            stop(draft, waiting, attempt, StopReason.DRAINED, "symphony is stopping")
 
 
 def _known(draft: Draft, issue_id: str) -> IssueRecord:

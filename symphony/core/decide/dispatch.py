@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from symphony.core.claim import Continuing, IssueRecord, Phase, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
+from symphony.core.decide.ending import unused_steering
 from symphony.core.effect import ResumeAttempt, StartAttempt, StartDelivery
 from symphony.core.eligibility import why_not_startable, why_nothing_starts
 from symphony.core.issue import Issue
@@ -58,7 +59,9 @@ def _deliver_completed(draft: Draft, slots: Slots) -> None:
         issue = draft.state.issues.get(record.issue_id)
         state = issue.state if issue else ""
         slots.take(state)
+        steering = unused_steering(record)
         running = _begin(draft, record, state, revision=issue.revision if issue else "", delivering=True)
+        draft.claim(record.issue_id, replace(running, steering=steering))
         draft.effects.append(
             StartDelivery(record.completion, running.attempt_id, running.number, draft.state.workflow)
         )
@@ -67,7 +70,7 @@ def _deliver_completed(draft: Draft, slots: Slots) -> None:
 
 def _claimable(record: IssueRecord, draft: Draft) -> bool:
     match record.claim:
-        case None:
+        case None | Waiting(attempt=None):
             return True
         case Retrying(due_at=due):
             return due <= draft.now
@@ -97,7 +100,7 @@ def _continue_due(draft: Draft, slots: Slots) -> None:
 
 def _start(draft: Draft, issue: Issue) -> None:
     record = draft.record(issue.id)
-    reply = record.claim.steering if isinstance(record.claim, Waiting) else None
+    reply = unused_steering(record)
     why = "a person answered" if reply else "eligible"
     if isinstance(record.claim, Retrying):
         why = "retry is due"

@@ -35,18 +35,22 @@ class Draft:
     audit: list[Audit] = field(default_factory=list)
     paused: bool | None = None
     adapter_pauses: dict[str, datetime] | None = None
-    _table: dict[str, IssueRecord] = field(default_factory=dict)
+    _table: dict[str, IssueRecord] | None = None
 
     def record(self, issue_id: str) -> IssueRecord:
         """Return the record as it stands in this draft."""
         return self.state.record(issue_id)
 
     def put(self, record: IssueRecord) -> None:
-        """Replace a record."""
-        if not self.records:  # the first change copies the table once; nobody else sees the copy yet
+        """Replace a record, durably."""
+        self.records[record.issue_id] = record
+        self.note(record)
+
+    def note(self, record: IssueRecord) -> None:
+        """Replace a record whose change need not outlive the process."""
+        if self._table is None:  # the first change copies the table once; nobody else sees the copy yet
             self._table = dict(self.state.records)
             self.state = replace(self.state, records=self._table)
-        self.records[record.issue_id] = record
         self._table[record.issue_id] = record
 
     def claim(self, issue_id: str, claim: Claim | None) -> None:

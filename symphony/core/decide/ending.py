@@ -8,9 +8,11 @@ from symphony.core.backoff import CONTINUATION_DELAY, retry_delay
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.event import AttemptEnded
+from symphony.core.handoff import Handoff
 from symphony.core.outcome import (
     Delivered,
     Failed,
+    Outcome,
     RateLimited,
     Released,
     Stopped,
@@ -29,35 +31,80 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
             event.issue_id, "ignore", f"attempt {event.attempt_id} ended, and it is not the current one"
         )
         return
+    steering = unused_steering(record)
     record = replace(record, claim=None, usage=record.usage.plus(event.usage))
-    steering = unused_steering(draft.record(event.issue_id))
-    match event.outcome:
-        case Delivered(handoff=handoff):
-            draft.put(
-                replace(record, completion=None, failures=0, failure_reasons=(), last_handoff=handoff.note)
-            )
+    if record.completion is not None:
+        _end_of_finished_work(draft, record, event.outcome, steering)
+    elif StopReason.CANCELLED in {attempt.stopping, getattr(event.outcome, "reason", None)}:
+        draft.put(replace(record, claim=cancelled(draft.now, attempt.revision, steering)))
+        draft.say(record.issue_id, "stopped", "the attempt ended: a person cancelled it")
+    else:
+        _end_of_unfinished_work(draft, record, attempt, event.outcome, steering)
+
+
+def _end_of_finished_work(
+    draft: Draft,
+    record: IssueRecord,
+    outcome: Outcome,
+    steering: SteeringRequest | None,
+) -> None:
+    """The agent's word was accepted: hand over, now or again, whatever became of the attempt."""
+    question = steering if steering is not None and steering.open else None
+    waiting = Waiting(question) if question is not None else None
+    match outcome:
+        case Delivered(handoff=Handoff() as handoff) | Stopped(handoff=Handoff() as handoff):
+            done = replace(record, completion=None, failures=0, failure_reasons=())
+            draft.put(replace(done, claim=waiting, last_handoff=handoff.note))
             draft.say(record.issue_id, "delivered", handoff.note)
-        case Failed() | TurnsExhausted() if steering is not None and steering.open:
-            draft.put(replace(record, claim=Waiting(steering)))
-            draft.say(record.issue_id, "wait", f"the agent asked before it ended: {event.outcome.code}")
+        case Failed(message=message):
+            _retry_later(draft, _with_failure(draft, record, message), message, question)
+        case _:
+            draft.put(replace(record, claim=waiting))
+            draft.say(record.issue_id, "owe", f"the handoff is still to be made: {outcome.code}")
+
+
+def _end_of_unfinished_work(
+    draft: Draft,
+    record: IssueRecord,
+    attempt: Running,
+    outcome: Outcome,
+    steering: SteeringRequest | None,
+) -> None:
+    waiting = Waiting(steering) if steering is not None else None
+    match outcome:
+        case Delivered(handoff=handoff):
+            draft.put(replace(record, failures=0, failure_reasons=(), last_handoff=handoff.note))
+            draft.say(record.issue_id, "delivered", handoff.note)
+        case Failed() | TurnsExhausted() | Stopped(reason=StopReason.STALLED) if (
+            steering is not None and steering.open
+        ):
+            draft.put(replace(record, claim=waiting))
+            draft.say(record.issue_id, "wait", f"the agent asked before it ended: {outcome.code}")
         case TurnsExhausted(turns=turns, progressed=True):
-            _go_on(draft, replace(record, failures=0, failure_reasons=()), attempt, turns)
+            due = draft.now + CONTINUATION_DELAY
+            going_on = Continuing(due, attempt.state)
+            draft.put(replace(record, claim=going_on, failures=0, failure_reasons=()))
+            draft.say(record.issue_id, "continue", f"{turns} turns ended well and the issue is still active")
         case TurnsExhausted(turns=turns):
             _count_failure(draft, record, attempt, f"{turns} turns changed nothing", retry=False)
         case Failed(message=message):
             _count_failure(draft, record, attempt, message, retry=True)
+        case Stopped(reason=StopReason.STALLED):
+            seconds = attempt.stall_timeout_ms / 1000
+            _count_failure(draft, record, attempt, f"no event from the agent for {seconds:g} s", retry=True)
         case RateLimited(adapter=adapter, until=until, message=message):
-            draft.put(replace(record, claim=Waiting(steering) if steering else None))
-            pauses = {**draft.state.adapter_pauses, adapter: until}
-            draft.adapter_pauses = pauses
-            draft.state = replace(draft.state, adapter_pauses=pauses)
+            draft.put(replace(record, claim=waiting))
+            draft.adapter_pauses = {**draft.state.adapter_pauses, adapter: until}
+            draft.state = replace(draft.state, adapter_pauses=draft.adapter_pauses)
             draft.say(record.issue_id, "rest", f"{adapter} rests until {until.isoformat()}: {message}")
-        case Stopped(reason=reason, handoff=handoff):
-            if handoff is not None:
-                record = replace(record, completion=None, last_handoff=handoff.note)
-            _stopped(draft, record, attempt, reason, steering)
+        case Stopped(reason=StopReason.TERMINAL):
+            draft.put(replace(record, claim=waiting, failures=0, failure_reasons=()))
+            draft.say(record.issue_id, "stopped", "the attempt ended: the issue is finished")
+        case Stopped(reason=reason):
+            draft.put(replace(record, claim=waiting))
+            draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
         case Released():
-            draft.put(replace(record, claim=Waiting(steering) if steering else None))
+            draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "wait", "the session was released; the reply starts a new attempt")
         case _ as never:
             assert_never(never)
@@ -77,54 +124,41 @@ def running_attempt(record: IssueRecord) -> Running | None:
 def unused_steering(record: IssueRecord) -> SteeringRequest | None:
     """Return the question that is open, or whose reply no turn has carried yet."""
     match record.claim:
-        case Waiting(steering=steering) | Running(steering=steering) | Parked(steering=steering):
+        case (
+            Waiting(steering=steering)
+            | Running(steering=steering)
+            | Parked(steering=steering)
+            | Retrying(steering=steering)
+        ):
             return steering
         case _:
             return None
 
 
-def _go_on(draft: Draft, record: IssueRecord, attempt: Running, turns: int) -> None:
-    if record.completion is not None:
-        draft.put(record)
-        return
-    due = draft.now + CONTINUATION_DELAY
-    draft.put(replace(record, claim=Continuing(due, attempt.state)))
-    draft.say(record.issue_id, "continue", f"{turns} turns ended well and the issue is still active")
-
-
 def _count_failure(draft: Draft, record: IssueRecord, attempt: Running, reason: str, *, retry: bool) -> None:
-    settings = draft.state.workflow.settings.agent
-    failures = record.failures + 1
-    reasons = (*record.failure_reasons, reason)[-settings.max_failures :]
-    record = replace(record, failures=failures, failure_reasons=reasons)
-    if failures >= settings.max_failures and record.completion is None:
-        draft.put(replace(record, claim=Parked(draft.now, reasons, attempt.revision)))
+    record = _with_failure(draft, record, reason)
+    failures, most = record.failures, draft.state.workflow.settings.agent.max_failures
+    if failures >= most:
+        draft.put(replace(record, claim=Parked(draft.now, record.failure_reasons, attempt.revision)))
         draft.say(record.issue_id, "park", f"{failures} failures in a row; the last: {reason}")
-    elif retry or record.completion is not None:
-        due = draft.now + retry_delay(failures, settings.max_retry_backoff_ms)
-        draft.put(replace(record, claim=Retrying(due, reason)))
-        draft.say(record.issue_id, "retry", f"failure {failures} of {settings.max_failures}: {reason}")
+    elif retry:
+        _retry_later(draft, record, reason, None)
     else:
         draft.put(replace(record, claim=Continuing(draft.now + CONTINUATION_DELAY, attempt.state)))
-        draft.say(record.issue_id, "continue", f"failure {failures} of {settings.max_failures}: {reason}")
+        draft.say(record.issue_id, "continue", f"failure {failures} of {most}: {reason}")
 
 
-def _stopped(
-    draft: Draft, record: IssueRecord, attempt: Running, reason: StopReason, steering: SteeringRequest | None
-) -> None:
-    match reason:
-        case StopReason.STALLED if steering is None or not steering.open:
-            seconds = attempt.stall_timeout_ms / 1000
-            _count_failure(draft, record, attempt, f"no event from the agent for {seconds:g} s", retry=True)
-            return
-        case StopReason.CANCELLED if record.completion is None:
-            draft.put(replace(record, claim=cancelled(draft.now, attempt.revision, steering)))
-        case StopReason.TERMINAL:
-            waiting = Waiting(steering) if steering else None
-            draft.put(replace(record, claim=waiting, failures=0, failure_reasons=()))
-        case _:
-            draft.put(replace(record, claim=Waiting(steering) if steering else None))
-    draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
+def _with_failure(draft: Draft, record: IssueRecord, reason: str) -> IssueRecord:
+    most = draft.state.workflow.settings.agent.max_failures
+    reasons = (*record.failure_reasons, reason)[-most:]
+    return replace(record, failures=record.failures + 1, failure_reasons=reasons)
+
+
+def _retry_later(draft: Draft, record: IssueRecord, reason: str, question: SteeringRequest | None) -> None:
+    settings = draft.state.workflow.settings.agent
+    due = draft.now + retry_delay(record.failures, settings.max_retry_backoff_ms)
+    draft.put(replace(record, claim=Retrying(due, reason, question)))
+    draft.say(record.issue_id, "retry", f"failure {record.failures} of {settings.max_failures}: {reason}")
 
 
 def cancelled(at: datetime, revision: str, steering: SteeringRequest | None) -> Parked:

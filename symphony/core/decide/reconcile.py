@@ -30,8 +30,10 @@ def reconcile(draft: Draft) -> None:
 
 
 def stop(draft: Draft, record: IssueRecord, attempt: Running, reason: StopReason, why: str) -> None:
-    """Tell an attempt to end, once."""
+    """Tell an attempt to end, once; that a person cancelled it is remembered all the same."""
     if attempt.stopping is not None:
+        if reason is StopReason.CANCELLED:
+            _put_attempt(draft, record, replace(attempt, stopping=reason))
         return
     _put_attempt(draft, record, replace(attempt, stopping=reason))
     draft.effects.append(StopAttempt(record.issue_id, attempt.attempt_id, reason))

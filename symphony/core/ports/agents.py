@@ -16,6 +16,11 @@ class Session(Protocol):
         """The agent's name for it."""
         ...
 
+    @property
+    def resumed(self) -> bool:
+        """Say whether it goes on with the session that was asked for."""
+        ...
+
     async def prompt(self, text: str) -> TurnEnd:
         """Run one turn to its end.
 
