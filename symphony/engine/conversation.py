@@ -14,15 +14,11 @@ from symphony.core.eligibility import over_budget
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptWaits, CompletionWithdrawn, ReplyUsed
 from symphony.core.outcome import Released, TurnsExhausted
-from symphony.core.ports import Clock, HookResult, Prompts, Session, Store
-from symphony.core.settings import Settings
+from symphony.core.ports import HookResult, Session
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import plain
-from symphony.core.usage import Usage
-from symphony.engine.control import Control
-from symphony.engine.mailbox import Mailbox
+from symphony.engine.context import AttemptContext
 from symphony.engine.patience import done_within
-from symphony.engine.progress import Progress
 from symphony.engine.reports import DispatchReports
 
 NOTE_LIMIT = 4_000  # characters of failed checks that the next attempt is told
@@ -74,32 +70,23 @@ class Conversation:
 
     def __init__(
         self,
+        context: AttemptContext,
         session: Session,
         reports: DispatchReports,
-        control: Control,
-        progress: Progress,
-        *,
-        settings: Settings,
-        prompts: Prompts,
-        store: Store,
-        clock: Clock,
-        mailbox: Mailbox,
         run_checks: Callable[[], Awaitable[tuple[HookResult, ...]]],
-        look_again: Callable[[], Awaitable[None]],
-        spent_before: Usage,
     ) -> None:
+        """Take the attempt's context and session; `run_checks` returns the checks that fail."""
+        self._context = context
         self._session = session
         self._reports = reports
-        self._control = control
-        self._progress = progress
-        self._settings = settings
-        self._prompts = prompts
-        self._store = store
-        self._clock = clock
-        self._mailbox = mailbox
         self._run_checks = run_checks
-        self._look_again = look_again
-        self._spent_before = spent_before
+        self._control = context.control
+        self._progress = context.progress
+        self._settings = context.settings
+        self._prompts = context.ports.prompts
+        self._store = context.ports.store
+        self._clock = context.ports.clock
+        self._mailbox = context.mailbox
 
     async def run(
         self, first_prompt: str, told: Sequence[SteeringRequest]
@@ -118,7 +105,7 @@ class Conversation:
             await self._note_used(told)
             told = ()
             if self._reports.completion is not None:
-                failed = [result for result in await self._run_checks() if not result.ok]
+                failed = await self._run_checks()
                 if not failed:
                     return Done()
                 await self._withdraw()
@@ -131,7 +118,8 @@ class Conversation:
                 continue
             else:
                 self._raise_unless_ended_well(end)
-                await self._look_again()
+                if (issue := self._control.issue) is not None:
+                    await self._context.tracking.look_at([issue.path])
                 text = note = ""
             if turn >= self._settings.agent.max_turns or self._out_of_budget():
                 return TurnsExhausted(turn, progressed=False, note=plain(note, NOTE_LIMIT))
@@ -190,7 +178,7 @@ class Conversation:
             raise TurnFailed(NOT_CONNECTED, code="mcp_not_connected", remedy=NOT_CONNECTED_REMEDY)
 
     def _out_of_budget(self) -> bool:
-        spent = self._spent_before.plus(self._progress.usage)
+        spent = self._context.spent_before.plus(self._progress.usage)
         return over_budget(spent, self._settings.agent.budget) is not None
 
     def _continuation(self, turn: int) -> str:

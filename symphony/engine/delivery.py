@@ -8,16 +8,14 @@ from pathlib import Path
 
 from symphony.core.claim import Phase
 from symphony.core.errors import SymphonyError
+from symphony.core.event import CompletionAccepted, CompletionWithdrawn
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
+from symphony.core.outcome import Failed, Outcome, Stopped, StopReason
 from symphony.core.ports import Sandbox, Workspace
-from symphony.core.workflow import Workflow
-from symphony.engine.environment import Ending, attempt_environment
-from symphony.engine.journal import Journal
-from symphony.engine.mailbox import Mailbox
-from symphony.engine.ports import Ports
-from symphony.engine.progress import Progress
-from symphony.engine.tracking import Tracking
+from symphony.engine.checks import failed_checks
+from symphony.engine.context import AttemptContext
+from symphony.engine.environment import Ending
 
 
 class WorkspaceMissing(SymphonyError):
@@ -26,27 +24,56 @@ class WorkspaceMissing(SymphonyError):
     code = "workspace.missing"
 
 
+class ChecksFailed(SymphonyError):
+    """The agent said that it was done, and the project's checks say otherwise."""
+
+    code = "checks_failed"
+
+
 class Delivery:
     """Hands over one issue's work."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        workflow: Workflow,
-        number: int,
-        *,
-        journal: Journal,
-        progress: Progress,
-        tracking: Tracking,
-        mailbox: Mailbox,
-    ) -> None:
-        self._ports = ports
-        self._workflow = workflow
-        self._number = number
-        self._journal = journal
-        self._progress = progress
-        self._tracking = tracking
-        self._mailbox = mailbox
+    def __init__(self, context: AttemptContext) -> None:
+        self._context = context
+        self._ports = context.ports
+        self._journal = context.journal
+        self._progress = context.progress
+
+    async def again(self, completion: Completion) -> Handoff:
+        """Make a handoff that an earlier attempt, or the last run, had not finished.
+
+        Raises:
+            SymphonyError: a step failed, and the completion stays open; `checks_failed`: it is
+                withdrawn.
+        """
+        issue = self._context.tracked_issue
+        workspace = await self._ports.workspaces.find(completion.issue_id, self._context.settings)
+        if workspace is None:
+            raise WorkspaceMissing(
+                f"The workspace of issue {completion.issue_id} is gone before its work was handed over.",
+                remedy=f"`symphony discard {completion.issue_id}` gives the handoff up.",
+            )
+        async with self._context.open_sandbox(workspace) as sandbox:
+            if issue is not None and self._context.settings.state_table().is_active(issue.state):
+                await self._check_again(completion, sandbox, workspace)
+            imported = await self.import_branch(workspace, sandbox)
+        return await self.finish(issue, workspace, imported, completion)
+
+    async def rescue(self) -> Outcome:
+        """Hand over what there is of an attempt whose issue a person moved to a terminal state."""
+        issue = self._context.tracked_issue
+        workspace = await self._ports.workspaces.find(self._context.issue_id, self._context.settings)
+        if issue is None or workspace is None:
+            return Stopped(StopReason.TERMINAL)
+        summary = f"A person moved the issue to {issue.state} while an attempt ran; this is what there was."
+        attempt_id, now = self._context.start.attempt_id, self._ports.clock.now()
+        completion = Completion(issue.id, attempt_id, issue.title, summary, now)
+        try:
+            stored = await self._ports.store.accept_completion(completion)
+            await self._context.mailbox.put(CompletionAccepted(stored))
+            return Stopped(StopReason.TERMINAL, await self.again(stored))
+        except SymphonyError as error:
+            return Failed(error.code, str(error), undelivered=True)
 
     async def import_branch(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
         """Bring the work into the repository that only the host writes.
@@ -70,7 +97,7 @@ class Delivery:
         Raises:
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
-        settings = self._workflow.settings
+        settings = self._context.settings
         self._progress.enter(Phase.HANDOFF)
         await self._move(issue)
         async with self._journal.step("hand_off", branch=imported.branch) as result:
@@ -84,21 +111,31 @@ class Delivery:
         await self._remove(issue, workspace)
         return handoff
 
+    async def _check_again(self, completion: Completion, sandbox: Sandbox, workspace: Workspace) -> None:
+        """Run the checks, which an issue that is still active may not have passed yet."""
+        failed = await failed_checks(self._context, sandbox, workspace)
+        if failed:
+            await self._ports.store.withdraw_completion(completion.issue_id, completion.attempt_id)
+            withdrawn = CompletionWithdrawn(completion.issue_id, self._context.start.attempt_id)
+            await self._context.mailbox.put(withdrawn)
+            raise ChecksFailed(
+                f"The check {failed[0].name} failed after mark_done: {failed[0].output[-500:]}"
+            )
+
     async def _move(self, issue: Issue | None) -> None:
-        states = self._workflow.settings.state_table()
-        issue_id = self._progress.issue_id
-        if issue is None and not self._tracking.latest.present(issue_id):
+        states, tracking = self._context.settings.state_table(), self._context.tracking
+        if issue is None and not tracking.latest.present(self._context.issue_id):
             return
         if issue is not None and states.is_terminal(issue.state):
             return
         async with self._journal.step("move_issue", to=states.done()):
-            moved = await self._ports.tracker.move(issue_id, states.done())
-        await self._tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
+            moved = await self._ports.tracker.move(self._context.issue_id, states.done())
+        await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
 
     async def _after_run(
         self, issue: Issue, workspace: Workspace, imported: Imported, completion: Completion, handoff: Handoff
     ) -> None:
-        hooks = self._workflow.settings.in_state(issue.state).hooks
+        hooks = self._context.settings.hooks
         if hooks.after_run is None:
             return
         try:
@@ -106,7 +143,7 @@ class Delivery:
                 body = Path(folder) / "summary.md"
                 body.write_text(completion.summary, encoding="utf-8")
                 ending = Ending("delivered", completion.title, body, handoff.patch)
-                environment = attempt_environment(issue, self._number, self._workflow, workspace, ending)
+                environment = self._context.environment(issue, workspace, ending)
                 async with self._ports.workspaces.delivered_clone(imported) as clone:
                     result = await self._ports.workspaces.run_hook(
                         "after_run", hooks.after_run, clone, environment, hooks.timeout_ms
@@ -114,17 +151,15 @@ class Delivery:
         except (SymphonyError, OSError) as error:
             self._complain("after_run", str(error))
             return
-        self._progress.run_log.append(
-            "hook", name="after_run", status=result.exit_status, output=result.output
-        )
+        self._context.log_hook(result)
         if not result.ok:
             self._complain("after_run", result.output[-500:])
 
     async def _remove(self, issue: Issue | None, workspace: Workspace) -> None:
-        environment = attempt_environment(issue, self._number, self._workflow, workspace) if issue else {}
+        environment = self._context.environment(issue, workspace) if issue else {}
         try:
             async with self._journal.step("remove_workspace", path=str(workspace.path)):
-                await self._ports.workspaces.remove(workspace, self._workflow.settings, environment)
+                await self._ports.workspaces.remove(workspace, self._context.settings, environment)
         except SymphonyError as error:
             self._complain("remove_workspace", str(error))
 

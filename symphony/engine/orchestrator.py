@@ -28,8 +28,9 @@ from symphony.core.scheduler import SchedulerState
 from symphony.core.snapshot import Snapshot
 from symphony.core.timer import next_due
 from symphony.core.usage import Usage
-from symphony.engine.attempt import Attempt, Ended, attempt_row, issue_id_of
+from symphony.engine.attempt import Attempt, Ended, attempt_row
 from symphony.engine.attention import lines_for_people
+from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.control import Control
 from symphony.engine.mailbox import Letter, Mailbox
 from symphony.engine.ports import Ports
@@ -237,7 +238,7 @@ class Orchestrator:
             now = self.ports.clock.now()
             await self.ports.store.attempt_started(attempt_row(start, start.workflow.settings, now))
             log.info("attempt.started", issue=issue_id, attempt=start.attempt_id)
-            attempt = Attempt(
+            context = AttemptContext.of(
                 start,
                 control,
                 spent_before,
@@ -246,7 +247,7 @@ class Orchestrator:
                 tracking=self.tracking,
                 run_log=run_log,
             )
-            ended = await attempt.run()
+            ended = await Attempt(context).run()
             message = getattr(ended.outcome, "message", "")
             run_log.append("ended", outcome=ended.outcome.code, message=message, turns=ended.turns)
             await self._store_end(start.attempt_id, ended)

@@ -1,0 +1,107 @@
+"""What all parts of one attempt share: its values, its surroundings, and how it opens a sandbox."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+
+from symphony.core.effect import StartAttempt, StartDelivery
+from symphony.core.issue import Issue
+from symphony.core.ports import HookResult, RunLog, Sandbox, SandboxSpec, Workspace
+from symphony.core.settings import Settings
+from symphony.core.usage import Usage
+from symphony.core.workflow import Workflow
+from symphony.engine.control import Control
+from symphony.engine.environment import Ending, attempt_environment
+from symphony.engine.journal import Journal
+from symphony.engine.mailbox import Mailbox
+from symphony.engine.ports import Ports
+from symphony.engine.progress import Progress
+from symphony.engine.tracking import Tracking
+
+
+@dataclass(frozen=True)
+class AttemptContext:
+    """One attempt's context; it keeps the settings that it started with.
+
+    Attributes:
+        workflow: with the settings as they hold for the issue's state.
+        spent_before: by earlier attempts on the issue.
+    """
+
+    start: StartAttempt | StartDelivery
+    control: Control
+    spent_before: Usage
+    ports: Ports
+    mailbox: Mailbox
+    tracking: Tracking
+    workflow: Workflow
+    progress: Progress
+    journal: Journal
+
+    @classmethod
+    def of(
+        cls,
+        start: StartAttempt | StartDelivery,
+        control: Control,
+        spent_before: Usage,
+        *,
+        ports: Ports,
+        mailbox: Mailbox,
+        tracking: Tracking,
+        run_log: RunLog,
+    ) -> "AttemptContext":
+        """Return the context of an attempt that begins now."""
+        settings, issue = start.workflow.settings, control.issue
+        return cls(
+            start,
+            control,
+            spent_before,
+            ports,
+            mailbox,
+            tracking,
+            replace(start.workflow, settings=settings.in_state(issue.state) if issue else settings),
+            Progress(issue_id_of(start), start.attempt_id, ports.clock, mailbox, run_log),
+            Journal(ports.store, ports.clock, issue_id_of(start), start.attempt_id),
+        )
+
+    @property
+    def issue_id(self) -> str:
+        """The issue that the attempt is for."""
+        return issue_id_of(self.start)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the attempt started with."""
+        return self.workflow.settings
+
+    @property
+    def tracked_issue(self) -> Issue | None:
+        """The issue as the tracker has it now; None when it is gone or cannot be read."""
+        return self.tracking.latest.get(self.issue_id)
+
+    def environment(
+        self, issue: Issue, workspace: Workspace | None = None, ending: Ending | None = None
+    ) -> Mapping[str, str]:
+        """Return the variables that hooks and agents see."""
+        return attempt_environment(issue, self.start.number, self.workflow, workspace, ending)
+
+    def open_sandbox(self, workspace: Workspace) -> AbstractAsyncContextManager[Sandbox]:
+        """Open a sandbox on the workspace."""
+        labels = {**self.ports.labels, "issue": self.issue_id, "attempt": self.start.attempt_id}
+        # an agent that lost its .git must not find the user's repository around the workspace
+        environment = {"GIT_CEILING_DIRECTORIES": str(workspace.path.parent)}
+        if (issue := self.control.issue) is not None:
+            environment |= self.environment(issue, workspace)
+        spec = SandboxSpec(workspace.path, environment, labels)
+        return self.ports.driver_of(self.settings.sandbox).open_sandbox(spec)
+
+    def log_hook(self, result: HookResult) -> None:
+        """Write how a hook or a check ended into the run log."""
+        self.progress.run_log.append(
+            "hook", name=result.name, status=result.exit_status, seconds=result.seconds, output=result.output
+        )
+
+
+def issue_id_of(start: StartAttempt | StartDelivery) -> str:
+    """Return the issue that an attempt is for."""
+    return start.issue.id if isinstance(start, StartAttempt) else start.completion.issue_id
