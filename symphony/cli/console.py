@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from symphony import __version__
-from symphony.cli.screen import Screen
+from symphony.cli.errors import CommandError, OutputClosed
+from symphony.cli.screen import Screen, silence_stdout
 from symphony.host.background import BackgroundWriter
 
 if TYPE_CHECKING:
@@ -24,10 +25,16 @@ Saying = Callable[[Screen], None]
 
 
 class RunConsole:
-    """A run's standard output."""
+    """A run's standard output.
+
+    Attributes:
+        stuck: whether it was closed while a stopped terminal still held up the thread.
+    """
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
+        self._broken = False
+        self.stuck = False
         self._writer: BackgroundWriter[Saying] = BackgroundWriter(
             "symphony-console", self._write, lambda: None, room=ROOM
         )
@@ -59,16 +66,22 @@ class RunConsole:
         self._say(lambda screen: screen.line(f"{now:%H:%M:%S}  {line}"), len(line))
 
     def close(self) -> None:
-        """Wait, bounded, until all is said."""
-        wait([self._writer.close()], CLOSE_BOUND_S)
+        """Wait, bounded, until all is said; what nobody takes says nothing about the run."""
+        done, _ = wait([self._writer.close()], CLOSE_BOUND_S)
+        self.stuck = not done
+        if self._broken:
+            silence_stdout()
 
     def _say(self, saying: Saying, size: int = 1_000) -> None:
         self._writer.put(saying, size)
 
     def _write(self, sayings: Sequence[Saying]) -> None:
-        for saying in sayings:
-            saying(self._screen)
-        self._screen.flush()
+        try:
+            for saying in sayings:
+                saying(self._screen)
+            self._screen.flush()
+        except (OutputClosed, CommandError):
+            self._broken = True
 
 
 @contextmanager

@@ -25,11 +25,10 @@ from symphony.cli.errors import (
     status_of,
     usage_error,
 )
-from symphony.cli.screen import Screen
+from symphony.cli.screen import Screen, silence_stdout
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
 
-STDOUT = 1  # the descriptor
 DEFAULT = "run"
 OF_ALL = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
 TRACEBACK = "SYMPHONY_TRACEBACK"
@@ -38,9 +37,7 @@ TRACEBACK = "SYMPHONY_TRACEBACK"
 def main() -> None:
     """Run the command that the process was started with, and end the process."""
     status = run(sys.argv[1:])
-    # what could not be flushed would be complained about, with another status, when Python ends
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    silence_stdout()
     sys.exit(status)
 
 

@@ -5,10 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symphony.core.workflow import Installation
-
 if TYPE_CHECKING:
-    from symphony.core.workflow import Workflow
+    from symphony.core.workflow import Installation, Workflow
 
 FOLDER = ".symphony"
 
@@ -19,15 +17,20 @@ class Place:
     Attributes:
         path: as the user named it; messages name it so.
         environ: the variables that this process was started with.
-        installation: found without reading the file, so that a daemon is found beside a broken one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.environ = dict(os.environ)
+
+    @cached_property
+    def installation(self) -> "Installation":
+        """What symphony owns here, found without reading the file: a daemon is found beside a broken one."""
+        from symphony.core.workflow import Installation  # with the settings' models: slow to import
+
         # not resolved: the daemon, too, looks beside the name and not beside a symlink's target
-        folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
-        self.installation = Installation(folder / FOLDER)
+        folder = Path(os.path.abspath(self.path)).parent  # noqa: PTH100
+        return Installation(folder / FOLDER)
 
     @cached_property
     def workflow(self) -> "Workflow":

@@ -41,6 +41,8 @@ def run_workflow(
             raise broken(error, Place(workflow), verbose=verbose) from error
         if until_idle:
             say_verdict(console, status)
+    if console.stuck:
+        os._exit(status)  # Python's own end would wait for the thread, and so for the terminal
     return status
 
 

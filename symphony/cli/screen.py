@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,6 +20,7 @@ from symphony.core.text import one_line, plain
 if TYPE_CHECKING:
     from rich.console import Console
 
+STDOUT = 1  # the descriptor
 CELL = 500  # characters of one cell; a row is for an overview
 PARAGRAPH = 20_000  # characters of a question or an issue's text
 COMMAND = "    "
@@ -39,7 +40,8 @@ class Screen:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout or io.StringIO()  # a program may be started without one
         if isinstance(self._stream, io.TextIOWrapper):
-            self._stream.reconfigure(errors="replace")  # a title must not break on an ASCII terminal
+            with _told():  # it hands over what was printed before
+                self._stream.reconfigure(errors="replace")  # a title must not break on an ASCII terminal
         self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._began = False
 
@@ -109,6 +111,14 @@ class Screen:
         from rich.console import Console
 
         return Console(file=self._stream, highlight=False, markup=False, emoji=False)
+
+
+def silence_stdout() -> None:
+    """Send what could not be handed over nowhere, so that Python does not complain of it at its end."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, STDOUT)
+        os.close(nowhere)
 
 
 @contextmanager

@@ -4,7 +4,10 @@ import pytest
 
 from symphony.cli.commands import names
 from symphony.cli.errors import CommandError, lines_of, status_of
-from symphony.cli.main import with_command
+from symphony.cli.main import broken, with_command
+from symphony.cli.place import Place
+from symphony.cli.run import broken as broken_run
+from symphony.cli.run import expected_in
 from symphony.core.errors import SymphonyError
 
 
@@ -59,3 +62,27 @@ def test_an_error_never_takes_more_than_one_line():
     error = SymphonyError("two\nlines \x1b[31m", remedy="Do\nthis.")
     assert lines_of(error) == ["symphony: two lines [31m Do this."]
     assert status_of(error) == 1
+
+
+def test_a_defect_is_one_line_and_its_stack_is_for_those_who_ask(capsys, monkeypatch):
+    error = ValueError("what\nnobody expected")
+    assert broken(error) == 1
+    assert capsys.readouterr().err == (
+        "symphony: something broke inside symphony: ValueError: what nobody expected. "
+        "With SYMPHONY_TRACEBACK=1 it shows where.\n"
+    )
+    monkeypatch.setenv("SYMPHONY_TRACEBACK", "1")
+    broken(error)
+    assert capsys.readouterr().err.startswith("ValueError: what\nnobody expected\nsymphony: ")
+
+
+def test_a_defect_in_a_run_names_the_log_and_a_wrapped_refusal_is_found(tmp_path):
+    place = Place(tmp_path / "WORKFLOW.md")
+    refusal = SymphonyError("No.")
+    assert expected_in(ExceptionGroup("tasks", [ExceptionGroup("inner", [refusal])])) is refusal
+    assert expected_in(ExceptionGroup("tasks", [refusal, ValueError()])) is None
+    said = broken_run(KeyError("x"), place, verbose=False)
+    assert lines_of(said) == [
+        "symphony: something broke inside symphony: KeyError: 'x'. "
+        f"The log is {tmp_path}/.symphony/logs/symphony.log; `--verbose` shows where it broke."
+    ]
