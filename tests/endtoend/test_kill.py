@@ -296,7 +296,7 @@ def test_work_is_delivered_once_though_the_daemon_is_killed_during_a_stage(tmp_p
     project.assert_delivered_once(tmp_path, "trivial.txt")
 
 
-@pytest.mark.xfail(strict=True, reason="nobody reads the open intent remove_workspace")
+@pytest.mark.xfail(strict=True, reason="between the handoff and the removal there is no open intent")
 def test_the_workspace_goes_though_the_daemon_is_killed_after_the_handoff(tmp_path):
     hold = tmp_path / "notes/hold"
     hook = f"touch {tmp_path}/notes/hook-$$; while [ -e {hold} ]; do sleep 0.02; done"

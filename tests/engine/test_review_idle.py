@@ -1,16 +1,29 @@
 """When is a run over? Not before all that can be done is done, and not never."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from symphony.agent.errors import AgentExited
-from symphony.agent.script import Fail, Spend, Work, one_turn
-from symphony.core.claim import Parked, Retrying, Waiting
+from symphony.agent.script import Fail, Spend, Work, ask, one_turn
+from symphony.core.claim import Continuing, Parked, Retrying, Running, Waiting
+from symphony.core.effect import StopAttempt
+from symphony.core.event import Ticked
 from symphony.core.handoff import Completion
 from symphony.core.idle import Idleness, idleness
 from symphony.core.usage import Usage
-from tests.support.world import NOON, after, make_issue, make_record, make_set, make_state, make_steering
+from tests.support.world import (
+    NOON,
+    after,
+    after_events,
+    make_issue,
+    make_record,
+    make_running,
+    make_set,
+    make_state,
+    make_steering,
+)
 
 DUE = Retrying(after(-1), "It exited.")
 SPENT = Usage(input_tokens=100)
@@ -93,3 +106,34 @@ async def test_a_run_until_idle_takes_an_issue_that_appears_while_the_last_one_e
     world.file.write("---\nsandbox: local\nacp: {adapter: demo}\nagent: {max_failures: 1}\n---\n")
     assert await world.run_until_idle() is Idleness.NEEDS_A_PERSON
     assert world.state_of("2") == "Done"
+
+
+@pytest.mark.xfail(strict=True, reason="the verdict is asked for after the drain and busy counts as done")
+async def test_a_reply_at_the_very_end_of_a_run_until_idle_is_no_finished_run(world):
+    await world.build(until_idle=True)
+    world.script("1", one_turn(ask("Red?")))
+    world.drop("1")
+    engine = world.engine
+    perform = engine._perform
+    replies = []
+
+    def reply_at_the_end(effect):
+        perform(effect)
+        if isinstance(effect, StopAttempt):
+            replies.append(asyncio.create_task(world.operations.reply("1", "Yes.")))
+
+    engine._perform = reply_at_the_end
+    task = asyncio.create_task(engine.run())
+    await world.until(task.done)
+    await asyncio.gather(*replies, return_exceptions=True)
+    assert (await world.store.steering_of("1"))[0].reply == "Yes."
+    assert task.result() is Idleness.NEEDS_A_PERSON
+
+
+@pytest.mark.xfail(strict=True, reason="a continuation keeps its slot while everything is paused")
+def test_a_reply_is_given_while_everything_is_paused_though_a_continuation_holds_the_slot():
+    waiting = Waiting(make_steering("1", "Yes."), make_running("1"))
+    records = make_record("1", waiting), make_record("2", Continuing(after(-1), "Todo"))
+    state = make_state(make_issue("1"), make_issue("2"), records=records, agent={"max_concurrent_agents": 1})
+    decision = after_events(replace(state, paused=True), Ticked())
+    assert isinstance(decision.state.record("1").claim, Running)

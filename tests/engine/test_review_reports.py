@@ -1,0 +1,104 @@
+"""What an agent is told and what the scheduler is told, when the store or the mailbox is slow."""
+
+import asyncio
+
+import pytest
+
+from symphony.core.event import CompletionAccepted, Ticked
+from symphony.core.states import StateRole, StateTable
+from symphony.engine.mailbox import Mailbox
+from symphony.engine.reports import DispatchReports
+from symphony.host.clock import settle
+from symphony.store.errors import StoreError, store_full
+
+STATES = StateTable.of([("Todo", StateRole.ACTIVE), ("Done", StateRole.TERMINAL)])
+
+
+def make_reports(world, mailbox):
+    return DispatchReports(
+        "1",
+        "1.1",
+        store=world.store,
+        tracker=None,
+        clock=world.clock,
+        mailbox=mailbox,
+        states=STATES,
+        has_checks=False,
+    )
+
+
+@pytest.mark.xfail(strict=True, reason="the completion is set before it is stored")
+async def test_a_second_mark_done_at_the_same_time_is_answered_when_the_first_is_durable(world):
+    accept, goes_on = world.store.accept_completion, asyncio.Event()
+
+    async def slow(completion):
+        await goes_on.wait()
+        return await accept(completion)
+
+    world.store.accept_completion = slow
+    reports = make_reports(world, Mailbox())
+    calls = [asyncio.create_task(reports.mark_done("Done", "Did it.")) for _ in range(2)]
+    await settle()
+    answered_early = any(call.done() for call in calls)
+    goes_on.set()
+    first, second = await asyncio.gather(*calls)
+    assert not answered_early
+    assert first == second
+
+
+@pytest.mark.xfail(strict=True, reason="the completion is set before it is stored")
+async def test_neither_of_two_mark_dones_is_accepted_when_the_store_takes_none(world):
+    goes_on = asyncio.Event()
+
+    async def full(_):
+        await goes_on.wait()
+        raise store_full("here")
+
+    world.store.accept_completion = full
+    reports = make_reports(world, Mailbox())
+    calls = [asyncio.create_task(reports.mark_done("Done", "Did it.")) for _ in range(2)]
+    await settle()
+    goes_on.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreError, StoreError]
+    assert reports.completion is None
+
+
+@pytest.mark.xfail(strict=True, reason="the completion is set before it is stored")
+async def test_what_is_not_durable_is_not_announced(world):
+    goes_on = asyncio.Event()
+
+    async def full(_):
+        await goes_on.wait()
+        raise store_full("here")
+
+    world.store.accept_completion = full
+    mailbox = Mailbox()
+    reports = make_reports(world, mailbox)
+    call = asyncio.create_task(reports.mark_done("Done", "Did it."))
+    await settle()
+    await reports.announce()
+    goes_on.set()
+    with pytest.raises(StoreError):
+        await call
+    assert mailbox.empty
+
+
+@pytest.mark.xfail(strict=True, reason="a completion counts as announced before it is")
+async def test_a_mark_done_that_is_cut_off_before_a_full_mailbox_is_announced_later(world):
+    mailbox = Mailbox(capacity=1)
+    mailbox.offer(Ticked())
+    reports = make_reports(world, mailbox)
+    call = asyncio.create_task(reports.mark_done("Done", "Did it."))
+    await settle()
+    call.cancel()
+    await asyncio.wait({call})
+    announcing = asyncio.create_task(reports.announce())
+    await settle()
+    letters = [await mailbox.take()]
+    await settle()
+    while not mailbox.empty:
+        letters.append(await mailbox.take())
+    await announcing
+    told = [letter.event for letter in letters if isinstance(letter.event, CompletionAccepted)]
+    assert [event.completion.title for event in told] == ["Done"]
