@@ -155,13 +155,14 @@ def running(root: Path, *interpreter: str) -> Iterator[Daemon]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return this process's variables with a home of its own.
+    """Return this process's variables with a home of its own, and without those of Python.
 
     Agents are started by a login shell, and what a person has in a login profile may take far
-    longer than all that is measured here.
+    longer than all that is measured here; so does a Python that may not keep what it has compiled.
     """
     home.mkdir(exist_ok=True)
-    return {**os.environ, "HOME": str(home)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "HOME": str(home)}
 
 
 def seconds_of(text: str) -> float:

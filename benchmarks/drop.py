@@ -20,13 +20,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bare import run_git
 from daemon import Daemon, running, seconds_of
 from figures import Figure, begin, load, ms, show
 from trees import DROPPED, make_project
 
 from symphony.host.watcher import open_watcher
 from symphony.tracker.index import Index
-from tests.support.project import AGENTS, Project, git
+from tests.support.project import AGENTS, Project
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 GOAL_MS = 100.0
@@ -125,7 +126,7 @@ def drop(project: Project, daemon: Daemon, issue_id: str) -> Drop:
 def bare_clone(source: Path, target: Path) -> float:
     """Return the seconds that the least clone with the same promise takes: no hard links."""
     began = time.perf_counter()
-    git(source, "clone", "--quiet", "--no-hardlinks", str(source), str(target))
+    run_git(source, "clone", "--quiet", "--no-hardlinks", str(source), str(target))
     seconds = time.perf_counter() - began
     shutil.rmtree(target)
     return seconds
