@@ -98,7 +98,7 @@ class DaemonDesk:
             raise self._not_symphony(answer)
         if status == http.HTTPStatus.UNAUTHORIZED:
             raise CommandError(
-                "The daemon does not accept this token.",
+                "The daemon asks for its token, and WORKFLOW.md has none or another one.",
                 code="daemon_unauthorized",
                 remedy="Set server.token, or the variable it names, as it was when the daemon started.",
             )

@@ -79,36 +79,43 @@ class _StoryView:
         self._screen = screen
         self._raw = raw
         self._timeline = Timeline(raw=raw)
+        self._heading: Heading | None = None
+        self._shown_under: Heading | None = None
 
     def begin(self, path: Path, last: int) -> int:
         """Print the last entries and return where the next line starts."""
         offset = 0
-        shown: deque[Entry | Heading] = deque(maxlen=last)
-        heading: Heading | None = None
+        story: deque[tuple[Heading | None, Entry]] = deque(maxlen=last)
         for line in read_run_log(path, last=max(last, 1) * (1 if self._raw else LINES_PER_ENTRY)):
             offset = line.next_offset
-            for part in self._timeline.take(line.fields):
-                shown.append(part)
-                heading = part if isinstance(part, Heading) else heading
-        shown.extend(self._timeline.flush())
-        if heading is not None and shown and not any(isinstance(part, Heading) for part in shown):
-            self._print([heading])
-        self._print(shown)
+            story.extend(self._entries(self._timeline.take(line.fields)))
+        story.extend(self._entries(self._timeline.flush()))
+        for heading, entry in story:
+            self._print(heading, entry)
         return offset
 
     def add(self, line: RunLogLine) -> None:
         """Print what one line adds."""
-        self._print(self._timeline.take(line.fields))
+        for heading, entry in self._entries(self._timeline.take(line.fields)):
+            self._print(heading, entry)
 
     def pause(self) -> None:
         """Print what the agent was saying."""
-        self._print(self._timeline.flush())
+        for heading, entry in self._entries(self._timeline.flush()):
+            self._print(heading, entry)
 
-    def _print(self, parts: Iterable[Entry | Heading] | Iterator[Entry]) -> None:
+    def _entries(self, parts: Iterable[Entry | Heading]) -> Iterator[tuple[Heading | None, Entry]]:
+        """Yield each entry with the heading that it stands under."""
         for part in parts:
             if isinstance(part, Heading):
-                self._screen.heading(part.text)
-                continue
-            first, *more = part.text.splitlines() or [""]
-            self._screen.line(f"{part.clock}  {part.label:<{LABEL}}{first}", style=part.style)
-            self._screen.paragraph("\n".join(more), indent=" " * (LABEL + 10), style=part.style)
+                self._heading = part
+            else:
+                yield self._heading, part
+
+    def _print(self, heading: Heading | None, entry: Entry) -> None:
+        if heading is not None and heading != self._shown_under:
+            self._shown_under = heading
+            self._screen.heading(heading.text)
+        first, *more = entry.text.splitlines() or [""]
+        self._screen.line(f"{entry.clock}  {entry.label:<{LABEL}}{first}", style=entry.style)
+        self._screen.paragraph("\n".join(more), indent=" " * (LABEL + 10), style=entry.style)

@@ -184,9 +184,10 @@ class FilesDesk:
     async def _write(self) -> AsyncIterator[tuple[SqliteStore, SchedulerState]]:
         """Be the one writer; the state is one that starts nothing, as a stopping daemon's."""
         root = self._place.workflow.settings.tracker.root
+        issues = await self._tracker.scan()  # before the lock: a daemon that starts waits for it only so long
         with hold(DaemonLock(self._installation, root, _now())):
             async with open_store(self._installation.database) as store:
-                state = await self._restored(await store.load())
+                state = restore(self._place.workflow, await store.load()).with_issues(issues)
                 yield store, replace(state, drain_deadline=FOREVER)
 
 

@@ -241,6 +241,21 @@ def test_status_of_a_fresh_project_says_that_nothing_runs_and_what_is_not_isolat
     )
 
 
+def test_status_where_the_issues_folder_is_missing_says_what_to_do(folder):
+    (folder / "WORKFLOW.md").write_text("---\nsandbox: smolvm\ntracker: {root: ./elsewhere}\n---\n")
+    ran = symphony(folder, "status")
+    assert ran.status == 0
+    assert "\nProblems (1)\n" in ran.out
+    assert f"{folder}/elsewhere" in ran.out
+    assert "\n  sandbox   sandbox: smolvm is not built yet. " in ran.out
+    new = symphony(folder, "new", "x")
+    assert (new.status, new.err) == (
+        1,
+        f"symphony: The issues folder {folder}/elsewhere does not exist. "
+        "Run `symphony init` to make it, or set `tracker.root` to the right folder.\n",
+    )
+
+
 async def test_status_shows_every_reason_in_the_schedulers_words(folder):
     drop(folder, "1", "---\ntitle: First\n---\n")
     drop(folder, "2", "---\ntitle: Second\nblocked_by: ['1']\n---\n")

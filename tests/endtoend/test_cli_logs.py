@@ -68,8 +68,13 @@ def test_only_the_last_entries_are_shown_under_their_attempt(folder):
     assert symphony(folder, "logs", "1", "-n", "2").out == (
         "attempt 1.1, 2026-01-01 (UTC)\n12:00:28  plan      step 28\n12:00:29  plan      step 29\n"
     )
+    append(folder, {**line(40, text="again"), "attempt": "1.2"})
+    assert symphony(folder, "logs", "1", "-n", "2").out == (
+        "attempt 1.1, 2026-01-01 (UTC)\n12:00:29  plan      step 29\n"
+        "\nattempt 1.2, 2026-01-01 (UTC)\n12:00:40  plan      again\n"
+    )
     raw = symphony(folder, "logs", "1", "-n", "1", "--json").out
-    assert [json.loads(each) for each in raw.splitlines()] == [line(29, text="step 29")]
+    assert [json.loads(each) for each in raw.splitlines()] == [{**line(40, text="again"), "attempt": "1.2"}]
     assert symphony(folder, "logs", "1", "-n", "0").out == ""
 
 

@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -154,7 +156,7 @@ async def test_the_token_is_taken_from_the_workflow_when_the_daemon_asks_for_one
         wrong = await cli(project, "pause", environment={"SYMPHONY_TEST_TOKEN": "another"})
         assert (wrong.status, wrong.err) == (
             1,
-            "symphony: The daemon does not accept this token. "
+            "symphony: The daemon asks for its token, and WORKFLOW.md has none or another one. "
             "Set server.token, or the variable it names, as it was when the daemon started.\n",
         )
         assert daemon.said.running is not None
@@ -226,6 +228,42 @@ def test_reading_goes_on_with_the_files_and_says_so(place, held, capsys):
         f"symphony: The daemon (process {os.getpid()}) cannot be reached at http://127.0.0.1:9: "
     )
     assert said.endswith(" What follows is read from the files.\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "not_symphony",
+         "What answers at {url} is not this symphony: '<html>'. "
+         "Use the symphony that the daemon was started with."),
+        (b"HTTP/1.0 500 No\r\n\r\n[]", "not_symphony",
+         "What answers at {url} is not this symphony: '[]'. "
+         "Use the symphony that the daemon was started with."),
+        (b"", "daemon_silent",
+         "The daemon (process {pid}) did not answer: Remote end closed connection without response. "
+         "Look at `symphony status` before you repeat this: it may have been done."),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_is_said_and_not_repeated(place, held, answer, code, message):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked: list[bytes] = []
+
+        def answer_once() -> None:
+            connection, _ = server.accept()
+            with connection:
+                asked.append(connection.recv(65_536))
+                connection.sendall(answer)
+
+        answering = threading.Thread(target=answer_once)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        publish_daemon(held, url)
+        with pytest.raises(CommandError) as refused:
+            act(place, lambda desk: desk.command("pause", None))
+        answering.join()
+    assert refused.value.code == code
+    assert str(refused.value) == message.format(url=url, pid=os.getpid())
+    assert asked[0].startswith(b"POST /api/v1/pause HTTP/1.1\r\n")
 
 
 def test_a_daemon_on_another_machine_is_not_taken_for_one_here(place, held):
