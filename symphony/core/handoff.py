@@ -30,6 +30,7 @@ class Imported:
         base_commit, head_commit, head_tree: full object ids.
         commits: how many lie between base and head.
         saved_uncommitted: whether the last commit holds work that the agent had not committed.
+        notes: one sentence for each thing about the work that a person should know.
     """
 
     branch: str
@@ -38,6 +39,7 @@ class Imported:
     head_tree: str
     commits: int
     saved_uncommitted: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

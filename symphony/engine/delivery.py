@@ -4,6 +4,7 @@
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from symphony.core.claim import Phase
@@ -102,6 +103,7 @@ class Delivery:
         await self._move(issue)
         async with self._journal.step("hand_off", branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
+            handoff = replace(handoff, note=" ".join([handoff.note, *imported.notes]))
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
         await self._ports.store.complete_handoff(completion, handoff, self._ports.clock.now())
         self._progress.run_log.append("handoff", result=handoff.kind, note=handoff.note)

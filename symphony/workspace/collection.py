@@ -53,6 +53,7 @@ class Collection:
         self._workspace = workspace
         self._scratch = scratch
         self._lost_history = ""
+        self._notes: list[str] = []
         self._arrived: tuple[str, ...] = ()
 
     async def run(self, sandbox: Sandbox | None) -> Imported:
@@ -73,9 +74,11 @@ class Collection:
         head = await self._save_files(tip)
         for commit in arrival.tips:
             if not await self._repository.is_ancestor(commit, head):
-                await self._repository.keep(workspace.key, commit)
+                await self._keep(commit, "commits that are not on the delivered branch")
         await self._repository.move_branch(workspace.key, workspace.branch, head)
         facts = await self._repository.facts(head)
+        if self._lost_history:
+            self._notes.append(f"The agent's own commits could not be read: {one_line(self._lost_history)}.")
         count = await self._repository.git.line(
             "rev-list", "--count", f"{workspace.base_commit}..{head}", "--"
         )
@@ -86,6 +89,7 @@ class Collection:
             head_tree=facts.tree,
             commits=int(count),
             saved_uncommitted=head != tip.commit,
+            notes=tuple(self._notes),
         )
 
     async def _receive(self, sandbox: Sandbox | None) -> Arrival:
@@ -139,8 +143,13 @@ class Collection:
         saved = await self._commit(tree, tip.checked_out)
         if tip.checked_out == tip.commit:
             return saved
-        await repository.keep(self._workspace.key, saved)
+        await self._keep(saved, "uncommitted work on a commit that is not the delivered one")
         return tip.commit
+
+    async def _keep(self, commit: str, what: str) -> None:
+        await self._repository.keep(self._workspace.key, commit)
+        place = f"{self._repository.path} as {commit[:12]}"
+        self._notes.append(f"Not in the handoff, and kept in {place}: {what}.")
 
     async def _snapshot(self, commit: str) -> str:
         with explain_disk("make a folder for the import"):
