@@ -26,6 +26,7 @@ from symphony.engine.mailbox import Mailbox
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
+from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.clock import SystemClock
 from symphony.host.lock import DaemonLock, hold, publish_daemon
@@ -176,7 +177,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             clock=clock,
             store=store,
             tracker=tracker,
-            workspaces=GitWorkspaces(installation, environ),
+            workspaces=GitWorkspaces(installation, environ, labels),
             driver_of=driver_for,
             agents=agents,
             gate=gate,
@@ -187,13 +188,14 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             log=log,
             labels=labels,
         )
+        supervisor = Supervisor(ports, mailbox, tracking, await store.totals())
         orchestrator = Orchestrator(
             restore(workflow, memory),
             ports,
             mailbox,
             tracking,
             source,
-            totals=await store.totals(),
+            supervisor,
             last_run=memory,
             until_idle=options.until_idle,
             tell_person=console.tell,

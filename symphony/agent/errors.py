@@ -5,6 +5,7 @@ Raised by the session and by the in-memory agents; the engine branches on `code`
 
 from collections.abc import Iterable
 
+from symphony.core.agent import ModelResting
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line, plain
 
@@ -145,7 +146,7 @@ class AgentAuthRequired(AgentError):
     code = "agent.auth_required"
 
 
-class AgentRateLimited(AgentError):
+class AgentRateLimited(AgentError, ModelResting):
     """Its model refuses for now: a rate limit, a quota, an overload.
 
     Attributes:

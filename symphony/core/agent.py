@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from symphony.core.errors import SymphonyError
 from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
 
@@ -42,6 +43,17 @@ class SessionSpec:
     mcp_servers: tuple[McpServer, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     resume: str | None = None
+
+
+class ModelResting(SymphonyError):
+    """The model behind an agent refuses for now: a rate limit, a quota, an overload.
+
+    Attributes:
+        retry_after_s: seconds from now until it may be used again; None when it is not told.
+    """
+
+    code = "agent.rate_limited"
+    retry_after_s: float | None = None
 
 
 class StopKind(StrEnum):

@@ -17,14 +17,12 @@ class StartAttempt:
 
     Attributes:
         number: 1 for the first on this issue ever.
-        reply: a reply to an attempt that is gone; the new one starts with it.
     """
 
     issue: Issue
     attempt_id: str
     number: int
     workflow: Workflow
-    reply: SteeringRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from symphony.core.handoff import Handoff
 
@@ -57,12 +57,10 @@ class Failed:
     Attributes:
         code: the error's stable code.
         message: one sentence for people, with the remedy when there is one.
-        undelivered: the agent's word was accepted and only the handoff has to be repeated.
     """
 
     code: str
     message: str
-    undelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +98,21 @@ class Released:
 
 
 Outcome: TypeAlias = Delivered | TurnsExhausted | Failed | RateLimited | Stopped | Released
+
+
+def outcome_message(outcome: Outcome) -> str:
+    """Return the sentence that is kept of an ended attempt; empty when there is nothing to say."""
+    match outcome:
+        case Delivered(handoff=handoff):
+            return handoff.note
+        case Failed(message=message) | RateLimited(message=message):
+            return message
+        case TurnsExhausted(turns=turns, progressed=progressed, note=note):
+            used = f"All {turns} turns were used, {'with' if progressed else 'without'} progress."
+            return f"{used} {note}".rstrip()
+        case Stopped(handoff=handoff):
+            return "" if handoff is None else handoff.note
+        case Released():
+            return ""
+        case _ as never:
+            assert_never(never)

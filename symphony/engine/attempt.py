@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from symphony.core.agent import McpServer, SessionSpec
+from symphony.core.agent import McpServer, ModelResting, SessionSpec
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
@@ -78,8 +78,6 @@ class Attempt:
                 work.cancel()
                 await asyncio.wait({work})
             outcome = await self._outcome_of(work)
-            if self._reports is not None:
-                await self._reports.announce()
         finally:
             stop.cancel()
             work.cancel()
@@ -93,7 +91,9 @@ class Attempt:
         if work.cancelled():
             if reason is StopReason.TERMINAL:
                 return await self._unless_hurried(self._delivery.rescue())
-            return Stopped(reason or StopReason.INTERRUPTED)
+            if reason is None:
+                return Failed("internal_error", "The attempt was cancelled and nobody had asked for it.")
+            return Stopped(reason)
         return self._failure(work.exception())
 
     async def _unless_hurried(self, last_steps: Coroutine[Any, Any, Outcome]) -> Outcome:
@@ -109,13 +109,11 @@ class Attempt:
             await asyncio.wait({steps, hurried})
 
     def _failure(self, error: BaseException | None) -> Outcome:
-        delivering = isinstance(self._start, StartDelivery)
+        if isinstance(error, ModelResting):
+            rest = timedelta(seconds=error.retry_after_s or RATE_LIMIT_REST_S)
+            return RateLimited(self._settings.acp.adapter, self._ports.clock.now() + rest, str(error))
         if isinstance(error, SymphonyError):
-            until_s = getattr(error, "retry_after_s", None)
-            if error.code == "agent.rate_limited" and not delivering:
-                until = self._ports.clock.now() + timedelta(seconds=until_s or RATE_LIMIT_REST_S)
-                return RateLimited(self._settings.acp.adapter, until, str(error))
-            return Failed(error.code, str(error), undelivered=delivering)
+            return Failed(error.code, str(error))
         self._ports.log.error(
             "attempt.crashed", issue=self._context.issue_id, error=repr(error), exc_info=error
         )
@@ -142,8 +140,10 @@ class Attempt:
                 case TurnsExhausted():
                     after = await self._ports.workspaces.fingerprint(workspace)
                     return replace(ended, progressed=before != after)
-                case _:
-                    return Released()
+                case Released():
+                    return ended
+                case Done():
+                    raise RuntimeError("the conversation ended as done without a completion")
         handoff = await self._delivery.finish(
             self._context.tracked_issue, workspace, imported, reports.completion
         )

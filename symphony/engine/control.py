@@ -20,7 +20,7 @@ class Control:
     _reply: asyncio.Queue[SteeringRequest] = field(default_factory=lambda: asyncio.Queue(1))
 
     def stop(self, reason: StopReason) -> None:
-        """End the attempt; the first reason stands, and a second word ends its last steps, too."""
+        """End the attempt, for the first reason given; a second word ends its last steps, too."""
         if self.stop_reason is None:
             self.stop_reason = reason
             self.stopped.set()

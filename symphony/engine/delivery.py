@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from symphony.core.claim import Phase
+from symphony.core.decide.reconcile import GONE_GRACE
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, CompletionWithdrawn
 from symphony.core.handoff import Completion, Handoff, Imported
@@ -74,7 +75,7 @@ class Delivery:
             await self._context.mailbox.put(CompletionAccepted(stored))
             return Stopped(StopReason.TERMINAL, await self.again(stored))
         except SymphonyError as error:
-            return Failed(error.code, str(error), undelivered=True)
+            return Failed(error.code, str(error))
 
     async def import_branch(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
         """Bring the work into the repository that only the host writes.
@@ -98,20 +99,33 @@ class Delivery:
         Raises:
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
-        settings = self._context.settings
+        settings, handed_over = self._context.settings, False
         self._progress.enter(Phase.HANDOFF)
         await self._move(issue)
         async with self._journal.step("hand_off", branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
             handoff = replace(handoff, note=" ".join([handoff.note, *imported.notes]))
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
-        await self._ports.store.complete_handoff(completion, handoff, self._ports.clock.now())
+        try:
+            async with self._journal.step("clean_up", path=str(workspace.path)):
+                await self._complete(completion, handoff)
+                handed_over = True
+                await self._after_run(issue, workspace, imported, completion, handoff)
+                await self._remove(issue, workspace)
+        except SymphonyError as error:
+            if not handed_over:
+                raise
+            self._complain("clean_up", str(error))
+        return handoff
+
+    async def _complete(self, completion: Completion, handoff: Handoff) -> None:
+        now = self._ports.clock.now()
+        await self._ports.store.complete_handoff(completion, handoff, now)
         self._progress.run_log.append("handoff", result=handoff.kind, note=handoff.note)
         self._progress.enter(Phase.CLEANUP)
-        if issue is not None:
-            await self._after_run(issue, workspace, imported, completion, handoff)
-        await self._remove(issue, workspace)
-        return handoff
+        for steering in await self._ports.store.steering_of(completion.issue_id):
+            if not steering.open:  # the work that it was for is done
+                await self._ports.store.reply_used(steering.id, now)
 
     async def _check_again(self, completion: Completion, sandbox: Sandbox, workspace: Workspace) -> None:
         """Run the checks, which an issue that is still active may not have passed yet."""
@@ -126,7 +140,7 @@ class Delivery:
 
     async def _move(self, issue: Issue | None) -> None:
         states, tracking = self._context.settings.state_table(), self._context.tracking
-        if issue is None and not tracking.latest.present(self._context.issue_id):
+        if issue is None and not await self._is_there():
             return
         if issue is not None and states.is_terminal(issue.state):
             return
@@ -134,11 +148,24 @@ class Delivery:
             moved = await self._ports.tracker.move(self._context.issue_id, states.done())
         await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
 
+    async def _is_there(self) -> bool:
+        """Say whether the issue has a file; one that an editor is replacing is waited for."""
+        tracking, clock = self._context.tracking, self._ports.clock
+        if not tracking.latest.present(self._context.issue_id):
+            await clock.sleep_until(clock.now() + GONE_GRACE)
+            await tracking.scan()
+        return tracking.latest.present(self._context.issue_id)
+
     async def _after_run(
-        self, issue: Issue, workspace: Workspace, imported: Imported, completion: Completion, handoff: Handoff
+        self,
+        issue: Issue | None,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        handoff: Handoff,
     ) -> None:
         hooks = self._context.settings.hooks
-        if hooks.after_run is None:
+        if hooks.after_run is None or issue is None:
             return
         try:
             with tempfile.TemporaryDirectory(prefix="symphony-") as folder:
@@ -160,8 +187,7 @@ class Delivery:
     async def _remove(self, issue: Issue | None, workspace: Workspace) -> None:
         environment = self._context.environment(issue, workspace) if issue else {}
         try:
-            async with self._journal.step("remove_workspace", path=str(workspace.path)):
-                await self._ports.workspaces.remove(workspace, self._context.settings, environment)
+            await self._ports.workspaces.remove(workspace, self._context.settings, environment)
         except SymphonyError as error:
             self._complain("remove_workspace", str(error))
 

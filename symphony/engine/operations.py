@@ -20,6 +20,7 @@ from symphony.core.operations import IssueDetail
 from symphony.core.picture import standing
 from symphony.core.snapshot import Snapshot
 from symphony.core.states import StateRole
+from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import Journal
 from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.orchestrator import Orchestrator
@@ -154,7 +155,10 @@ class EngineOperations:
         if workspace is not None:
             journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
             async with journal.step("discard_workspace", path=str(workspace.path)):
-                await self._ports.workspaces.remove(workspace, state.workflow.settings, {})
+                issue = state.issues.get(issue_id)
+                number = state.record(issue_id).attempts
+                environment = attempt_environment(issue, number, state.workflow, workspace) if issue else {}
+                await self._ports.workspaces.remove(workspace, state.workflow.settings, environment)
         if completion is not None:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))

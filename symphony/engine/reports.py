@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from symphony.core.errors import SymphonyError
@@ -60,6 +60,8 @@ class DispatchReports:
         self._questions = 0
         self._proposals = 0
         self._announced: Completion | SteeringRequest | None = None
+        self._accepting: asyncio.Future[Completion] | None = None
+        self._asking = False
         self.run_log: RunLog | None = None
         self.connected_client: str | None = None
         self.completion: Completion | None = None
@@ -79,11 +81,16 @@ class DispatchReports:
             ReportRefused: while a question is open.
         """
         self.connected_client = self.connected_client or "unknown"
-        if self.question is not None and self.completion is None:
+        if (self._asking or self.question is not None) and self._accepting is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
-        wanted = Completion(self._issue_id, self._attempt_id, title, summary, self._clock.now())
-        if self.completion is None:
-            await self._accept(wanted)
+        if self._accepting is None:
+            wanted = Completion(self._issue_id, self._attempt_id, title, summary, self._clock.now())
+            self._accepting = asyncio.ensure_future(self._store.accept_completion(wanted))
+        accepting = self._accepting
+        try:
+            await _carry_through(accepting)
+        finally:
+            self._take_accepted(accepting)
         self.turn_is_over.set()
         return self._answer
 
@@ -93,12 +100,10 @@ class DispatchReports:
         Raises:
             ReportRefused: when one is open already, or after `mark_done`.
         """
-        if self.completion is not None:
+        if self._accepting is not None:
             raise ReportRefused("You have called mark_done. End your turn.")
-        if self.question is not None:
-            raise ReportRefused(
-                f"Your question is open already: {self.question.question} End your turn and wait."
-            )
+        if self._asking or self.question is not None:
+            raise ReportRefused("Your question is open already. End your turn and wait for the answer.")
         self._questions += 1
         steering = SteeringRequest(
             id=f"{self._attempt_id}.q{self._questions}",
@@ -108,14 +113,18 @@ class DispatchReports:
             context=context or "",
             asked_at=self._clock.now(),
         )
-        self.question = steering
+        self._asking = True
+        asking = asyncio.ensure_future(self._store.ask(steering))
         try:
-            await _carry_through(self._store.ask(steering))
+            await _carry_through(asking)
         except SymphonyError as error:
-            self.question = None
             raise ReportRefused(f"Your question could not be stored: {error.message}") from error
+        finally:
+            self._asking = False
+            if asking.done() and not asking.cancelled() and asking.exception() is None:
+                self.question = steering
+                self.announce()
         self._log("question", question=question, context=context or "")
-        await self.announce()
         self.turn_is_over.set()
         return ASKED
 
@@ -142,26 +151,26 @@ class DispatchReports:
     async def withdraw(self) -> None:
         """Take the acceptance back after failed checks, so that the agent can call again."""
         await self._store.withdraw_completion(self._issue_id, self._attempt_id)
-        self.completion = None
+        self.completion = self._accepting = None
 
-    async def announce(self) -> None:
-        """Tell the scheduler what is stored and what it may not have heard of, as a call was cut off."""
+    def announce(self) -> None:
+        """Tell the scheduler, once, what the store holds."""
         if self.completion is not None and self._announced is not self.completion:
             self._announced = self.completion
-            await self._mailbox.put(CompletionAccepted(self.completion))
+            self._mailbox.post(CompletionAccepted(self.completion))
         if self.question is not None and self._announced is not self.question:
             self._announced = self.question
-            await self._mailbox.put(SteeringAsked(self.question))
+            self._mailbox.post(SteeringAsked(self.question))
 
-    async def _accept(self, wanted: Completion) -> None:
-        self.completion = wanted
-        try:
-            self.completion = await _carry_through(self._store.accept_completion(wanted))
-        except SymphonyError:
-            self.completion = None
-            raise
-        self._log("mark_done", title=wanted.title, summary=wanted.summary)
-        await self.announce()
+    def _take_accepted(self, accepting: "asyncio.Future[Completion]") -> None:
+        if self._accepting is not accepting or not accepting.done():
+            return
+        if accepting.cancelled() or accepting.exception() is not None:
+            self._accepting = None
+        elif self.completion is None:
+            self.completion = accepting.result()
+            self._log("mark_done", title=self.completion.title, summary=self.completion.summary)
+            self.announce()
 
     def begin_turn(self) -> None:
         """Forget what the last turn said that ends a turn."""
@@ -173,15 +182,13 @@ class DispatchReports:
             self.run_log.append(kind, **fields)
 
 
-async def _carry_through(writing: Awaitable[T]) -> T:
+async def _carry_through(writing: "asyncio.Future[T]") -> T:
     """Return what the store says; a call that is cut off still ends as the store ends it.
 
-    Cancellation: takes effect once the write is done; a failed one is then raised instead.
+    Cancellation: takes effect once the write is done.
     """
-    task = asyncio.ensure_future(writing)
     try:
-        return await asyncio.shield(task)
+        return await asyncio.shield(writing)
     except asyncio.CancelledError:
-        await asyncio.wait({task})
-        task.result()
+        await asyncio.wait({writing})
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from symphony.core.labels import label_variables
 from symphony.core.ports import RunResult, SandboxSpec
 from symphony.host.process import HostProcess, ProcessError, finish_first, run_started, start_group
 from symphony.host.process_tree import end_all, find_family
@@ -17,7 +18,6 @@ from symphony.sandbox.errors import SandboxError, closed
 ALLOWED = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "TMPDIR", "TZ"})
 ALLOWED_PREFIX = "LC_"
 SANDBOX_MARK = "SYMPHONY_SANDBOX"  # tells the processes of one sandbox from those of all others
-LABEL_PREFIX = "SYMPHONY_LABEL_"
 SPAWN_WAIT = 5.0  # seconds for a program that is just being started; more means a folder that hangs
 
 
@@ -164,11 +164,6 @@ def allowed(environment: Mapping[str, str]) -> Mapping[str, str]:
         for name, value in environment.items()
         if name in ALLOWED or name.startswith(ALLOWED_PREFIX)
     }
-
-
-def label_variables(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """Return labels as environment variables: `installation` is `SYMPHONY_INSTALLATION`."""
-    return {LABEL_PREFIX + name.upper().replace("-", "_"): value for name, value in labels.items()}
 
 
 def _translated(error: ProcessError) -> SandboxError:

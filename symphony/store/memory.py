@@ -14,7 +14,7 @@ from typing import Any, Literal
 from symphony.core.claim import IssueRecord, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
-from symphony.core.outcome import Outcome
+from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes, Intent, Memory
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -34,7 +34,7 @@ from symphony.store.errors import (
     store_failed,
     store_full,
 )
-from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow, json_text, outcome_message
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow, json_text
 
 WHERE = "in memory"
 

@@ -10,15 +10,6 @@ from typing import Any, assert_never
 from symphony.core.claim import Claim, Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
-from symphony.core.outcome import (
-    Delivered,
-    Failed,
-    Outcome,
-    RateLimited,
-    Released,
-    Stopped,
-    TurnsExhausted,
-)
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -253,24 +244,6 @@ def attempt_columns(row: AttemptRow) -> Row:
         row.turns,
         row.session_id,
     )
-
-
-def outcome_message(outcome: Outcome) -> str:
-    """Return the sentence that is kept with an ended attempt."""
-    match outcome:
-        case Delivered(handoff=handoff):
-            return handoff.note
-        case Failed(message=message) | RateLimited(message=message):
-            return message
-        case TurnsExhausted(turns=turns, progressed=progressed, note=note):
-            used = f"All {turns} turns were used, {'with' if progressed else 'without'} progress."
-            return f"{used} {note}".rstrip()
-        case Stopped(handoff=handoff):
-            return "" if handoff is None else handoff.note
-        case Released():
-            return ""
-        case _ as never:
-            assert_never(never)
 
 
 def completion_of(row: Row) -> Completion:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from symphony.core.handoff import Completion, Handoff
-from symphony.core.outcome import Outcome
+from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -88,7 +88,7 @@ class SqliteStore(StoreReader):
         Raises:
             StoreError: `attempt_unknown`.
         """
-        columns = (instant_text(at), outcome.code, rows.outcome_message(outcome), turns, attempt_id)
+        columns = (instant_text(at), outcome.code, outcome_message(outcome), turns, attempt_id)
 
         def change(connection: sqlite3.Connection) -> None:
             found = _one(connection, statements.FIND_ATTEMPT, attempt_id)

@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
+from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
 from symphony.core.workflow import Installation
@@ -55,7 +57,14 @@ FORGE_VARIABLE = "SYMPHONY_REPO"
 class GitWorkspaces:
     """Workspaces of one installation; implements `core.ports.Workspaces`."""
 
-    def __init__(self, installation: Installation, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        environment: Mapping[str, str] = os.environ,
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Take the installation's folder, the daemon's environment, and the labels that hooks carry."""
+        self._marks = label_variables(labels)
         self._installation = installation.root
         self._home = installation.root.parent
         self._patches = installation.patches
@@ -114,7 +123,7 @@ class GitWorkspaces:
         self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
     ) -> HookResult:
         """Run one hook to its end or its timeout; never raises for what the script does."""
-        return await run_script(name, script, cwd, environment, timeout_ms)
+        return await run_script(name, script, cwd, {**environment, **self._marks}, timeout_ms)
 
     async def fingerprint(self, workspace: Workspace) -> str:
         """Return a value that changes when any commit or file in the workspace does."""

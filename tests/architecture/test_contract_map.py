@@ -26,13 +26,16 @@ def sections() -> set[str]:
 
 def names_in(module: Path) -> set[str]:
     """Return the names of a module's tests."""
-    tree = ast.parse(module.read_text())
-    return {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and node.name.lower().startswith("test")
-    }
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                names.add(name)
+            case _:
+                pass
+    return {name for name in names if name.lower().startswith("test")}
 
 
 def test_every_section_is_held_by_tests_or_said_not_to_be_built_yet():

@@ -296,7 +296,6 @@ def test_work_is_delivered_once_though_the_daemon_is_killed_during_a_stage(tmp_p
     project.assert_delivered_once(tmp_path, "trivial.txt")
 
 
-@pytest.mark.xfail(strict=True, reason="between the handoff and the removal there is no open intent")
 def test_the_workspace_goes_though_the_daemon_is_killed_after_the_handoff(tmp_path):
     hold = tmp_path / "notes/hold"
     hook = f"touch {tmp_path}/notes/hook-$$; while [ -e {hold} ]; do sleep 0.02; done"
@@ -311,7 +310,6 @@ def test_the_workspace_goes_though_the_daemon_is_killed_after_the_handoff(tmp_pa
     project.assert_delivered_once(tmp_path, "trivial.txt")
 
 
-@pytest.mark.xfail(strict=True, reason="hooks carry no label that reap could find")
 def test_a_hook_of_a_dead_daemon_is_gone_before_the_next_one_starts_another(tmp_path):
     hold = tmp_path / "notes/hold"
     hook = f"touch {tmp_path}/notes/hook-$$; while [ -e {hold} ]; do sleep 0.02; done"

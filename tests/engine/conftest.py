@@ -18,6 +18,7 @@ from symphony.engine.mailbox import Mailbox
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
+from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.clock import VirtualClock, settle
 from symphony.mcp_server.memory import MemoryGate
@@ -97,15 +98,17 @@ class World:
             log=self.log,
             labels={"installation": "test"},
         )
+        tracking = Tracking(
+            self.tracker, mailbox, self.clock, lambda said: self.log.warning("tracker", reason=said)
+        )
         memory = await self.store.load()
         self.orchestrator = Orchestrator(
             restore(workflow, memory),
             ports,
             mailbox,
-            Tracking(
-                self.tracker, mailbox, self.clock, lambda said: self.log.warning("tracker", reason=said)
-            ),
+            tracking,
             self.file,
+            Supervisor(ports, mailbox, tracking),
             last_run=memory,
             until_idle=until_idle,
             tell_person=self.said.append,

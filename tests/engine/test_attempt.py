@@ -286,8 +286,8 @@ async def test_an_edit_reaches_the_next_turn(world):
         world.issues.edit(path, "second text")
         world.engine.tracking.notice([path])
         await world.quiet()
-        assert world.engine._controls["1.1"].edited
-        assert world.engine._controls["1.1"].issue.description.strip() == "second text"
+        assert world.engine.supervisor.controls["1.1"].edited
+        assert world.engine.supervisor.controls["1.1"].issue.description.strip() == "second text"
 
 
 async def test_a_move_to_done_by_hand_stops_the_run_and_hands_over_what_there_is(world):

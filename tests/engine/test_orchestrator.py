@@ -25,14 +25,14 @@ async def test_a_hundred_issues_with_ten_slots_are_all_delivered_and_never_more_
         world.drop(str(number))
     most = 0
     orchestrator = world.engine
-    decide_now = orchestrator._perform
+    decide_now = orchestrator.supervisor.perform
 
-    def watch(effect):
+    def watch(*effect):
         nonlocal most
-        decide_now(effect)
+        decide_now(*effect)
         most = max(most, len(running_ids(world)))
 
-    orchestrator._perform = watch
+    orchestrator.supervisor.perform = watch
     task = asyncio.create_task(orchestrator.run())
     await world.until(task.done)
     assert task.result() is Idleness.DONE

@@ -30,7 +30,6 @@ async def crash(world, task):
     world.store = store
 
 
-@pytest.mark.xfail(strict=True, reason="between the handoff and the removal there is no open intent")
 async def test_a_workspace_is_removed_by_the_next_run_when_after_run_was_cut_off_by_a_crash(world):
     world.file.write(PUBLISHED)
     reached = asyncio.Event()
@@ -52,7 +51,6 @@ async def test_a_workspace_is_removed_by_the_next_run_when_after_run_was_cut_off
     assert len(world.agents.sessions) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a stale intent removes a workspace that was made after it")
 async def test_the_workspace_of_a_reopened_issue_outlives_a_removal_whose_end_was_not_stored(world):
     fulfil = world.store.fulfil
     failures = [store_full("here")]
@@ -78,7 +76,6 @@ async def test_the_workspace_of_a_reopened_issue_outlives_a_removal_whose_end_wa
     assert world.workspaces.removed == ["1"]
 
 
-@pytest.mark.xfail(strict=True, reason="a repeated delivery never notes the reply as used")
 async def test_a_reply_whose_work_was_delivered_by_the_next_run_is_owed_to_nobody(world):
     task = asyncio.create_task((await world.build()).run())
     world.script("1", Script((Turn((ask("Red?"),)), Turn((writes(world), mark_done(), Hang())))))
@@ -93,7 +90,6 @@ async def test_a_reply_whose_work_was_delivered_by_the_next_run_is_owed_to_nobod
     assert world.claim("1") is None
 
 
-@pytest.mark.xfail(strict=True, reason="a file that is gone for a moment counts as gone for good")
 async def test_a_file_that_an_editor_replaces_during_the_handoff_is_moved_all_the_same(world):
     async def remove_file(*_):
         path = world.issues.paths()[0]

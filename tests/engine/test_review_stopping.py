@@ -67,15 +67,15 @@ async def test_a_cancel_while_the_workspace_is_prepared_ends_the_attempt(world):
 async def test_a_stop_that_comes_with_the_very_start_ends_the_attempt(world):
     engine = await world.build()
     world.drop("1")
-    perform = engine._perform
+    perform = engine.supervisor.perform
     stopped = []
 
-    def stop_at_once(effect):
-        perform(effect)
+    def stop_at_once(*effect):
+        perform(*effect)
         if not stopped:
             stopped.append(engine.mailbox.offer(CancelAsked("1")))
 
-    engine._perform = stop_at_once
+    engine.supervisor.perform = stop_at_once
     task = asyncio.create_task(engine.run())
     await world.until(lambda: isinstance(world.claim("1"), Parked))
     await engine.mailbox.put(DrainAsked(now=True))
@@ -104,7 +104,6 @@ async def test_two_signals_end_a_daemon_whose_store_cannot_be_written(world):
         await asyncio.wait({task})
 
 
-@pytest.mark.xfail(strict=True, reason="the wait for the store heeds the second signal only")
 async def test_one_signal_ends_a_daemon_whose_store_stays_full(world):
     engine = await world.build()
     task = asyncio.create_task(engine.run())
@@ -124,7 +123,6 @@ async def test_one_signal_ends_a_daemon_whose_store_stays_full(world):
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.xfail(strict=True, reason="the mailbox is closed on the good way out only")
 async def test_a_command_is_refused_when_the_engine_gives_up(world):
     engine = await world.build()
     task = asyncio.create_task(engine.run())

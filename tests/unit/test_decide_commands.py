@@ -123,4 +123,4 @@ def test_a_reply_to_a_parked_issue_is_kept_for_its_next_attempt():
     parked = Parked(NOON, ("cancelled by you",), "", by_person=True, steering=make_steering("1"))
     replied = after_events(with_claim(parked), ReplyGiven(make_steering("1", reply="red")))
     again = after_events(replied.state, RetryAsked("1"))
-    assert again.effects[0].reply == make_steering("1", reply="red")
+    assert again.state.records["1"].claim.steering == make_steering("1", reply="red")

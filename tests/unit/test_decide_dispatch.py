@@ -112,7 +112,7 @@ def test_a_reply_to_a_dead_attempt_starts_a_new_one_with_it():
     answered = make_steering("1", reply="red")
     state = make_state(make_issue("1"), records=(make_record("1", Waiting(make_steering("1"))),))
     decision = after_events(state, ReplyGiven(answered))
-    assert decision.effects[0].reply == answered
+    assert decision.state.records["1"].claim.steering == answered
     assert decision.changes.audit[-1].reason == "attempt 2: a person answered"
 
 

@@ -154,7 +154,7 @@ def test_an_accepted_mark_done_is_delivered_whatever_becomes_of_its_attempt():
 
 def test_a_failing_handoff_is_retried_for_ever_and_never_parked():
     record = make_record("1", make_running("1", delivering=True), failures=99, completion=COMPLETION)
-    claim = claim_after(running_state(record=record), ended(Failed("disk", "full", undelivered=True)))
+    claim = claim_after(running_state(record=record), ended(Failed("disk", "full")))
     assert claim == Retrying(after(300), "full")
 
 

@@ -5,7 +5,7 @@ The engine is its only caller; simulations and replays call it the same way.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from symphony.core.claim import Running
 from symphony.core.decide import commands
@@ -39,6 +39,7 @@ from symphony.core.scheduler import SchedulerState
 
 __all__ = ["DRAIN_GRACE", "NOTED", "CommandRefused", "Decision", "decide"]
 
+Noted: TypeAlias = AttemptProgressed | SteeringAsked | CompletionAccepted | CompletionWithdrawn | ReplyUsed
 NOTED = (AttemptProgressed, SteeringAsked, CompletionAccepted, CompletionWithdrawn, ReplyUsed)
 """Events after which nothing is dispatched or reconciled."""
 
@@ -52,24 +53,10 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
         CommandRefused: a person's command does not fit; the state is unchanged then.
     """
     draft = Draft(state, now)
+    if isinstance(event, NOTED):
+        _note(draft, event)
+        return draft.decision()
     match event:
-        case AttemptProgressed():
-            _note_progress(draft, event)
-            return draft.decision()
-        case SteeringAsked():
-            commands.note_question(draft, event)
-            return draft.decision()
-        case ReplyUsed():
-            commands.use_reply(draft, event)
-            return draft.decision()
-        case CompletionAccepted(completion=completion):
-            draft.put(replace(draft.record(completion.issue_id), completion=completion))
-            draft.say(completion.issue_id, "accept", f"mark_done: {completion.title}")
-            return draft.decision()
-        case CompletionWithdrawn(issue_id=issue_id):
-            draft.put(replace(draft.record(issue_id), completion=None))
-            draft.say(issue_id, "withdraw", "checks failed after mark_done")
-            return draft.decision()
         case Ticked():
             _stop_at_deadline(draft)
         case TrackerChanged(issues=issues):
@@ -97,6 +84,24 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
     reconcile(draft)
     fill_slots(draft)
     return draft.decision()
+
+
+def _note(draft: Draft, event: Noted) -> None:
+    match event:
+        case AttemptProgressed():
+            _note_progress(draft, event)
+        case SteeringAsked():
+            commands.note_question(draft, event)
+        case ReplyUsed():
+            commands.use_reply(draft, event)
+        case CompletionAccepted(completion=completion):
+            draft.put(replace(draft.record(completion.issue_id), completion=completion))
+            draft.say(completion.issue_id, "accept", f"mark_done: {completion.title}")
+        case CompletionWithdrawn(issue_id=issue_id):
+            draft.put(replace(draft.record(issue_id), completion=None))
+            draft.say(issue_id, "withdraw", "checks failed after mark_done")
+        case _ as never:
+            assert_never(never)
 
 
 def _note_progress(draft: Draft, event: AttemptProgressed) -> None:

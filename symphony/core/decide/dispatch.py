@@ -20,11 +20,14 @@ def fill_slots(draft: Draft) -> None:
     if draft.state.draining:
         return
     slots = Slots.of(draft.state.workflow.settings, draft.state.records.values())
+    may_start = why_nothing_starts(draft.state) is None
+    if not may_start:  # what is not going to start keeps no slot from a reply
+        _continue_due(draft, slots, may_start=False)
     _resume_answered(draft, slots)
     _deliver_completed(draft, slots)
-    if why_nothing_starts(draft.state) is not None:
+    if not may_start:
         return
-    _continue_due(draft, slots)
+    _continue_due(draft, slots, may_start=True)
     for issue in draft.state.candidates:
         if slots.full:
             return
@@ -78,7 +81,7 @@ def _claimable(record: IssueRecord, draft: Draft) -> bool:
             return False
 
 
-def _continue_due(draft: Draft, slots: Slots) -> None:
+def _continue_due(draft: Draft, slots: Slots, *, may_start: bool) -> None:
     due = [
         (record, record.claim)
         for record in draft.state.records.values()
@@ -91,8 +94,8 @@ def _continue_due(draft: Draft, slots: Slots) -> None:
         if issue is None or not draft.state.states.is_active(issue.state):
             continue
         reason = why_not_startable(draft.state, issue, draft.now)
-        if reason is not None:
-            draft.say(record.issue_id, "release", reason.text)
+        if reason is not None or not may_start:
+            draft.say(record.issue_id, "release", reason.text if reason else "nothing may start now")
         elif slots.lacking(issue.state) is None:
             slots.take(issue.state)
             _start(draft, issue)
@@ -106,9 +109,7 @@ def _start(draft: Draft, issue: Issue) -> None:
         why = "retry is due"
     running = _begin(draft, record, issue.state, revision=issue.revision, delivering=False)
     draft.put(replace(draft.record(issue.id), claim=replace(running, steering=reply)))
-    draft.effects.append(
-        StartAttempt(issue, running.attempt_id, running.number, draft.state.workflow, reply=reply)
-    )
+    draft.effects.append(StartAttempt(issue, running.attempt_id, running.number, draft.state.workflow))
     draft.say(issue.id, "dispatch", f"attempt {running.number}: {why}")
 
 

@@ -35,7 +35,7 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
     record = replace(record, claim=None, usage=record.usage.plus(event.usage))
     if record.completion is not None:
         _end_of_finished_work(draft, record, event.outcome, steering)
-    elif StopReason.CANCELLED in {attempt.stopping, getattr(event.outcome, "reason", None)}:
+    elif attempt.stopping is StopReason.CANCELLED or event.outcome == Stopped(StopReason.CANCELLED):
         draft.put(replace(record, claim=cancelled(draft.now, attempt.revision, steering)))
         draft.say(record.issue_id, "stopped", "the attempt ended: a person cancelled it")
     else:
