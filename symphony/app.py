@@ -17,11 +17,12 @@ from symphony.core.decide import DRAIN_GRACE
 from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked, Ticked
 from symphony.core.idle import Idleness
+from symphony.core.installation import Installation
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.restore import restore
 from symphony.core.settings import Settings
-from symphony.core.workflow import Installation, Workflow
+from symphony.core.workflow import Workflow
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
@@ -42,7 +43,6 @@ from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workspace.workspaces import GitWorkspaces
 
-INSTALLATION = ".symphony"
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEEDS_A_PERSON = 0, 1, 2, 3
 
 
@@ -154,7 +154,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
     source = WorkflowSource(file, options.sandbox, environ)
     workflow = await source.start()
     settings = workflow.settings
-    installation = Installation(workflow.path.parent / INSTALLATION)
+    installation = Installation.beside(workflow.path)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(hold(DaemonLock(installation, settings.tracker.root, clock.now())))

@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from symphony.core.workflow import Installation, Workflow
+from symphony.core.installation import Installation
 
-FOLDER = ".symphony"
+if TYPE_CHECKING:
+    from symphony.core.workflow import Workflow
 
 
 class Place:
@@ -24,13 +24,10 @@ class Place:
         self.environ = dict(os.environ)
 
     @cached_property
-    def installation(self) -> "Installation":
+    def installation(self) -> Installation:
         """What symphony owns here, found without reading the file: a daemon is found beside a broken one."""
-        from symphony.core.workflow import Installation  # with the settings' models: slow to import
-
         # not resolved: the daemon, too, looks beside the name and not beside a symlink's target
-        folder = Path(os.path.abspath(self.path)).parent  # noqa: PTH100
-        return Installation(folder / FOLDER)
+        return Installation.beside(Path(os.path.abspath(self.path)))  # noqa: PTH100
 
     @cached_property
     def workflow(self) -> "Workflow":

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from symphony.cli.errors import CommandError
-from symphony.cli.place import FOLDER, Place
+from symphony.cli.place import Place
 from symphony.cli.screen import Screen
+from symphony.core.installation import FOLDER
 from symphony.core.states import StateRole
 from symphony.host.durable import write_new
 

@@ -27,11 +27,12 @@ def show_status(place: Place, *, as_json: bool) -> None:
 
 def picture(place: Place, desk: Desk) -> Json:
     """Return the API's state with where it comes from: `daemon`, `workflow` and `sandbox` beside it."""
+    state = desk.state()
     return {
-        **desk.state(),
+        **state,
         "daemon": daemon_view(desk),
         "workflow": str(place.path.absolute()),
-        "sandbox": sandbox_view(place),
+        "sandbox": sandbox_view(place, state["sandbox"]),
     }
 
 
@@ -49,13 +50,13 @@ def daemon_view(desk: Desk) -> Json | None:
     }
 
 
-def sandbox_view(place: Place) -> Json:
-    """Return where agents run as the workflow says, and what that keeps apart."""
+def sandbox_view(place: Place, kind: str) -> Json:
+    """Return where agents run, by the daemon's word or else the workflow's, and what that keeps apart."""
     from symphony.sandbox.drivers import driver_for
     from symphony.workflow.errors import WorkflowError
 
     try:
-        kind = place.workflow.settings.sandbox
+        kind = kind or place.workflow.settings.sandbox
     except WorkflowError:
         return {"kind": None, "isolation": f"unknown as long as {place.path.name} is invalid"}
     try:

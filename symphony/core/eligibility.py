@@ -11,6 +11,7 @@ from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Budget
 from symphony.core.slots import Slots
+from symphony.core.text import counted
 from symphony.core.usage import Usage
 
 
@@ -74,7 +75,7 @@ def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
             last = reasons[-1] if reasons else "no reason was recorded"
             return Reason(
                 "failed",
-                f"failed {record.failures} times in a row and is parked; "
+                f"failed {counted(record.failures, 'time')} in a row and is parked; "
                 f"`symphony retry {record.issue_id}` or an edit of the file starts it again. Last: {last}",
             )
         case _:

@@ -1,7 +1,7 @@
 """The snapshot that surfaces show, made from the scheduler's state."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from symphony.core.claim import Continuing, IssueRecord, Retrying, Running, Waiting
@@ -11,6 +11,7 @@ from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.text import counted
 from symphony.core.usage import Usage
 
 BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
@@ -28,10 +29,8 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
     running = tuple(_running(state))
     waiting = tuple(_waiting(state))
     retrying = tuple(_retrying(state))
-    blocked = tuple(_blocked(state, slots, now))
-    eligible = (
-        len(state.candidates) - len(blocked) - sum(1 for issue in state.candidates if _busy(state, issue))
-    )
+    reasons = [(issue, why_not_running(state, issue, slots, now)) for issue in state.candidates]
+    blocked = tuple(_blocked(reasons))
     counts = Counter(
         running=len(running),
         retrying=len(retrying),
@@ -39,7 +38,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         blocked=len(blocked),
         failed=sum(1 for view in blocked if view.code == "failed"),
         undelivered=sum(1 for record in state.records.values() if record.completion is not None),
-        eligible=max(eligible, 0),
+        eligible=sum(1 for _, reason in reasons if reason is None),
     )
     for issue in state.issues.issues.values():
         counts[f"state:{issue.state}"] += 1
@@ -55,11 +54,12 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         running=running,
         retrying=retrying,
         waiting=waiting,
-        blocked=blocked[:BLOCKED_SHOWN],
+        blocked=tuple(sorted(blocked, key=_needs_nobody))[:BLOCKED_SHOWN],
         problems=problems,
         totals=totals,
         rate_limits={name: until for name, until in state.adapter_pauses.items() if until > now},
         paused=state.paused,
+        sandbox=state.workflow.settings.sandbox,
     )
 
 
@@ -85,16 +85,15 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
         why = f": {record.claim.reason}" if isinstance(record.claim, Retrying) else ""
         return f"Done, and its handoff is not finished{why.rstrip('.')}."
     if state.states.is_terminal(issue.state):
-        return f"Finished: {record.last_handoff or f'in {issue.state}'}."
+        return f"Finished: {(record.last_handoff or f'in {issue.state}').rstrip('.')}."
     if not state.states.is_active(issue.state):
         return f"Held: {issue.state} is no active state."
     reason = why_not_running(state, issue, Slots.of(state.workflow.settings, state.records.values()), now)
     return f"Not running: {reason.text}." if reason else "Eligible: it starts with the next decision."
 
 
-def _busy(state: SchedulerState, issue: Issue) -> bool:
-    record = state.records.get(issue.id)
-    return record is not None and isinstance(record.claim, Running | Continuing | Retrying | Waiting)
+def _needs_nobody(view: BlockedView) -> bool:
+    return view.code not in {"failed", "cancelled", "undelivered"}
 
 
 def _running(state: SchedulerState) -> Iterator[RunningView]:
@@ -148,24 +147,26 @@ def _retrying(state: SchedulerState) -> Iterator[RetryingView]:
                 pass
 
 
-def _blocked(state: SchedulerState, slots: Slots, now: datetime) -> Iterator[BlockedView]:
-    for issue in state.candidates:
-        reason: Reason | None = why_not_running(state, issue, slots, now)
+def _blocked(reasons: Iterable[tuple[Issue, Reason | None]]) -> Iterator[BlockedView]:
+    for issue, reason in reasons:
         if reason is not None and reason.code not in NOT_BLOCKED:
             yield BlockedView(issue.id, issue.identifier, issue.title, issue.state, reason.code, reason.text)
 
 
 def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem, ...]) -> tuple[str, str]:
     if state.draining:
-        return "draining", f"stopping; {counts['running']} attempts still run"
+        left = counts["running"]
+        return "draining", f"stopping; {counted(left, 'attempt')} still {'runs' if left == 1 else 'run'}"
     needs = [
         f"{counts['waiting']} waiting for your answer" if counts["waiting"] else "",
         f"{counts['failed']} failed" if counts["failed"] else "",
-        f"{len(problems)} problems" if len(problems) > 1 else (str(problems[0]) if problems else ""),
+        counted(len(problems), "problem") if len(problems) > 1 else "".join(map(str, problems)),
     ]
     said = ", ".join(part for part in needs if part)
     if said:
         return "attention", said
     if counts["running"] or counts["retrying"]:
         return "working", f"{counts['running']} running, {counts['retrying']} waiting for their next attempt"
-    return "idle", "nothing to do" if not counts["blocked"] else f"{counts['blocked']} issues cannot start"
+    return "idle", "nothing to do" if not counts[
+        "blocked"
+    ] else f"{counted(counts['blocked'], 'issue')} cannot start"

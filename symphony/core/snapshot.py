@@ -75,7 +75,9 @@ class Snapshot:
         status: one word: `working`, `attention`, `idle` or `draining`.
         status_reason: the word explained.
         rate_limits: adapter to the time until which it rests.
-        blocked: active issues that do not run; at most `BLOCKED_SHOWN`, counts has them all.
+        blocked: active issues that do not run, those that need a person first; at most
+            `BLOCKED_SHOWN`, counts has them all.
+        sandbox: the kind in force, which the command line may have chosen.
     """
 
     generated_at: datetime
@@ -90,3 +92,4 @@ class Snapshot:
     totals: Usage = Usage()
     rate_limits: Mapping[str, datetime] = field(default_factory=dict)
     paused: bool = False
+    sandbox: str = ""

@@ -15,6 +15,11 @@ def plain(text: str, limit: int) -> str:
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + ELLIPSIS
 
 
+def counted(number: int, noun: str) -> str:
+    """Return the number with its noun: `1 issue`, `2 issues`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def one_line(text: str, limit: int = 200) -> str:
     """Return the text on one line, white space folded, for titles, logs and tables."""
     return plain(" ".join(plain(text, limit * 8).split()), limit)

@@ -52,6 +52,7 @@ class Orchestrator:
     store_problem: Problem | None = None
     _ticked_at: datetime | None = None
     _decided_at: datetime = EARLIEST
+    _scanned: bool = False
     _verdict: Idleness | None = None
     _gave_up: SymphonyError | None = None
     _scope: asyncio.TaskGroup | None = None
@@ -86,6 +87,8 @@ class Orchestrator:
         if self._picture is None or self._picture[0] is not self.state:
             self._picture = (self.state, render_snapshot(self.state, now, self.supervisor.totals))
         picture = replace(self._picture[1], generated_at=now)
+        if not self._scanned:
+            picture = replace(picture, status="working", status_reason="reading the issues")
         if self.store_problem is None:
             return picture
         problems = (self.store_problem, *picture.problems)
@@ -93,6 +96,7 @@ class Orchestrator:
 
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()
+        self._scanned = True
         while not await self._finished():
             await self._handle(await self._next_letter())
 

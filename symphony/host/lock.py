@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from symphony.core.errors import SymphonyError
-from symphony.core.workflow import Installation
+from symphony.core.installation import Installation
 from symphony.host.durable import sync_folder, write_temporary
 from symphony.host.lock_file import is_held, take_lock, within_bound
 

@@ -152,6 +152,7 @@ def state_view(snapshot: Snapshot) -> Json:
         "status": snapshot.status,
         "status_reason": snapshot.status_reason,
         "paused": snapshot.paused,
+        "sandbox": snapshot.sandbox,
         "counts": dict(snapshot.counts),
         "running": [running_view(view, now) for view in snapshot.running],
         "retrying": [retrying_view(view, now) for view in snapshot.retrying],

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.installation import Installation
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
-from symphony.core.workflow import Installation
 from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
 from symphony.workspace.clone import make_clone

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from symphony.core.workflow import Installation
+from symphony.core.installation import Installation
 from symphony.host.lock import DaemonLock, DaemonRunning, LockError, hold, publish_daemon, read_daemon
 
 STARTED = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)
@@ -25,7 +25,7 @@ DAEMON = """
 import subprocess, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from symphony.core.workflow import Installation
+from symphony.core.installation import Installation
 from symphony.host.lock import DaemonLock, hold, publish_daemon
 
 installation = Installation(Path(sys.argv[1]))

@@ -418,7 +418,7 @@ def test_move_and_approve_move_the_file(folder):
 
 def test_what_writes_the_store_refuses_while_another_installation_holds_the_tracker(folder, tmp_path):
     drop(folder, "1")
-    from symphony.core.workflow import Installation
+    from symphony.core.installation import Installation
 
     elsewhere = DaemonLock(Installation(tmp_path / "elsewhere/.symphony"), folder / "issues", NOON)
     elsewhere.acquire()

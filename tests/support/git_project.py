@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.installation import Installation
 from symphony.core.issue import Issue
 from symphony.core.ports import Process, RunResult, Workspace
 from symphony.core.settings import Settings
-from symphony.core.workflow import Installation
 from symphony.host.process import run_group
 from symphony.workspace.workspaces import GitWorkspaces
 

@@ -122,12 +122,14 @@ def test_a_full_snapshot() -> None:
         totals=USAGE,
         rate_limits={"claude": NOON},
         paused=True,
+        sandbox="local",
     )
     assert state_view(snapshot) == {
         "generated_at": NOON_JSON,
         "status": "attention",
         "status_reason": "One issue waits for you.",
         "paused": True,
+        "sandbox": "local",
         "counts": {"running": 1, "state:Todo": 4},
         "running": [
             {

@@ -71,7 +71,7 @@ def test_draining_says_how_many_still_run():
     state = replace(
         make_state(make_issue("1"), records=(make_record("1", make_running("1")),)), drain_deadline=NOON
     )
-    assert render_snapshot(state, NOON, Usage()).status_reason == "stopping; 1 attempts still run"
+    assert render_snapshot(state, NOON, Usage()).status_reason == "stopping; 1 attempt still runs"
 
 
 def test_problems_and_warnings_of_the_workflow_come_before_those_of_files():

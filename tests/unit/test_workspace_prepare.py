@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from symphony.core.installation import Installation
 from symphony.core.settings import HooksSettings, Settings, WorkspaceSettings
-from symphony.core.workflow import Installation
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.folder import MAKING, REMOVING, hidden_name
 from symphony.workspace.workspaces import GitWorkspaces
