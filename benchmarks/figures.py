@@ -83,7 +83,7 @@ def number(value: float) -> str:
     """Return a number with three figures that count."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.01 else f"{value:.3f}"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -26,12 +26,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--issues", default="0,10000", help="numbers of issue files on disk")
+    parser.add_argument("--state", choices=("Done", "Todo"), default="Done", help="where they are")
     parser.add_argument("--starts", type=int, default=7)
     parser.add_argument("--idle-seconds", type=float, default=35.0)
     chosen = parser.parse_args()
     begin()
     for issues in map(int, chosen.issues.split(",")):
-        show(*measure(issues, chosen.starts, chosen.idle_seconds))
+        show(*measure(issues, chosen.starts, chosen.idle_seconds, chosen.state))
 
 
 def measure(issues: int, starts: int, idle_s: float, state: str = "Done") -> tuple[str, list[Figure]]:
@@ -73,9 +74,9 @@ def measure(issues: int, starts: int, idle_s: float, state: str = "Done") -> tup
 
 def idle_percent(daemon: Daemon, seconds: float) -> float:
     """Return how much of one core the daemon takes."""
-    before, began = daemon.cpu_s(), time.perf_counter()
+    before, began = daemon.cpu_ns(), time.perf_counter_ns()
     time.sleep(seconds)
-    return (daemon.cpu_s() - before) / (time.perf_counter() - began) * 100
+    return (daemon.cpu_ns() - before) / (time.perf_counter_ns() - began) * 100
 
 
 def asked_memory(daemon: Daemon) -> float:
