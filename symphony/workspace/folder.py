@@ -28,7 +28,7 @@ def check_root(root: Path, forbidden: Path) -> Path:
     Raises:
         WorkspaceError: `workspace.root_invalid`, `workspace.permission_denied`, ….
     """
-    resolved = Path(os.path.realpath(root))
+    resolved, forbidden = root.resolve(), forbidden.resolve()
     if ".git" in resolved.parts or resolved == forbidden or forbidden in resolved.parents:
         raise WorkspaceError(
             f"workspace.root {root} lies inside a git repository's own folder.",

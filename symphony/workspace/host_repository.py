@@ -69,9 +69,7 @@ class HostRepository:
             if self._open:
                 return
             await check_version(self.git)
-            if not (self.path / "HEAD").exists():
-                with explain_disk(f"make {self.path}"):
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
+            if await asyncio.to_thread(self._is_new):
                 await host_git(self.path.parent).run(
                     "init", "--quiet", "--bare", "--template=", "--initial-branch=symphony", str(self.path)
                 )
@@ -168,6 +166,13 @@ class HostRepository:
                 GIT_CONFIG_GLOBAL="/dev/null",
             )
             yield repository
+
+    def _is_new(self) -> bool:
+        if (self.path / "HEAD").exists():
+            return False
+        with explain_disk(f"make {self.path}"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        return True
 
     def _harden(self) -> None:
         with explain_disk(f"write the settings of {self.path}"):

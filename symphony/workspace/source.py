@@ -4,6 +4,7 @@ Called by `workspaces` before a clone. It is the one place of this room where gi
 user's own configuration and credentials.
 """
 
+import asyncio
 import difflib
 import re
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Source:
         """
         if self._remote:
             return
-        if not self._folder.is_dir():
+        if not await asyncio.to_thread(self._folder.is_dir):
             raise WorkspaceError(
                 f"workspace.source {self.shown} does not exist.",
                 code="workspace.source_missing",

@@ -90,7 +90,7 @@ class GitWorkspaces:
         root = await self._open_root(settings)
         branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
         await asyncio.to_thread(self._claim_place, root, key, branch, record)
-        source = Source(settings.workspace.source, self._home)
+        source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
         await source.open()
         base = await source.find_base(settings.workspace.base)
         await self._repository.open()
@@ -208,9 +208,8 @@ class GitWorkspaces:
             raise before_remove_failed(failure)
 
     async def _open_root(self, settings: Settings) -> Path:
-        root = await asyncio.to_thread(
-            check_root, self._home / settings.workspace.root, self._repository.path.resolve()
-        )
+        wanted = self._home / settings.workspace.root
+        root = await asyncio.to_thread(check_root, wanted, self._repository.path)
         async with self._opening:
             if root not in self._cleared:
                 await asyncio.to_thread(clear_leftovers, root, self._installation)
@@ -270,14 +269,16 @@ class GitWorkspaces:
     async def _scratch_folder(self, purpose: str) -> Path:
         """Make an empty folder of the host's; what a dead process left is deleted first."""
         async with self._opening:
-            with explain_disk(f"make a folder in {self._scratch}"):
-                if self._scratch not in self._cleared:
-                    await asyncio.to_thread(delete_folder, self._scratch)
-                    self._cleared.add(self._scratch)
-                self._scratch.mkdir(parents=True, exist_ok=True)
-                return Path(
-                    await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{purpose}-", dir=self._scratch)
-                )
+            fresh = self._scratch in self._cleared
+            self._cleared.add(self._scratch)
+            return await asyncio.to_thread(self._make_scratch, purpose, clear=not fresh)
+
+    def _make_scratch(self, purpose: str, *, clear: bool) -> Path:
+        with explain_disk(f"make a folder in {self._scratch}"):
+            if clear:
+                delete_folder(self._scratch)
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=self._scratch))
 
     def _write_patch(self, patch: Path, mailbox: bytes) -> None:
         patch.parent.mkdir(parents=True, exist_ok=True)

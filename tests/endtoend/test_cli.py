@@ -299,7 +299,7 @@ async def test_inbox_shows_only_what_needs_a_person(folder):
     out = symphony(folder, "inbox").out
     assert out.startswith("Waiting for you (1)\n")
     assert "    symphony reply 3 TEXT\n" in out
-    assert "\nParked (1)\n  4  Todo  Fourth\n    failed 1 times in a row and is parked; " in out
+    assert "\nParked (1)\n  4  Todo  Fourth\n    failed 1 time in a row and is parked; " in out
     assert "\nFinished and not handed over yet (1)\n  7  again now  2 failures  the disk is full\n" in out
     assert "First" not in out
     needs = json.loads(symphony(folder, "inbox", "--json").out)

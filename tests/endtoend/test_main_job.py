@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.support.project import git
 
@@ -83,3 +84,16 @@ async def test_odd_ids_are_worked_on_like_any_other(project, issue_id, tmp_path)
     assert project.state_of(issue_id) == "Done"
     patches = list((project.root / ".symphony/patches").glob("*.patch"))
     assert len(patches) == 1
+
+
+async def test_nothing_on_the_main_path_blocks_the_event_loop(project):
+    async with project.daemon() as daemon:
+        with blockbuster_ctx("symphony") as watch:
+            watch.functions["os.path.abspath"].deactivate()  # asks the kernel, not the disk
+            project.drop("1")
+            await daemon.until(lambda: project.state_of("1") == "Done" or "BlockingError" in log_of(project))
+    assert "BlockingError" not in log_of(project)
+
+
+def log_of(project):
+    return (project.root / ".symphony/logs/symphony.log").read_text()
