@@ -89,6 +89,16 @@ class WorkflowSource:
         self._file = file
         self._sandbox = sandbox
         self._environ = environ
+        self._first: Workflow | None = None
+        self._checked: Workflow | None = None
+
+    async def check_first_prompt(self) -> None:
+        """Let the next reload tell what is wrong with the first prompt, unless it was edited since."""
+        first = self._first
+        if first is not None and (warnings := await asyncio.to_thread(_prompt_warnings, first)):
+            current = self._file.current
+            if current is not None and current.revision == first.revision:
+                self._checked = replace(first, warnings=(*first.warnings, *warnings))
 
     async def start(self) -> Workflow:
         """Return the first workflow.
@@ -99,11 +109,15 @@ class WorkflowSource:
         """
         workflow = self._override(await self._file.start())
         self._check(workflow.settings)
+        self._first = workflow
         return workflow
 
     async def reload(self) -> Reloaded | None:
         """Return what changed in the file since the last call; None when nothing did."""
         reloaded = await self._file.reload()
+        checked, self._checked = self._checked, None
+        if reloaded is None and checked is not None:
+            return Reloaded(checked)
         if reloaded is None or reloaded.workflow is None:
             return reloaded
         workflow = self._override(reloaded.workflow)
@@ -222,7 +236,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         log.info("daemon.ready", url=listener.url, workflow=str(workflow.path))
         isolation = driver_for(settings.sandbox).isolation
         console.ready(Running(workflow, installation, listener.url, isolation, lock.notes))
-        async with _warming(gate, agents):
+        async with _warming(gate, agents, source, mailbox):
             verdict = await orchestrator.run()
         log.info("daemon.stopped", verdict=verdict.value)
     if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
@@ -243,10 +257,14 @@ async def _reloading(path: Path, mailbox: Mailbox) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _warming(gate: Gate, agents: AcpAgents) -> AsyncIterator[None]:
-    """Import the heavy SDKs in a thread once the listener is up, so that nobody waits for them."""
+async def _warming(
+    gate: Gate, agents: AcpAgents, source: WorkflowSource, mailbox: Mailbox
+) -> AsyncIterator[None]:
+    """Import what is slow in a thread once the listener is up, so that nobody waits for it."""
 
     async def warm() -> None:
+        await source.check_first_prompt()
+        mailbox.offer(Ticked())
         await gate.warm()
         await agents.preload()
 
@@ -256,6 +274,12 @@ async def _warming(gate: Gate, agents: AcpAgents) -> AsyncIterator[None]:
     finally:
         await asyncio.wait({task})
         task.result()
+
+
+def _prompt_warnings(workflow: Workflow) -> tuple[str, ...]:
+    from symphony.workflow.prompt import prompt_warnings  # the template engine is slow to import
+
+    return tuple(prompt_warnings(workflow.prompt, workflow.prompt_line, workflow.path))
 
 
 @contextmanager

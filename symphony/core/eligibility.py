@@ -113,11 +113,11 @@ def _why_blocked(state: SchedulerState, issue: Issue) -> Reason | None:
 
 
 def _why_unlabelled(state: SchedulerState, issue: Issue) -> Reason | None:
-    missing = [
-        label
-        for label in state.workflow.settings.tracker.required_labels
-        if label.strip().casefold() not in {given.casefold() for given in issue.labels}
-    ]
+    required = state.workflow.settings.tracker.required_labels
+    if not required:
+        return None
+    given = {label.casefold() for label in issue.labels}
+    missing = [label for label in required if label.strip().casefold() not in given]
     return Reason("missing_label", f"lacks the label {missing[0]!r}") if missing else None
 
 

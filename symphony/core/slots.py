@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from symphony.core.claim import Continuing, IssueRecord, Running
 from symphony.core.settings import Settings
@@ -16,6 +16,7 @@ class Slots:
     settings: Settings
     taken: int
     by_state: Counter[str]
+    _limits: dict[str, int | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, records: Iterable[IssueRecord]) -> "Slots":
@@ -32,7 +33,9 @@ class Slots:
         """Return why an issue in this state gets no slot now, or None when it gets one."""
         if self.full:
             return f"{_all(self.settings.agent.max_concurrent_agents)} taken"
-        limit = self.settings.slots_in_state(state)
+        if state not in self._limits:
+            self._limits[state] = self.settings.slots_in_state(state)
+        limit = self._limits[state]
         if limit is not None and self.by_state[state_key(state)] >= limit:
             return f"{_all(limit)} taken by issues in {state}"
         return None

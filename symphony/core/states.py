@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class StateRole(StrEnum):
@@ -13,6 +14,7 @@ class StateRole(StrEnum):
     TERMINAL = "terminal"
 
 
+@lru_cache(maxsize=1024)  # asked for every issue at every decision, of a handful of names
 def state_key(name: str) -> str:
     """Return the form in which state names are compared: no case, no outer spaces."""
     return name.strip().casefold()

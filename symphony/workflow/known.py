@@ -42,7 +42,8 @@ def parse_reading(
 ) -> Reading:
     """Return what these bytes mean.
 
-    Once a good workflow is `known`, an empty file is an edit in progress, as many editors truncate
+    The first prompt is not checked, so that a start need not wait for the template engine. Once a
+    good workflow is `known`, an empty file is an edit in progress, as many editors truncate
     before they write; at the start it means all defaults.
     """
     if isinstance(raw, WorkflowError):
@@ -52,7 +53,8 @@ def parse_reading(
         error = WorkflowError.single("workflow_parse_error", path, f"{path}:1:1", message)
         return Reading(digest_of(raw), error)
     try:
-        return Reading(digest_of(raw), parse_workflow(raw, path, environ, exists=exists))
+        workflow = parse_workflow(raw, path, environ, exists=exists, check_prompt=known)
+        return Reading(digest_of(raw), workflow)
     except WorkflowError as error:
         return Reading(digest_of(raw), error)
 

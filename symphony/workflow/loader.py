@@ -83,9 +83,17 @@ def missing(path: Path, reason: str) -> WorkflowError:
 
 
 def parse_workflow(
-    raw: bytes, path: Path, environ: Mapping[str, str], *, exists: Exists = is_there
+    raw: bytes,
+    path: Path,
+    environ: Mapping[str, str],
+    *,
+    exists: Exists = is_there,
+    check_prompt: bool = True,
 ) -> Workflow:
     """Check the bytes of a WORKFLOW.md; reads no file but to ask `exists`.
+
+    Without `check_prompt` the warnings say nothing of the prompt, and the template engine, which
+    is slow to import, is left alone.
 
     Raises:
         WorkflowError: with every problem at once.
@@ -103,15 +111,17 @@ def parse_workflow(
             for key in (("tracker", "active_states"), ("tracker", "terminal_states"))
             if key in document.lines
         ]
-    from symphony.workflow.prompt import prompt_warnings  # the template engine is slow to import
+    if check_prompt:
+        from symphony.workflow.prompt import prompt_warnings
 
+        warnings += prompt_warnings(parts.prompt, parts.prompt_line, path)
     return Workflow(
         path=absolute,
         settings=settings,
         prompt=parts.prompt,
         prompt_line=parts.prompt_line,
         revision=hashlib.sha256(raw).hexdigest()[:16],
-        warnings=(*warnings, *prompt_warnings(parts.prompt, parts.prompt_line, path)),
+        warnings=tuple(warnings),
         secrets=_secrets(resolved),
     )
 

@@ -12,7 +12,6 @@ from symphony.workflow.continuation import (
     earlier_prompt,
     reply_prompt,
 )
-from symphony.workflow.prompt import render_prompt
 
 
 class LiquidPrompts:
@@ -26,6 +25,8 @@ class LiquidPrompts:
         Raises:
             WorkflowError: `template_parse_error`, `template_render_error`.
         """
+        from symphony.workflow.prompt import render_prompt  # the template engine is slow to import
+
         place = {"path": str(workspace.path), "branch": workspace.branch, "base": workspace.base}
         rendered = render_prompt(workflow, issue, number if number > 1 else None, place)
         return earlier_prompt(rendered, earlier.attempts, earlier.steering)

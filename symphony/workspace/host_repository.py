@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import git
+from typing import TYPE_CHECKING
 
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, check_version, host_git
+
+if TYPE_CHECKING:
+    import git
 
 # What agents leave behind for themselves, and what a crashed import may leave.
 EXCLUDED = (".symphony.bundle", ".symphony.bundle.lock", ".claude/settings.local.json")
@@ -154,8 +156,10 @@ class HostRepository:
             await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
 
     @contextmanager
-    def objects(self) -> Iterator[git.Repo]:
+    def objects(self) -> "Iterator[git.Repo]":
         """Open the repository with GitPython, for a thread; it is closed on leaving."""
+        import git  # GitPython is slow to import, and no start should wait for it
+
         # GitPython adds the daemon's environment to each of its processes
         with git.Repo(self.path, expand_vars=False) as repository:
             repository.git.update_environment(

@@ -16,7 +16,7 @@ def test_rooms_import_only_what_lies_below_them():
 
 
 def test_the_heavy_sdks_are_not_imported_before_the_listener_is_up():
-    code = "import sys, symphony.app; print([n for n in ('acp', 'mcp') if n in sys.modules])"
+    code = "import sys, symphony.app; print([n for n in ('acp', 'mcp', 'git', 'liquid') if n in sys.modules])"
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
     )

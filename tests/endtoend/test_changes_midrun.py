@@ -140,3 +140,10 @@ async def test_a_second_daemon_on_the_same_tracker_refuses_and_names_the_first(p
 
 def log_of(project):
     return (project.root / ".symphony/logs/symphony.log").read_text()
+
+
+async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_start(project):
+    project.configure("{{ issue.colour }}\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: any("issue.colour" in line for line in daemon.said.lines))
+        assert [problem["code"] for problem in (await daemon.state())["problems"]] == ["workflow_warning"]
