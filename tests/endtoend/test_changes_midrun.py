@@ -143,7 +143,7 @@ def log_of(project):
 
 
 async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_start(project):
-    project.configure("{{ issue.colour }}\n")
+    project.configure("{{ colour }}\n")
     async with project.daemon() as daemon:
-        await daemon.until(lambda: any("issue.colour" in line for line in daemon.said.lines))
+        await daemon.until(lambda: any("colour" in line for line in daemon.said.lines))
         assert [problem["code"] for problem in (await daemon.state())["problems"]] == ["workflow_warning"]
