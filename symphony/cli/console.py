@@ -45,10 +45,10 @@ class RunConsole:
             ("workflow", running.workflow.path),
             ("issues", running.workflow.settings.tracker.root),
             ("sandbox", running.isolation),
-            ("dashboard", running.url),
+            ("api", running.url),
             ("log", running.installation.log_file),
         ]
-        remarks = [*running.workflow.warnings, *running.notes]
+        remarks = running.notes
 
         def banner(screen: Screen) -> None:
             screen.line(f"symphony {__version__}", style="bold")

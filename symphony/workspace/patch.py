@@ -129,7 +129,7 @@ class PatchMaker:
         git = self._repository.git.with_options("-c", f"core.attributesFile={attributes}")
         await git.run(*FORMAT, f"--output={patch}", f"{imported.base_commit}..{head}", "--")
         with explain_disk(f"read {patch}"):
-            if patch.stat().st_size > PATCH_LIMIT:
+            if (await asyncio.to_thread(patch.stat)).st_size > PATCH_LIMIT:
                 raise WorkspaceError(
                     f"The patch of {imported.branch} would be larger than {PATCH_LIMIT >> 20} MiB.",
                     code="handoff.too_large",
