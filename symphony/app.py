@@ -235,6 +235,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             log.warning("reaped", what=line)
         log.info("daemon.ready", url=listener.url, workflow=str(workflow.path))
         isolation = driver_for(settings.sandbox).isolation
+        log.warning("sandbox.isolation", sandbox=settings.sandbox, promise=isolation)
         console.ready(Running(workflow, installation, listener.url, isolation, lock.notes))
         async with _warming(gate, agents, source, mailbox):
             verdict = await orchestrator.run()

@@ -97,3 +97,22 @@ async def test_nothing_on_the_main_path_blocks_the_event_loop(project):
 
 def log_of(project):
     return (project.root / ".symphony/logs/symphony.log").read_text()
+
+
+@pytest.mark.parametrize("issue_id", ["../x", "x/../../y", "n" * 300, "."])
+async def test_an_id_that_could_name_another_place_stays_within_the_workspaces(project, issue_id, tmp_path):
+    project.drop("odd", f"---\nid: {json.dumps(issue_id)}\ntitle: Odd\n---\n")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.until(daemon.task.done)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    worked_on = project.state_of("odd") == "Done"
+    refused = any("odd.md" in line and "id" in line for line in daemon.said.lines)
+    assert worked_on != refused
+    assert len(list((project.root / ".symphony/patches").glob("*.patch"))) == worked_on
+
+
+async def test_the_log_says_what_the_sandbox_keeps_apart(project):
+    async with project.daemon():
+        pass
+    assert 'msg=sandbox.isolation sandbox=local promise="local isolates nothing:' in log_of(project)
