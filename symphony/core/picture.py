@@ -167,6 +167,7 @@ def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem
         return "attention", said
     if counts["running"] or counts["retrying"]:
         return "working", f"{counts['running']} running, {counts['retrying']} waiting for their next attempt"
-    return "idle", "nothing to do" if not counts[
-        "blocked"
-    ] else f"{counted(counts['blocked'], 'issue')} cannot start"
+    if counts["eligible"]:
+        return "idle", f"{counted(counts['eligible'], 'issue')} ready to start"
+    blocked = counts["blocked"]
+    return "idle", f"{counted(blocked, 'issue')} cannot start" if blocked else "nothing to do"

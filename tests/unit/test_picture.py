@@ -58,6 +58,11 @@ def test_a_handoff_that_is_retried_is_called_so():
     assert snapshot.counts["undelivered"] == 1
 
 
+def test_an_issue_that_nobody_has_started_yet_is_said_to_be_ready():
+    snapshot = render_snapshot(make_state(make_issue("1")), NOON, Usage())
+    assert (snapshot.status, snapshot.status_reason) == ("idle", "1 issue ready to start")
+
+
 def test_work_alone_is_no_reason_for_attention():
     state = make_state(make_issue("1"), records=(make_record("1", make_running("1")),))
     snapshot = render_snapshot(state, NOON, Usage())
