@@ -36,9 +36,10 @@ def find_family(environment: Mapping[str, str], *, group: int | None = None) -> 
             continue
         with suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            living[pid], parents[pid] = process, process.ppid()
+            with process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                living[pid], parents[pid] = process, process.ppid()
             if _in_group(pid, group) or _carries(process, environment):
                 family.add(pid)
     grown = True

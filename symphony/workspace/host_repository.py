@@ -42,6 +42,9 @@ CONFIG = {
 }
 
 
+FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
+
+
 @dataclass(frozen=True, slots=True)
 class CommitFacts:
     """What the host needs of a commit: full ids, and its committer's time as git prints it."""
@@ -60,6 +63,7 @@ class HostRepository:
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Lock()
         self._open = False
+        self._facts: dict[str, CommitFacts] = {}
 
     async def open(self) -> None:
         """Make the repository at its first use, and clear what a dead process left in it.
@@ -125,13 +129,18 @@ class HostRepository:
         return result.stdout.decode().strip() if result.exit_status == 0 else None
 
     async def facts(self, commit: str) -> CommitFacts:
-        """Return what is needed of a commit that is here."""
-        text = await self.git.line("show", "--no-patch", "--format=%H %T %ct +0000", commit, "--")
-        commit_id, tree, committed = text.split(" ", 2)
-        return CommitFacts(commit_id, tree, committed)
+        """Return what is needed of a commit that is here, given by its full id."""
+        if commit not in self._facts:
+            text = await self.git.line("show", "--no-patch", "--format=%H %T %ct +0000", commit, "--")
+            if len(self._facts) >= FACTS_KEPT:
+                self._facts.clear()
+            self._facts[commit] = CommitFacts(*text.split(" ", 2))
+        return self._facts[commit]
 
     async def is_ancestor(self, older: str, newer: str) -> bool:
         """Say whether `newer` contains `older`; a commit contains itself."""
+        if older == newer:
+            return True
         return (await self.git.ask("merge-base", "--is-ancestor", older, newer)).exit_status == 0
 
     async def keep(self, key: str, commit: str) -> None:
