@@ -5,21 +5,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
-from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked, Ticked
 from symphony.core.idle import Idleness
 from symphony.core.installation import Installation
-from symphony.core.ports import Reloaded
-from symphony.core.problem import Problem
 from symphony.core.restore import restore
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
@@ -41,6 +38,7 @@ from symphony.tracker.local import LocalTracker
 from symphony.web.listener import open_listener
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
+from symphony.workflow_source import WorkflowSource
 from symphony.workspace.workspaces import GitWorkspaces
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEEDS_A_PERSON = 0, 1, 2, 3
@@ -71,79 +69,6 @@ class Running:
     url: str
     isolation: str
     notes: tuple[str, ...]
-
-
-class NotSupported(SymphonyError):
-    """A setting that is valid and cannot be carried out by this version."""
-
-
-class WorkflowSource:
-    """WORKFLOW.md with the command line's overrides on it, refused where it cannot be carried out.
-
-    Attributes:
-        hide: told the workflow's secrets after each change.
-    """
-
-    def __init__(self, file: WorkflowFile, sandbox: str | None, environ: Mapping[str, str]) -> None:
-        self.hide: Callable[[Collection[str]], None] = lambda _: None
-        self._file = file
-        self._sandbox = sandbox
-        self._environ = environ
-        self._first: Workflow | None = None
-        self._checked: Workflow | None = None
-
-    async def check_first_prompt(self) -> None:
-        """Let the next reload tell what is wrong with the first prompt, unless it was edited since."""
-        first = self._first
-        if first is not None and (warnings := await asyncio.to_thread(_prompt_warnings, first)):
-            current = self._file.current
-            if current is not None and current.revision == first.revision:
-                self._checked = replace(first, warnings=(*first.warnings, *warnings))
-
-    async def start(self) -> Workflow:
-        """Return the first workflow.
-
-        Raises:
-            WorkflowError: with every problem at once.
-            SymphonyError: what cannot be carried out, with its remedy.
-        """
-        workflow = self._override(await self._file.start())
-        self._check(workflow.settings)
-        self._first = workflow
-        return workflow
-
-    async def reload(self) -> Reloaded | None:
-        """Return what changed in the file since the last call; None when nothing did."""
-        reloaded = await self._file.reload()
-        checked, self._checked = self._checked, None
-        if reloaded is None and checked is not None:
-            return Reloaded(checked)
-        if reloaded is None or reloaded.workflow is None:
-            return reloaded
-        workflow = self._override(reloaded.workflow)
-        try:
-            self._check(workflow.settings)
-        except SymphonyError as error:
-            return Reloaded(None, (Problem(error.code, str(workflow.path), str(error)),))
-        self.hide(workflow.secrets)
-        return Reloaded(workflow, reloaded.problems)
-
-    def _override(self, workflow: Workflow) -> Workflow:
-        if self._sandbox is None:
-            return workflow
-        settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})
-        return replace(workflow, settings=settings)
-
-    def _check(self, settings: Settings) -> None:
-        driver_for(settings.sandbox)
-        handoff = settings.handoff
-        wants_repo = handoff.repo is not None or "SYMPHONY_REPO" in self._environ
-        if handoff.mode == "pull_request" or (handoff.mode == "auto" and wants_repo):
-            raise NotSupported(
-                "Pull requests are not built yet.",
-                code="handoff.pull_request_not_built",
-                remedy="Set `handoff: {mode: patch}` in WORKFLOW.md.",
-            )
 
 
 class Console(Protocol):
@@ -275,12 +200,6 @@ async def _warming(
     finally:
         await asyncio.wait({task})
         task.result()
-
-
-def _prompt_warnings(workflow: Workflow) -> tuple[str, ...]:
-    from symphony.workflow.prompt import prompt_warnings  # the template engine is slow to import
-
-    return tuple(prompt_warnings(workflow.prompt, workflow.prompt_line, workflow.path))
 
 
 @contextmanager

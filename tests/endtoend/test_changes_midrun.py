@@ -147,3 +147,41 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_star
     async with project.daemon() as daemon:
         await daemon.until(lambda: any("colour" in line for line in daemon.said.lines))
         assert [problem["code"] for problem in (await daemon.state())["problems"]] == ["workflow_warning"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "code", "text"),
+    [
+        (
+            {"sandbox": "smolvm"},
+            "sandbox.not_built",
+            "sandbox: smolvm is not built yet. Set `sandbox: local` in WORKFLOW.md or start with "
+            "`--sandbox local`; local isolates nothing.",
+        ),
+        (
+            {"handoff": {"mode": "pull_request"}},
+            "handoff.pull_request_not_built",
+            "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.",
+        ),
+        (
+            {"acp": {"permission": "ask"}},
+            "permission.ask_not_built",
+            "acp.permission: ask is not built yet. Set `acp: {permission: allow}` or `deny` in WORKFLOW.md.",
+        ),
+        (
+            {"notify": [{"kind": "command", "target": "true"}]},
+            "notify.not_built",
+            "notify is not built yet. Remove `notify` from WORKFLOW.md; "
+            "`symphony inbox` shows what needs you.",
+        ),
+    ],
+)
+async def test_what_is_not_built_yet_is_refused_at_start_and_in_an_edit(project, sections, code, text):
+    async with project.daemon() as daemon:
+        project.configure(**sections)
+        await daemon.until(lambda: any(text in line for line in daemon.said.lines))
+        assert (await daemon.state())["problems"][0]["code"] == code
+    with pytest.raises(SymphonyError) as caught:
+        async with project.daemon():
+            pass
+    assert (caught.value.code, str(caught.value)) == (code, text)
