@@ -37,6 +37,7 @@ from symphony.engine.delivery import Delivery
 from symphony.engine.reports import DispatchReports
 
 MCP_SERVER = "symphony"
+CUT_OFF = frozenset({StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code})
 RATE_LIMIT_REST_S = 300  # when the model does not say until when
 
 
@@ -190,7 +191,9 @@ class Attempt:
                 headers = {"Authorization": f"Bearer {access.token}"}
                 servers = (McpServer(MCP_SERVER, url=access.url, headers=headers),)
             self._progress.enter(Phase.SESSION)
-            spec = SessionSpec(self._settings.acp, workspace.path, servers)
+            earlier = await self._earlier()
+            resume = _session_to_resume(earlier)
+            spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
             session = await stack.enter_async_context(
                 self._ports.agents.open_session(spec, sandbox, self._progress.hear)
             )
@@ -199,7 +202,6 @@ class Attempt:
             conversation = Conversation(self._context, session, reports, checks)
             issue = self._control.issue or issue
             self._control.take_edited()
-            earlier = await self._earlier()
             number = self._start.number
             prompt = self._ports.prompts.first(self._context.workflow, issue, number, workspace, earlier)
             return await conversation.run(prompt, earlier.steering)
@@ -222,6 +224,12 @@ class Attempt:
         )
         reports.run_log = self._progress.run_log
         return reports
+
+
+def _session_to_resume(earlier: Earlier) -> str | None:
+    """Return the last session if it was cut off, not if it failed: a broken one is not gone on with."""
+    last = earlier.attempts[-1] if earlier.attempts else None
+    return last.session_id if last is not None and last.outcome in CUT_OFF else None
 
 
 def attempt_row(start: StartAttempt | StartDelivery, settings: Settings, now: datetime) -> AttemptRow:

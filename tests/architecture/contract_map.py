@@ -70,7 +70,6 @@ NOT_BUILT_YET: dict[str, str] = {
 PARTLY_BUILT: dict[str, str] = {
     "1.3": "doctor and image come with the microVM",
     "2.3": "sandbox: smolvm, pull requests, notify and permission: ask are accepted, and refused at start",
-    "5.5": "a fresh session is told what is known; resuming the agent's own session comes later",
     "6.1": "the stdio transport comes with the microVM",
     "6.4": "transition comes with the agents that use several states",
 }

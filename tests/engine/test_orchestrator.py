@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from symphony.agent.script import Hang, Say, Script, Turn, ask, mark_done, one_turn
+from symphony.agent.errors import AgentExited
+from symphony.agent.script import Fail, Hang, Say, Script, Turn, ask, mark_done, one_turn
 from symphony.core.claim import Parked, Retrying, Running, Waiting
 from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked, PauseAsked, Ticked
@@ -134,6 +135,21 @@ async def test_a_crash_mid_turn_is_continued_by_the_next_run_with_what_is_known(
     rows = await world.store.attempts_of("1")
     assert [row.number for row in rows] == [1, 2]
     assert rows[1].outcome == "delivered"
+
+
+async def test_a_session_that_was_cut_off_is_resumed_and_a_failed_one_is_not(world):
+    engine = await world.build()
+    task = asyncio.create_task(engine.run())
+    resumable = Script((Turn((Hang(),)),), resumes=True)
+    broken = Script((Turn((Fail(AgentExited("demo", 1, "killed")),)),), resumes=True)
+    world.script("1", resumable, broken, Script((Turn((mark_done(),)),), resumes=True))
+    world.drop("1")
+    await world.until(lambda: world.agents.sessions and world.agents.sessions[0].prompts)
+    await crash(world, task)
+    assert await world.run_until_idle() is Idleness.DONE
+    first, second, third = world.agents.sessions
+    assert (first.spec.resume, second.spec.resume, third.spec.resume) == (None, first.id, None)
+    assert second.resumed
 
 
 async def test_a_crash_after_mark_done_delivers_exactly_once_without_an_agent(world):
