@@ -11,15 +11,19 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.guest_files import OPEN_FOLDER
 
 REMOVE_TIMEOUT = 600.0  # seconds for millions of files
 TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 MAKING = "making"
 REMOVING = "removing"
+
+STALE_LOCKS = ("index.lock", "HEAD.lock")  # what stops every later commit
 
 
 def check_root(root: Path, forbidden: Path) -> Path:
@@ -44,6 +48,21 @@ def check_root(root: Path, forbidden: Path) -> Path:
     with explain_disk(f"make the folder {resolved}"):
         resolved.mkdir(parents=True, exist_ok=True)
     return resolved
+
+
+def clear_stale_locks(workspace: Path) -> None:
+    """Delete the locks that a killed git left in a workspace in which nothing runs any more.
+
+    The guest may have put links anywhere; none is followed.
+    """
+    with suppress(OSError), ExitStack() as stack:
+        descriptor: int | None = None
+        for name in (str(workspace), ".git"):
+            descriptor = os.open(name, OPEN_FOLDER, dir_fd=descriptor)
+            stack.callback(os.close, descriptor)
+        for lock in STALE_LOCKS:
+            with suppress(OSError):
+                os.unlink(lock, dir_fd=descriptor)
 
 
 def folder_exists(path: Path) -> bool:

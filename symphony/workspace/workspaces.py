@@ -31,6 +31,7 @@ from symphony.workspace.folder import (
     REMOVING,
     check_root,
     clear_leftovers,
+    clear_stale_locks,
     delete_folder,
     folder_exists,
     hidden_name,
@@ -86,6 +87,7 @@ class GitWorkspaces:
         key = workspace_key(issue.id)
         record = await asyncio.to_thread(self._records.read, key)
         if record is not None and record.ready and await asyncio.to_thread(folder_exists, record.path):
+            await asyncio.to_thread(clear_stale_locks, record.path)
             return record.workspace(created=False)
         root = await self._open_root(settings)
         branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)

@@ -257,6 +257,25 @@ async def test_a_workspace_outlives_a_restart_and_a_new_root(world: GitWorld, tm
     assert (again.path / "work.txt").exists()
 
 
+async def test_the_lock_of_a_killed_git_does_not_stop_the_next_attempt(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    (workspace.path / ".git" / "index.lock").touch()
+    await world.prepare()
+    write_files(workspace.path, {"work.txt": b"work\n"})
+    git(workspace.path, "add", "work.txt")
+    git(workspace.path, "commit", "--quiet", "-m", "Work")
+
+
+async def test_no_lock_is_deleted_behind_a_link_that_a_guest_has_put(world: GitWorld, tmp_path: Path) -> None:
+    workspace = await world.prepare()
+    victim = tmp_path / "victim"
+    (workspace.path / ".git").rename(victim)
+    (victim / "index.lock").touch()
+    (workspace.path / ".git").symlink_to(victim)
+    await world.prepare()
+    assert (victim / "index.lock").exists()
+
+
 async def test_an_unreadable_record_is_never_guessed(world: GitWorld) -> None:
     await world.prepare()
     record = world.installation.root / "workspace-records" / "12.json"
