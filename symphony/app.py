@@ -44,6 +44,13 @@ from symphony.workspace.workspaces import GitWorkspaces
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEEDS_A_PERSON = 0, 1, 2, 3
 
 
+LAST_WORDS = {
+    Idleness.DONE: "nothing is left to do",
+    Idleness.NEEDS_A_PERSON: "nothing moves until you act; `symphony inbox` shows what is needed",
+    Idleness.BUSY: "stopped before all was done; `symphony status` shows what is left",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What the command line says about a run.
@@ -165,6 +172,8 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         async with _warming(gate, agents, source, mailbox):
             verdict = await orchestrator.run()
         log.info("daemon.stopped", verdict=verdict.value)
+    if options.until_idle:
+        console.tell(LAST_WORDS[verdict])
     if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
         return EXIT_NEEDS_A_PERSON
     return EXIT_DONE
@@ -216,7 +225,7 @@ def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
             console.tell(f"stopping: attempts have {grace} to end; a second signal ends them now")
         mailbox.post(DrainAsked(now=asked > 1))
 
-    caught = (signal.SIGINT, signal.SIGTERM)
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in caught:
         loop.add_signal_handler(number, stop)
     try:

@@ -6,8 +6,8 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from symphony.cli.console import RunConsole, open_console
-from symphony.cli.errors import DONE, NEEDS_A_PERSON, CommandError
+from symphony.cli.console import open_console
+from symphony.cli.errors import CommandError
 from symphony.cli.place import Place
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
@@ -39,19 +39,9 @@ def run_workflow(
             if expected is not None:
                 raise expected from error
             raise broken(error, Place(workflow), verbose=verbose) from error
-        if until_idle:
-            say_verdict(console, status)
     if console.stuck:
         os._exit(status)  # Python's own end would wait for the thread, and so for the terminal
     return status
-
-
-def say_verdict(console: RunConsole, status: int) -> None:
-    """Say how a run until idle ended."""
-    if status == NEEDS_A_PERSON:
-        console.tell("nothing moves until you act; `symphony inbox` shows what is needed")
-    elif status == DONE:
-        console.tell("nothing is left to do")
 
 
 def expected_in(error: BaseException) -> SymphonyError | None:

@@ -31,6 +31,7 @@ class Imported:
         commits: how many lie between base and head.
         saved_uncommitted: whether the last commit holds work that the agent had not committed.
         notes: one sentence for each thing about the work that a person should know.
+        keep_workspace: it holds something that the branch cannot carry.
     """
 
     branch: str
@@ -40,6 +41,7 @@ class Imported:
     commits: int
     saved_uncommitted: bool = False
     notes: tuple[str, ...] = ()
+    keep_workspace: bool = False
 
     @property
     def changed(self) -> bool:

@@ -65,9 +65,15 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
 
 def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
     """Return every standing problem: workflow first, then files."""
-    path = str(state.workflow.path)
-    warnings = (Problem("workflow_warning", path, warning) for warning in state.workflow.warnings)
+    warnings = (_warning(state, warning) for warning in state.workflow.warnings)
     return (*state.workflow_problems, *warnings, *state.issues.problems)
+
+
+def _warning(state: SchedulerState, warning: str) -> Problem:
+    """Return a warning, whose own words may begin with the place that it is about."""
+    path = str(state.workflow.path)
+    where, _, message = warning.partition(": ") if warning.startswith(path) else (path, "", warning)
+    return Problem("workflow_warning", where, message)
 
 
 def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:

@@ -109,9 +109,14 @@ class Redactor:
     """
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
+        self._secrets = frozenset(secrets)
         forms = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in forms_of(secret)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         self.overlap = max([SHAPE_LENGTH, *map(len, self._forms)])
+
+    def and_of(self, secrets: Collection[str]) -> "Redactor":
+        """Return a redactor that knows these secrets as well."""
+        return Redactor(self._secrets | frozenset(secrets))
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""

@@ -37,6 +37,9 @@ from symphony.engine.delivery import Delivery
 from symphony.engine.reports import DispatchReports
 
 MCP_SERVER = "symphony"
+NO_LONGER_WANTED = frozenset(
+    {StopReason.CANCELLED, StopReason.HELD, StopReason.GONE, StopReason.STALLED}
+)  # reasons for which an agent's last word is not taken any more
 CUT_OFF = frozenset({StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code})
 RATE_LIMIT_REST_S = 300  # when the model does not say until when
 
@@ -76,6 +79,8 @@ class Attempt:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
+                if self._reports is not None and self._control.stop_reason in NO_LONGER_WANTED:
+                    self._reports.refuse()
                 work.cancel()
                 await asyncio.wait({work})
             outcome = await self._outcome_of(work)
@@ -188,6 +193,8 @@ class Attempt:
             servers: tuple[McpServer, ...] = ()
             if self._settings.mcp.enabled:
                 access = await stack.enter_async_context(self._ports.gate.admit(issue.id, reports))
+                self._progress.run_log.hide([access.token])
+                reports.hide([access.token])
                 headers = {"Authorization": f"Bearer {access.token}"}
                 servers = (McpServer(MCP_SERVER, url=access.url, headers=headers),)
             self._progress.enter(Phase.SESSION)

@@ -111,7 +111,8 @@ class Delivery:
                 await self._complete(completion, handoff)
                 handed_over = True
                 await self._after_run(issue, workspace, imported, completion, handoff)
-                await self._remove(issue, workspace)
+                if not imported.keep_workspace:
+                    await self._remove(issue, workspace)
         except SymphonyError as error:
             if not handed_over:
                 raise
@@ -182,7 +183,11 @@ class Delivery:
             return
         self._context.log_hook(result)
         if not result.ok:
-            self._complain("after_run", result.output[-500:])
+            how = (
+                "was killed at its timeout" if result.exit_status is None else f"exited {result.exit_status}"
+            )
+            said = result.output[-500:].strip() or "no output"
+            self._complain("after_run", f"The hook after_run {how}: {said}")
 
     async def _remove(self, issue: Issue | None, workspace: Workspace) -> None:
         environment = self._context.environment(issue, workspace) if issue else {}

@@ -89,10 +89,11 @@ class Orchestrator:
         picture = replace(self._picture[1], generated_at=now)
         if not self._scanned:
             picture = replace(picture, status="working", status_reason="reading the issues")
-        if self.store_problem is None:
+        problem = self.store_problem or self.supervisor.store_problem
+        if problem is None:
             return picture
-        problems = (self.store_problem, *picture.problems)
-        return replace(picture, status="attention", status_reason=str(self.store_problem), problems=problems)
+        problems = (problem, *picture.problems)
+        return replace(picture, status="attention", status_reason=str(problem), problems=problems)
 
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()

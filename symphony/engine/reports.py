@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from symphony.core.errors import SymphonyError
@@ -12,6 +12,7 @@ from symphony.core.event import CompletionAccepted, SteeringAsked
 from symphony.core.handoff import Completion
 from symphony.core.issue import IssueDraft
 from symphony.core.ports import Clock, RunLog, Store, Tracker
+from symphony.core.redaction import Redactor
 from symphony.core.report import ReportRefused
 from symphony.core.states import StateRole, StateTable
 from symphony.core.steering import SteeringRequest
@@ -62,6 +63,8 @@ class DispatchReports:
         self._announced: Completion | SteeringRequest | None = None
         self._accepting: asyncio.Future[Completion] | None = None
         self._asking = False
+        self._refusing = False
+        self._redactor = Redactor(())
         self.run_log: RunLog | None = None
         self.connected_client: str | None = None
         self.completion: Completion | None = None
@@ -80,6 +83,8 @@ class DispatchReports:
         Raises:
             ReportRefused: while a question is open.
         """
+        self._raise_if_refusing()
+        title, summary = self._redactor.text(title), self._redactor.text(summary)
         self.connected_client = self.connected_client or "unknown"
         if (self._asking or self.question is not None) and self._accepting is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
@@ -100,6 +105,8 @@ class DispatchReports:
         Raises:
             ReportRefused: when one is open already, or after `mark_done`.
         """
+        self._raise_if_refusing()
+        question, context = self._redactor.text(question), self._redactor.text(context or "")
         if self._accepting is not None:
             raise ReportRefused("You have called mark_done. End your turn.")
         if self._asking or self.question is not None:
@@ -136,6 +143,8 @@ class DispatchReports:
         Raises:
             ReportRefused: too many, or the tracker's own reason.
         """
+        self._raise_if_refusing()
+        title, description = self._redactor.text(title), self._redactor.text(description or "")
         if self._proposals >= PROPOSALS:
             raise ReportRefused(f"You have proposed {PROPOSALS} issues; put the rest into your summary.")
         self._proposals += 1
@@ -147,6 +156,18 @@ class DispatchReports:
             raise ReportRefused(str(error)) from error
         self._log("proposed_issue", id=issue.id, title=title)
         return f"Proposed as issue {issue.id}; a person decides whether it is worked on."
+
+    def hide(self, secrets: Collection[str]) -> None:
+        """Keep these secrets out of what the agent says."""
+        self._redactor = Redactor(secrets)
+
+    def refuse(self) -> None:
+        """Take nothing more: the scheduler has ended the attempt."""
+        self._refusing = True
+
+    def _raise_if_refusing(self) -> None:
+        if self._refusing:
+            raise ReportRefused(f"Issue {self._issue_id} is no longer worked on. End your turn.")
 
     async def withdraw(self) -> None:
         """Take the acceptance back after failed checks, so that the agent can call again."""

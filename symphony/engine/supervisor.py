@@ -9,6 +9,7 @@ from symphony.core.effect import Effect, ResumeAttempt, StartAttempt, StartDeliv
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptEnded
 from symphony.core.outcome import Failed, outcome_message
+from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.usage import Usage
 from symphony.engine.attempt import Attempt, Ended, attempt_row
@@ -27,6 +28,7 @@ class Supervisor:
     """The attempts that live.
 
     Attributes:
+        store_problem: why the end of an attempt could not be stored.
         totals: usage of all attempts that have ended, over all runs.
     """
 
@@ -34,6 +36,7 @@ class Supervisor:
     mailbox: Mailbox
     tracking: Tracking
     totals: Usage = field(default_factory=Usage)
+    store_problem: Problem | None = None
     controls: dict[str, Control] = field(default_factory=dict)
 
     @property
@@ -115,6 +118,8 @@ class Supervisor:
                 await self.ports.store.attempt_ended(attempt_id, now, ended.outcome, ended.turns, ended.usage)
             except SymphonyError as error:
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
+                self.store_problem = Problem(error.code, "the store", str(error))
                 await self.ports.clock.sleep_until(now + END_RETRY)
             else:
+                self.store_problem = None
                 return

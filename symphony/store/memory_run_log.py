@@ -64,6 +64,10 @@ class MemoryRunLog:
         self._attempt_id = attempt_id
         self._redactor = redactor
 
+    def hide(self, secrets: Collection[str]) -> None:
+        """Keep these secrets, too, out of the lines that follow."""
+        self._redactor = self._redactor.and_of(secrets)
+
     def append(self, kind: str, **fields: Any) -> None:
         """Add a line; ignored after the log was closed."""
         if not self.closed:

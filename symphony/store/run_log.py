@@ -95,6 +95,10 @@ class FileRunLog:
             f"symphony-run-log-{file.path.stem}", self._write, self._finish, room=QUEUE_ROOM
         )
 
+    def hide(self, secrets: Collection[str]) -> None:
+        """Keep these secrets, too, out of the lines that follow."""
+        self._redactor = self._redactor.and_of(secrets)
+
     def append(self, kind: str, **fields: Any) -> None:
         """Add a line; never raises and never blocks on the disk.
 

@@ -26,6 +26,7 @@ from symphony.core.text import one_line
 from symphony.workspace.bundle import Arrival, BadBundle, GuestRefs, ask_refs, make_bundle, take_in
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.folder import delete_folder
+from symphony.workspace.guest_files import nested_repositories
 from symphony.workspace.host_repository import HostRepository, rescue_ref
 from symphony.workspace.snapshot import take_snapshot
 
@@ -77,6 +78,13 @@ class Collection:
                 await self._keep(commit, "commits that are not on the delivered branch")
         await self._repository.move_branch(workspace.key, workspace.branch, head)
         facts = await self._repository.facts(head)
+        nested = await asyncio.to_thread(nested_repositories, workspace.path)
+        if nested:
+            names = one_line(", ".join(nested))
+            self._notes.append(
+                f"The workspace {workspace.path} is kept: what was committed in the repositories inside it "
+                f"({names}) is not in the handoff."
+            )
         if self._lost_history:
             self._notes.append(f"The agent's own commits could not be read: {one_line(self._lost_history)}.")
         count = await self._repository.git.line(
@@ -90,6 +98,7 @@ class Collection:
             commits=int(count),
             saved_uncommitted=head != tip.commit,
             notes=tuple(self._notes),
+            keep_workspace=bool(nested),
         )
 
     async def _receive(self, sandbox: Sandbox | None) -> Arrival:

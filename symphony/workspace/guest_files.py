@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+NESTED_LOOKED_AT = 100_000  # folders; a guest may make as many as its disk holds
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # without O_NONBLOCK a named pipe in the place of a file would hold the reader for ever
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -115,3 +116,19 @@ class GuestFolder:
     def _close_beyond(self, depth: int) -> None:
         while len(self._opened) > depth:
             os.close(self._opened.pop()[1])
+
+
+def nested_repositories(workspace: Path) -> tuple[str, ...]:
+    """Return the folders below the workspace that hold a repository of their own, by name.
+
+    Looks at no more than `NESTED_LOOKED_AT` folders and follows no link.
+    """
+    found = []
+    for looked_at, (folder, names, files) in enumerate(os.walk(workspace)):
+        if looked_at >= NESTED_LOOKED_AT:
+            break
+        inner = os.path.relpath(folder, workspace)
+        if inner != "." and ".git" in {*names, *files}:
+            found.append(inner)
+        names[:] = [name for name in names if name != ".git"]
+    return tuple(sorted(found))

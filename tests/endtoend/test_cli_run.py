@@ -64,7 +64,7 @@ def test_the_banner_says_what_runs_and_what_is_not_isolated(project):
     assert err == ""
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_drains_and_ends_with_status_0(project, signal_number):
     process = start(project)
     until(process, "Ctrl-C")

@@ -360,7 +360,9 @@ def test_sigterm_lets_the_attempt_end_starts_no_other_and_exits_0(tmp_path):
     assert project.published() == {}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["SIGTERM", "SIGINT", "SIGHUP"]
+)
 def test_a_second_signal_ends_everything_within_the_grace_and_exits_0(tmp_path, number):
     project = Kept(tmp_path, HANGS_FIRST)
     project.drop("1")

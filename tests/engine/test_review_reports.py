@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from symphony.agent.script import Say, mark_done, one_turn
 from symphony.core.event import CompletionAccepted, Ticked
+from symphony.core.report import ReportRefused
 from symphony.core.states import StateRole, StateTable
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.reports import DispatchReports
@@ -96,3 +98,26 @@ async def test_a_mark_done_that_is_cut_off_before_a_full_mailbox_is_announced_la
         letters.append(await mailbox.take())
     told = [letter.event for letter in letters if isinstance(letter.event, CompletionAccepted)]
     assert [event.completion.title for event in told] == ["Done"]
+
+
+async def test_an_attempt_that_was_ended_takes_no_more_reports(world):
+    reports = make_reports(world, Mailbox())
+    reports.refuse()
+    for call in (
+        reports.mark_done("Done", "Did it."),
+        reports.request_human_steering("Red?", None),
+        reports.propose_issue("More", None, [], None),
+    ):
+        with pytest.raises(ReportRefused) as caught:
+            await call
+        assert str(caught.value) == "Issue 1 is no longer worked on. End your turn."
+
+
+async def test_a_token_that_an_agent_repeats_is_written_nowhere(world):
+    await world.build(until_idle=True)
+    world.script("1", one_turn(Say("it is token-1"), mark_done("Use token-1", "With token-1.")))
+    world.drop("1")
+    await world.run_until_idle()
+    written = [str(world.run_logs.lines), str(world.log.lines), str(world.said)]
+    written += [str(row) for row in await world.store.recent_handoffs(5)]
+    assert [text for text in written if "token-1" in text] == []

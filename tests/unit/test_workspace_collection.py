@@ -247,3 +247,27 @@ async def test_a_workspace_with_too_much_in_it_says_so(
 
     assert caught.value.code == "workspace.too_large"
     assert caught.value.remedy == "Add what is built or downloaded to .gitignore."
+
+
+async def test_a_workspace_with_a_repository_inside_is_kept_and_a_person_is_told(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    inner = workspace.path / "inner"
+    inner.mkdir()
+    git(inner, "init", "--quiet")
+    write_files(inner, {"lib.txt": b"lib\n"})
+    git(inner, "add", "lib.txt")
+    git(inner, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "Lib")
+
+    imported = await world.collect(workspace)
+
+    assert imported.keep_workspace
+    assert imported.notes == (
+        f"The workspace {workspace.path} is kept: what was committed in the repositories inside it (inner) "
+        "is not in the handoff.",
+    )
+
+
+async def test_a_workspace_without_one_need_not_be_kept(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    world.commit(workspace, {"one.txt": b"1\n"})
+    assert not (await world.collect(workspace)).keep_workspace

@@ -12,6 +12,10 @@ class RunLog(Protocol):
         """Add a line; never raises and never blocks on the disk."""
         ...
 
+    def hide(self, secrets: Collection[str]) -> None:
+        """Keep these secrets, too, out of the lines that follow."""
+        ...
+
 
 class RunLogs(Protocol):
     """Opens run logs."""
