@@ -16,6 +16,7 @@ from symphony.core.agent import McpServer, ModelResting, SessionSpec
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
+from symphony.core.handoff import Imported
 from symphony.core.issue import Issue
 from symphony.core.outcome import (
     Delivered,
@@ -27,7 +28,7 @@ from symphony.core.outcome import (
     StopReason,
     TurnsExhausted,
 )
-from symphony.core.ports import AttemptRow, Earlier, Sandbox, Workspace
+from symphony.core.ports import AttemptRow, Earlier, HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
 from symphony.core.usage import Usage
 from symphony.engine.checks import failed_checks
@@ -70,6 +71,7 @@ class Attempt:
         self._settings = context.settings
         self._progress = context.progress
         self._reports: DispatchReports | None = None
+        self._verified: Imported | None = None
         self._delivery = Delivery(context)
 
     async def run(self) -> Ended:
@@ -142,7 +144,7 @@ class Attempt:
             ended = await self._converse(issue, workspace, sandbox, reports)
             match ended:
                 case Done() if reports.completion is not None:
-                    imported = await self._delivery.import_branch(workspace, sandbox)
+                    imported = self._verified or await self._delivery.import_branch(workspace, sandbox)
                 case TurnsExhausted():
                     after = await self._ports.workspaces.fingerprint(workspace)
                     return replace(ended, progressed=before != after)
@@ -205,13 +207,22 @@ class Attempt:
                 self._ports.agents.open_session(spec, sandbox, self._progress.hear)
             )
             await self._ports.store.session_opened(self._start.attempt_id, session.id)
-            checks = partial(failed_checks, self._context, sandbox, workspace)
+            checks = partial(self._verify, sandbox, workspace)
             conversation = Conversation(self._context, session, reports, checks)
             issue = self._control.issue or issue
             self._control.take_edited()
             number = self._start.number
             prompt = self._ports.prompts.first(self._context.workflow, issue, number, workspace, earlier)
             return await conversation.run(prompt, earlier.steering)
+
+    async def _verify(self, sandbox: Sandbox, workspace: Workspace) -> tuple[HookResult, ...]:
+        """Return the checks that fail; what they leave in the workspace is not handed over."""
+        if not self._settings.checks:
+            return ()
+        imported = await self._delivery.import_branch(workspace, sandbox)
+        failed = await failed_checks(self._context, sandbox, workspace)
+        self._verified = None if failed else imported
+        return failed
 
     async def _earlier(self) -> Earlier:
         attempts = await self._ports.store.attempts_of(self._context.issue_id)

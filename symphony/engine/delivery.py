@@ -56,9 +56,9 @@ class Delivery:
                 remedy=f"`symphony discard {completion.issue_id}` gives the handoff up.",
             )
         async with self._context.open_sandbox(workspace) as sandbox:
+            imported = await self.import_branch(workspace, sandbox)
             if issue is not None and self._context.settings.state_table().is_active(issue.state):
                 await self._check_again(completion, sandbox, workspace)
-            imported = await self.import_branch(workspace, sandbox)
         return await self.finish(issue, workspace, imported, completion)
 
     async def rescue(self) -> Outcome:

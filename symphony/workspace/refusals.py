@@ -1,5 +1,6 @@
 """What both drivers refuse in the same words."""
 
+import shlex
 from pathlib import Path
 
 from symphony.core.handoff import Imported
@@ -79,4 +80,4 @@ def mode_none_note(imported: Imported, repository: Path) -> str:
 def patch_note(commits: int, patch: Path, base: str, base_commit: str) -> str:
     """Return what people read about a patch."""
     counted = "1 commit" if commits == 1 else f"{commits} commits"
-    return f"Patch with {counted}: `git am {patch}` on {base} ({base_commit[:12]})."
+    return f"Patch with {counted}: `git am {shlex.quote(str(patch))}` on {base} ({base_commit[:12]})."

@@ -240,3 +240,20 @@ async def test_the_handoff_goes_in_order_and_removes_the_workspace_last(world):
         await world.until(lambda: delivered(world))
     assert seen == ["collect in Todo", "hand_off in Done", "complete in Done", "remove in Done"]
     assert [run.name for run in world.workspaces.hook_runs] == ["after_run", "before_remove"]
+
+
+async def test_what_checks_leave_in_the_workspace_is_not_handed_over(world):
+    world.file.write(CHECKED)
+
+    async def sh(_):
+        world.workspaces._folders["1"].files["junk.txt"] = b"junk\n"
+        del world.workspaces._folders["1"].files["fix.txt"]
+        return 0
+
+    world.driver.register("sh", sh)
+    async with world.running():
+        world.script("1", one_turn(writes(world), mark_done()))
+        world.drop("1")
+        await world.until(lambda: delivered(world))
+    (row,) = await world.store.recent_handoffs(1)
+    assert set(world.workspaces._history.commits[row.handoff.head_commit].files) == {"README.md", "fix.txt"}
