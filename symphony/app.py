@@ -41,8 +41,7 @@ from symphony.workflow.prompts import LiquidPrompts
 from symphony.workflow_source import WorkflowSource
 from symphony.workspace.workspaces import GitWorkspaces
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NEEDS_A_PERSON = 0, 1, 2, 3
-
+EXIT_DONE, EXIT_NEEDS_A_PERSON = 0, 3
 
 LAST_WORDS = {
     Idleness.DONE: "nothing is left to do",

@@ -76,9 +76,7 @@ class WorkflowSource:
 
     def _check(self, settings: Settings) -> None:
         driver_for(settings.sandbox)
-        handoff = settings.handoff
-        wants_repo = handoff.repo is not None or "SYMPHONY_REPO" in self._environ
-        if handoff.mode == "pull_request" or (handoff.mode == "auto" and wants_repo):
+        if settings.handoff.wants_pull_request(self._environ.get("SYMPHONY_REPO")):
             raise NotSupported(
                 "Pull requests are not built yet.",
                 code="handoff.pull_request_not_built",

@@ -36,6 +36,6 @@ class Place:
         Raises:
             WorkflowError: with every problem at once.
         """
-        from symphony.workflow.loader import parse_workflow, read_workflow  # slow to import
+        from symphony.workflow.loader import load_workflow  # pydantic and YAML: slow to import
 
-        return parse_workflow(read_workflow(self.path), self.path, self.environ, check_prompt=False)
+        return load_workflow(self.path, self.environ, check_prompt=False)

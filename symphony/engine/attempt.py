@@ -176,11 +176,8 @@ class Attempt:
         )
         self._context.log_hook(result)
         if not result.ok:
-            ended = (
-                "was killed at its timeout" if result.exit_status is None else f"exited {result.exit_status}"
-            )
             raise HookFailed(
-                f"The hook before_run {ended}: {result.output[-500:].strip() or 'no output'}",
+                result.failure(),
                 remedy="Fix the hook in WORKFLOW.md; the issue is tried again.",
             )
 

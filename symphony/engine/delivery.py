@@ -77,7 +77,7 @@ class Delivery:
         except SymphonyError as error:
             return Failed(error.code, str(error))
 
-    async def import_branch(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
+    async def import_branch(self, workspace: Workspace, sandbox: Sandbox) -> Imported:
         """Bring the work into the repository that only the host writes.
 
         Raises:
@@ -183,11 +183,7 @@ class Delivery:
             return
         self._context.log_hook(result)
         if not result.ok:
-            how = (
-                "was killed at its timeout" if result.exit_status is None else f"exited {result.exit_status}"
-            )
-            said = result.output[-500:].strip() or "no output"
-            self._complain("after_run", f"The hook after_run {how}: {said}")
+            self._complain("after_run", result.failure())
 
     async def _remove(self, issue: Issue | None, workspace: Workspace) -> None:
         environment = self._context.environment(issue, workspace) if issue else {}

@@ -117,7 +117,7 @@ class DispatchReports:
             issue_id=self._issue_id,
             attempt_id=self._attempt_id,
             question=question,
-            context=context or "",
+            context=context,
             asked_at=self._clock.now(),
         )
         self._asking = True
@@ -131,7 +131,7 @@ class DispatchReports:
             if asking.done() and not asking.cancelled() and asking.exception() is None:
                 self.question = steering
                 self.announce()
-        self._log("question", question=question, context=context or "")
+        self._log("question", question=question, context=context)
         self.turn_is_over.set()
         return ASKED
 
@@ -149,7 +149,7 @@ class DispatchReports:
             raise ReportRefused(f"You have proposed {PROPOSALS} issues; put the rest into your summary.")
         self._proposals += 1
         state = self._states.with_role(StateRole.HOLDING)[0]
-        draft = IssueDraft(title, description or "", priority, tuple(labels), state=state)
+        draft = IssueDraft(title, description, priority, tuple(labels), state=state)
         try:
             issue = await self._tracker.create(draft, extra={"proposed_by": self._issue_id})
         except SymphonyError as error:

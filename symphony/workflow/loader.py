@@ -38,13 +38,15 @@ SHOWN_ANYWAY: frozenset[KeyPath] = frozenset(
 HIDDEN = frozenset({"token", "headers", "env"})  # a wrong value under these keys may be a credential
 
 
-def load_workflow(path: Path, environ: Mapping[str, str]) -> Workflow:
+def load_workflow(path: Path, environ: Mapping[str, str], *, check_prompt: bool = True) -> Workflow:
     """Read and check WORKFLOW.md; `$VAR` and `~` are looked up in `environ`.
+
+    `check_prompt` as of `parse_workflow`.
 
     Raises:
         WorkflowError: with every problem at once.
     """
-    return parse_workflow(read_workflow(path), path, environ)
+    return parse_workflow(read_workflow(path), path, environ, check_prompt=check_prompt)
 
 
 def read_workflow(path: Path) -> bytes:

@@ -63,8 +63,7 @@ def check_mode(settings: Settings, repo: str | None) -> None:
     Raises:
         WorkspaceError: `handoff.pull_request_not_built`.
     """
-    mode = settings.handoff.mode
-    if mode == "pull_request" or (mode == "auto" and (settings.handoff.repo or repo)):
+    if settings.handoff.wants_pull_request(repo):
         raise WorkspaceError(
             "Pull requests are not built yet.",
             code="handoff.pull_request_not_built",

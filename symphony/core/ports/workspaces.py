@@ -11,6 +11,8 @@ from symphony.core.issue import Issue
 from symphony.core.ports.sandbox import Sandbox
 from symphony.core.settings import Settings
 
+OUTPUT_SHOWN = 500  # characters of a failed hook that fit into a reason
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -51,6 +53,11 @@ class HookResult:
     def ok(self) -> bool:
         """Say whether it ended with status 0."""
         return self.exit_status == 0
+
+    def failure(self) -> str:
+        """Return one sentence on how a hook failed, with the end of its output."""
+        how = "was killed at its timeout" if self.exit_status is None else f"exited {self.exit_status}"
+        return f"The hook {self.name} {how}: {self.output[-OUTPUT_SHOWN:].strip() or 'no output'}"
 
 
 class Workspaces(Protocol):

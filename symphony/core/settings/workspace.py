@@ -65,5 +65,9 @@ class HandoffSettings(Section):
     repo: Annotated[str | None, Field(examples=["owner/name"])] = None
     """`owner/name` of the forge's repository for pull requests."""
 
+    def wants_pull_request(self, forge_repo: str | None) -> bool:
+        """Say whether a handoff is a pull request, given what SYMPHONY_REPO says."""
+        return self.mode == "pull_request" or (self.mode == "auto" and bool(self.repo or forge_repo))
+
 
 Checks = Annotated[tuple[Check, ...], Field(strict=False)]
