@@ -35,6 +35,7 @@ from symphony.engine.checks import failed_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
+from symphony.engine.patience import done_before
 from symphony.engine.reports import DispatchReports
 
 MCP_SERVER = "symphony"
@@ -77,19 +78,16 @@ class Attempt:
     async def run(self) -> Ended:
         """Run to the end; every ending is an outcome, and nothing is held afterwards."""
         work = asyncio.create_task(self._work())
-        stop = asyncio.create_task(self._control.stopped.wait())
         try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            if not await done_before(work, self._control.stopped):
                 if self._reports is not None and self._control.stop_reason in NO_LONGER_WANTED:
                     self._reports.refuse()
                 work.cancel()
                 await asyncio.wait({work})
             outcome = await self._outcome_of(work)
         finally:
-            stop.cancel()
             work.cancel()
-            await asyncio.wait({work, stop})
+            await asyncio.wait({work})
         return Ended(outcome, self._progress.turn, self._progress.usage)
 
     async def _outcome_of(self, work: asyncio.Task[Outcome]) -> Outcome:
@@ -107,14 +105,12 @@ class Attempt:
     async def _unless_hurried(self, last_steps: Coroutine[Any, Any, Outcome]) -> Outcome:
         """Do the last steps of a stopped attempt, which a second word to stop cuts off."""
         steps = asyncio.create_task(last_steps)
-        hurried = asyncio.create_task(self._control.hurried.wait())
         try:
-            await asyncio.wait({steps, hurried}, return_when=asyncio.FIRST_COMPLETED)
-            return steps.result() if steps.done() else Stopped(StopReason.DRAINED)
+            in_time = await done_before(steps, self._control.hurried)
+            return steps.result() if in_time else Stopped(StopReason.DRAINED)
         finally:
             steps.cancel()
-            hurried.cancel()
-            await asyncio.wait({steps, hurried})
+            await asyncio.wait({steps})
 
     def _failure(self, error: BaseException | None) -> Outcome:
         if isinstance(error, ModelResting):

@@ -18,7 +18,7 @@ from symphony.core.ports import HookResult, Session
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import plain
 from symphony.engine.context import AttemptContext
-from symphony.engine.patience import done_within
+from symphony.engine.patience import done_before, done_within
 from symphony.engine.reports import DispatchReports
 
 NOTE_LIMIT = 4_000  # characters of failed checks that the next attempt is told
@@ -130,9 +130,8 @@ class Conversation:
         self._reports.begin_turn()
         began = self._clock.now()
         prompt = asyncio.create_task(self._session.prompt(text))
-        over = asyncio.create_task(self._reports.turn_is_over.wait())
         try:
-            await asyncio.wait({prompt, over}, return_when=asyncio.FIRST_COMPLETED)
+            await done_before(prompt, self._reports.turn_is_over)
             if not await done_within(prompt, self._clock, TURN_END_GRACE):
                 await self._session.cancel()
             return await prompt
@@ -141,10 +140,8 @@ class Conversation:
                 raise
             return error
         finally:
-            over.cancel()
-            if not prompt.done():
-                prompt.cancel()
-            await asyncio.wait({prompt, over})
+            prompt.cancel()
+            await asyncio.wait({prompt})
             self._progress.add_seconds((self._clock.now() - began).total_seconds())
 
     async def _note_used(self, told: Sequence[SteeringRequest]) -> None:

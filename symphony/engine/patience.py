@@ -1,6 +1,7 @@
-"""Waiting for a task, but not for ever, on the engine's own clock."""
+"""Waiting for a task, but not for ever: until a bound on the engine's own clock, or until a word."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,19 @@ from symphony.core.ports import Clock
 
 async def done_within(task: asyncio.Task[Any], clock: Clock, bound: timedelta) -> bool:
     """Say whether the task is done, waiting for it at most so long; it is never cancelled here."""
-    if not task.done():
-        patience = asyncio.create_task(clock.sleep_until(clock.now() + bound))
-        try:
-            await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            patience.cancel()
-            await asyncio.wait({patience})
+    return task.done() or await _done_first(task, clock.sleep_until(clock.now() + bound))
+
+
+async def done_before(task: asyncio.Task[Any], word: asyncio.Event) -> bool:
+    """Say whether the task is done, waiting until it is or the word is given; it is never cancelled here."""
+    return await _done_first(task, word.wait())
+
+
+async def _done_first(task: asyncio.Task[Any], other: Coroutine[Any, Any, Any]) -> bool:
+    waiting = asyncio.create_task(other)
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        await asyncio.wait({waiting})
     return task.done()
