@@ -30,6 +30,7 @@ class LocalDriver:
 
     kind = "local"
     isolation = "local isolates nothing: the agent runs as you, with your files and your network."
+    has_machines = False
 
     def __init__(self, host_environment: Mapping[str, str] | None = None) -> None:
         self._host_environment = dict(os.environ if host_environment is None else host_environment)
@@ -86,6 +87,7 @@ class LocalSandbox:
     """An open local sandbox; a `core.ports.Sandbox`."""
 
     kind = "local"
+    machine = None
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder

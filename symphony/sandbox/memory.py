@@ -14,6 +14,7 @@ from symphony.core.ports import Clock, RunResult, SandboxSpec
 from symphony.host.clock import VirtualClock
 from symphony.host.process import finish_first
 from symphony.sandbox.errors import SandboxError, closed
+from symphony.sandbox.memory_machine import MemoryMachine
 from symphony.sandbox.memory_process import MemoryProcess, Program, end_processes, run_to_end
 
 BASE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/home/agent"}
@@ -36,13 +37,21 @@ class MemoryDriver:
     Args:
         programs: by the last part of argv[0].
         clock: measures the timeout of `run`.
+        has_machines: each sandbox gets a machine, which is a record of what was asked of it.
     """
 
     kind = "memory"
     isolation = "memory runs no program at all: it is for tests."
 
-    def __init__(self, programs: Mapping[str, Program] | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        programs: Mapping[str, Program] | None = None,
+        clock: Clock | None = None,
+        *,
+        has_machines: bool = False,
+    ) -> None:
         self.clock = clock or VirtualClock()
+        self.has_machines = has_machines
         self.programs: dict[str, Program] = dict(programs or {})
         self.sandboxes: list[MemorySandbox] = []
         self.pids = count(1)
@@ -119,6 +128,7 @@ class MemorySandbox:
         self._closed = False
         self.abandoned = False
         self.processes: list[MemoryProcess] = []
+        self.machine = MemoryMachine(spec) if driver.has_machines else None
 
     def carries(self, labels: Mapping[str, str]) -> bool:
         """Say whether it was opened with all of these labels."""

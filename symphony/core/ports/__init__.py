@@ -7,7 +7,7 @@ from symphony.core.ports.agents import Agents, Session
 from symphony.core.ports.clock import Clock
 from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
 from symphony.core.ports.run_log import RunLog, RunLogs
-from symphony.core.ports.sandbox import Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
+from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
 from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store
 from symphony.core.ports.tracker import Tracker
 from symphony.core.ports.workflow import Earlier, Prompts, Reloaded, WorkflowSource
@@ -22,6 +22,7 @@ __all__ = [
     "Earlier",
     "HookResult",
     "Intent",
+    "Machine",
     "McpAccess",
     "McpGate",
     "Memory",

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from symphony.core.machine import GuestNeeds, MachineUsage, Refusal
+from symphony.core.settings import SmolvmSettings
+
 
 class Process(Protocol):
     """A program in a sandbox with three byte pipes."""
@@ -65,11 +68,69 @@ class SandboxSpec:
         environment: of every process in it, nothing else is inherited but what the driver
             needs to start a program (PATH, HOME and the like).
         labels: issue, attempt and installation, for finding what a dead run left behind.
+        smolvm: the microVM as the attempt's settings want it; drivers without one ignore it.
+        needs: what the agent's program needs of the network; ignored where nothing is closed.
+        allowed_hosts: what a person has approved for this issue beside the settings.
+        mcp_socket: the host's Unix socket that speaks MCP for this dispatch, shown in the guest.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    smolvm: SmolvmSettings = SmolvmSettings()
+    needs: GuestNeeds = GuestNeeds()
+    allowed_hosts: tuple[str, ...] = ()
+    mcp_socket: Path | None = None
+
+
+class Machine(Protocol):
+    """The microVM around a sandbox: what only a machine of its own can do."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name for it."""
+        ...
+
+    @property
+    def mcp_command(self) -> tuple[str, ...]:
+        """The program in the guest that is a stdio MCP server, with its arguments."""
+        ...
+
+    async def pause(self) -> None:
+        """Write its memory to disk and give it back; programs stand still until `resume`.
+
+        Raises:
+            SandboxError: `sandbox.pause_unavailable`: it runs on as it was.
+        """
+        ...
+
+    async def resume(self) -> None:
+        """Go on where `pause` stopped; repeating it does nothing.
+
+        Raises:
+            SandboxError: `sandbox.resume_failed`: its programs are lost.
+        """
+        ...
+
+    async def allow(self, host: str) -> None:
+        """Let its next connections reach this host.
+
+        Raises:
+            SandboxError: `sandbox.egress_unavailable`, `sandbox.host_unresolvable`.
+        """
+        ...
+
+    async def forbid(self, host: str) -> None:
+        """Refuse this host from now on; repeating it does nothing."""
+        ...
+
+    async def refusals(self) -> tuple[Refusal, ...]:
+        """Return the connections that were refused since the last call, oldest first."""
+        ...
+
+    async def usage(self) -> MachineUsage:
+        """Return what it costs the host now."""
+        ...
 
 
 class Sandbox(Protocol):
@@ -78,6 +139,11 @@ class Sandbox(Protocol):
     @property
     def kind(self) -> str:
         """The driver's name."""
+        ...
+
+    @property
+    def machine(self) -> Machine | None:
+        """The machine around it; None where programs run on the host itself."""
         ...
 
     async def start(
@@ -114,6 +180,11 @@ class SandboxDriver(Protocol):
     @property
     def isolation(self) -> str:
         """One sentence for people: what it keeps apart; says so when it keeps nothing apart."""
+        ...
+
+    @property
+    def has_machines(self) -> bool:
+        """Say whether its sandboxes have a machine of their own, which reaches MCP by a socket."""
         ...
 
     def open_sandbox(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:

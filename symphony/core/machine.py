@@ -1,0 +1,74 @@
+"""A microVM as values: what an agent needs of it, what it refuses, what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret that the guest may use and never see; the value itself is not here.
+
+    Attributes:
+        name: the variable in the guest, which holds a placeholder.
+        source: the variable of the host that holds the value.
+        hosts: where the engine puts the value in place of the placeholder, and nowhere else.
+    """
+
+    name: str
+    source: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuestNeeds:
+    """What an agent's program needs of the network.
+
+    Attributes:
+        hosts: names of its model's API.
+        credentials: those that are there on the host.
+    """
+
+    hosts: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A connection that a guest tried and did not get.
+
+    Attributes:
+        host: the name, else the address, as the engine knows it.
+        port: None for a name that was only looked up.
+    """
+
+    host: str
+    port: int | None
+    at: datetime
+
+
+class MachineState(StrEnum):
+    """What a machine does, in the engine's words."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineUsage:
+    """What a machine costs the host at one moment.
+
+    Attributes:
+        memory_bytes: resident on the host.
+        cpu_percent: of one core, since the last look.
+    """
+
+    name: str
+    state: MachineState
+    memory_bytes: int = 0
+    cpu_percent: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
