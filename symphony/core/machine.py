@@ -28,10 +28,12 @@ class GuestNeeds:
     Attributes:
         hosts: names of its model's API.
         credentials: those that are there on the host.
+        environment: what tells the program where its model is; no secrets.
     """
 
     hosts: tuple[str, ...] = ()
     credentials: tuple[Credential, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

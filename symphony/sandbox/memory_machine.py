@@ -15,12 +15,12 @@ class MemoryMachine:
         can_pause: False makes `pause` fail.
         can_resume: False makes `resume` fail.
         unresolvable: hosts whose `allow` fails.
+        mcp_command: a program `mcp`, to be registered with the driver, and the dispatch's socket.
     """
-
-    mcp_command = ("mcp",)
 
     def __init__(self, spec: SandboxSpec) -> None:
         self.name = f"memory-{spec.labels.get('issue', '')}"
+        self.mcp_command = ("mcp", str(spec.mcp_socket or ""))
         self.state = MachineState.RUNNING
         self.reachable = {*spec.needs.hosts, *spec.smolvm.egress.allow, *spec.allowed_hosts}
         self.refused: list[Refusal] = []
