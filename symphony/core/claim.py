@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from symphony.core.access import AccessLedger
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
 from symphony.core.steering import SteeringRequest
@@ -123,6 +124,7 @@ class IssueRecord:
         usage: over all ended attempts.
         completion: an accepted `mark_done` whose handoff is not finished.
         last_handoff: one sentence about the latest handoff; empty before it.
+        access: hosts that the guest was refused, and what a person decided about them.
     """
 
     issue_id: str
@@ -134,3 +136,4 @@ class IssueRecord:
     usage: Usage = field(default_factory=Usage)
     completion: Completion | None = None
     last_handoff: str = ""
+    access: AccessLedger = AccessLedger()

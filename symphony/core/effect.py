@@ -17,12 +17,14 @@ class StartAttempt:
 
     Attributes:
         number: 1 for the first on this issue ever.
+        allowed_hosts: what a person has opened for the issue beside the settings.
     """
 
     issue: Issue
     attempt_id: str
     number: int
     workflow: Workflow
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,27 @@ class UpdateIssue:
     attempt_id: str
 
 
-Effect: TypeAlias = StartAttempt | StartDelivery | StopAttempt | ResumeAttempt | UpdateIssue
+@dataclass(frozen=True, slots=True)
+class OpenAccess:
+    """Let a running attempt's machine reach a host; it answers with AccessFailed when it cannot."""
+
+    issue_id: str
+    attempt_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAccess:
+    """Cut a running attempt's machine off from a host; it answers with AccessFailed when it cannot."""
+
+    issue_id: str
+    attempt_id: str
+    host: str
+
+
+Effect: TypeAlias = (
+    StartAttempt | StartDelivery | StopAttempt | ResumeAttempt | UpdateIssue | OpenAccess | CloseAccess
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from symphony.core.access import AccessDecision, AccessTries
 from symphony.core.claim import Phase
 from symphony.core.handoff import Completion
 from symphony.core.issue import IssueSet
@@ -137,6 +138,45 @@ class ResumeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRefused:
+    """A running attempt's guest tried hosts that are closed to it."""
+
+    issue_id: str
+    attempt_id: str
+    tries: AccessTries
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDecided:
+    """A person decided about a host, which `parse_host` has checked.
+
+    Attributes:
+        decision: for WORKFLOW the file is written by whoever sends this.
+    """
+
+    issue_id: str
+    host: str
+    decision: AccessDecision
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFailed:
+    """A machine could not carry out the latest decision about a host.
+
+    Attributes:
+        opening: whether it was to open the host.
+        code, reason: of the machine's error.
+    """
+
+    issue_id: str
+    attempt_id: str
+    host: str
+    opening: bool
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainAsked:
     """The daemon stops: first no new attempt, then (`now`) no attempt at all."""
 
@@ -159,5 +199,8 @@ Event: TypeAlias = (
     | CancelAsked
     | PauseAsked
     | ResumeAsked
+    | AccessRefused
+    | AccessDecided
+    | AccessFailed
     | DrainAsked
 )

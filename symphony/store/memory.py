@@ -34,7 +34,8 @@ from symphony.store.errors import (
     store_failed,
     store_full,
 )
-from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow, json_text
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow
+from symphony.store.texts import json_text
 
 WHERE = "in memory"
 
@@ -117,7 +118,9 @@ class MemoryStore:
             claim = None if isinstance(record.claim, Running) else record.claim
             if isinstance(claim, Waiting):
                 claim = Waiting(claim.steering)
-            disk.records[record.issue_id] = replace(record, claim=claim, completion=None)
+            disk.records[record.issue_id] = replace(
+                record, claim=claim, completion=None, access=record.access.ended()
+            )
         for entry in changes.audit:
             trail = disk.audit.setdefault(entry.issue_id, _Trail())
             trail.count += 1

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -13,6 +13,8 @@ from symphony.core.handoff import Completion, Handoff
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
+from symphony.store.access_rows import access_of, access_text
+from symphony.store.texts import instant_text, json_text, optional_instant, optional_instant_text
 
 Row = tuple[Any, ...]
 
@@ -38,32 +40,6 @@ class HandoffRow:
     title: str
     at: datetime
     handoff: Handoff
-
-
-def instant_text(at: datetime) -> str:
-    """Return an aware time as ISO 8601 in UTC with microseconds; texts sort as the times do.
-
-    Raises:
-        ValueError: the time is naive.
-    """
-    if at.tzinfo is None:
-        raise ValueError(f"a naive time cannot be stored: {at!r}")
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def optional_instant_text(at: datetime | None) -> str | None:
-    """Return the text, or None for None."""
-    return None if at is None else instant_text(at)
-
-
-def optional_instant(text: str | None) -> datetime | None:
-    """Return the time, or None for None."""
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def json_text(value: Any) -> str:
-    """Return compact JSON; what JSON cannot hold becomes its text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def usage_text(usage: Usage) -> str:
@@ -98,6 +74,7 @@ def record_row(record: IssueRecord) -> Row:
         record.attempts,
         usage_text(record.usage),
         record.last_handoff,
+        access_text(record.access),
     )
 
 
@@ -108,7 +85,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         row: the columns of `issue_records`, in order.
         newest: returns the steering request as it is now, as a reply comes after the claim.
     """
-    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff = row
+    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, access = row
     return IssueRecord(
         issue_id=issue_id,
         claim=None if claim is None else claim_of(claim, json.loads(detail), newest),
@@ -118,6 +95,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         attempts=attempts,
         usage=usage_of(usage),
         last_handoff=last_handoff,
+        access=access_of(access),
     )
 
 

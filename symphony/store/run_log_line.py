@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from symphony.core.redaction import DEEPEST, Clipped, Redactor
-from symphony.store.rows import instant_text
+from symphony.store.texts import instant_text
 
 LINE_LIMIT = 1_048_576  # bytes; what any reader can take in one piece
 TEXT_LIMIT = LINE_LIMIT // 2  # characters of all texts of a line, as escapes and UTF-8 need more bytes

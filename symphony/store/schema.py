@@ -123,7 +123,9 @@ VERSION_1: Step = (
     "CREATE INDEX audit_of_issue ON audit (issue_id, n)",
 )
 
-STEPS: tuple[Step, ...] = (VERSION_1,)
+VERSION_2: Step = ("ALTER TABLE issue_records ADD COLUMN access TEXT NOT NULL DEFAULT '{}'",)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

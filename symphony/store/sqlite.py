@@ -32,8 +32,9 @@ from symphony.store.errors import (
     steering_unknown,
 )
 from symphony.store.reader import StoreReader
-from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, Row, instant_text, json_text
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, Row
 from symphony.store.schema import STEPS, Step
+from symphony.store.texts import instant_text, json_text
 
 JOURNAL_KEPT = 20_000  # finished effects; some weeks of a busy installation
 

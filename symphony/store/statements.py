@@ -1,10 +1,10 @@
 """The SQL of the store's reads and longer writes; columns in the order in which `rows` has them."""
 
 READ_RECORDS = (
-    "SELECT issue_id, claim, claim_detail, failures, failure_reasons, paused, attempts, usage, last_handoff "
-    "FROM issue_records"
+    "SELECT issue_id, claim, claim_detail, failures, failure_reasons, paused, attempts, usage, last_handoff, "
+    "access FROM issue_records"
 )
-PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?)"
+PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?)"
 PUT_LAST_HANDOFF = (
     "INSERT INTO issue_records (issue_id, last_handoff) VALUES (?, ?) "
     "ON CONFLICT (issue_id) DO UPDATE SET last_handoff = excluded.last_handoff"

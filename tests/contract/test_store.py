@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
@@ -130,6 +131,46 @@ async def test_a_claim_survives_a_restart(stage: Stage, claim: object) -> None:
     store = await stage.restart()
 
     assert (await store.load()).records == {"7": record}
+
+
+async def test_access_requests_and_what_was_decided_survive_a_restart(stage: Stage) -> None:
+    ledger = AccessLedger(
+        (
+            AccessRequest("pypi.org", 443, 12, at(1), at(9)),
+            AccessRequest("xn--bcher-kva.example", None, 1, at(2), at(2), AccessDecision.ISSUE, at(3)),
+            AccessRequest("evil.example", 80, 3, at(3), at(4), AccessDecision.DENY, at(5), "It broke."),
+            AccessRequest("never.asked.example", decision=AccessDecision.ISSUE, decided_at=at(6)),
+        ),
+        not_kept=99_950,
+        never=7,
+    )
+    await stage.store.apply(Changes(records=(IssueRecord("7", access=ledger),)))
+
+    store = await stage.restart()
+
+    assert (await store.load()).records["7"].access == ledger
+
+
+async def test_what_was_opened_for_one_machine_is_forgotten_with_the_process(stage: Stage) -> None:
+    asked = AccessRequest("pypi.org", 443, 12, at(1), at(9))
+    once = AccessRequest("a.example", 443, 1, at(1), at(1), AccessDecision.ONCE, at(2))
+    workflow = AccessRequest("b.example", 443, 1, at(1), at(1), AccessDecision.WORKFLOW, at(2))
+    record = IssueRecord("7", running(), access=AccessLedger((once, asked, workflow)))
+    await stage.store.apply(Changes(records=(record,)))
+
+    store = await stage.restart()
+
+    assert (await store.load()).records["7"].access == AccessLedger((asked,))
+
+
+async def test_a_handoff_leaves_the_access_requests_alone(stage: Stage) -> None:
+    ledger = AccessLedger((AccessRequest("pypi.org", 443, 1, at(1), at(1)),))
+    await stage.store.apply(Changes(records=(IssueRecord("7", access=ledger),)))
+    await stage.store.complete_handoff(done(), PATCH, at(9))
+
+    store = await stage.restart()
+
+    assert (await store.load()).records["7"].access == ledger
 
 
 async def test_a_retry_keeps_its_due_time_to_the_microsecond(stage: Stage) -> None:

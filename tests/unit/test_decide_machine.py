@@ -10,11 +10,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from symphony.core.access import (
+    ENDS_WITH_ATTEMPT,
+    OPEN_KEPT,
+    AccessDecision,
+    AccessTries,
+    AccessTry,
+)
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide import CommandRefused, decide
-from symphony.core.effect import ResumeAttempt, StartAttempt, StartDelivery, StopAttempt
+from symphony.core.effect import (
+    CloseAccess,
+    OpenAccess,
+    ResumeAttempt,
+    StartAttempt,
+    StartDelivery,
+    StopAttempt,
+)
 from symphony.core.eligibility import why_not_running
 from symphony.core.event import (
+    AccessDecided,
+    AccessFailed,
+    AccessRefused,
     AttemptEnded,
     AttemptProgressed,
     AttemptWaits,
@@ -43,6 +60,8 @@ IDS = ("a", "b", "c", "d")
 STATES = ("Todo", "In Progress", "Proposed", "Done")
 SLOTS = 2
 some_id = st.sampled_from(IDS)
+HOSTS = ("pypi.org", "a.example", "b.example")
+some_host = st.sampled_from(HOSTS)
 
 
 class Scheduling(RuleBasedStateMachine):
@@ -56,6 +75,8 @@ class Scheduling(RuleBasedStateMachine):
         self.accepted = {}  # completion by attempt id, not delivered yet
         self.delivered = []
         self.answers = {}
+        self.lasting = {}  # (issue, host) -> the last lasting word of a person
+        self.flooded = 0
         self.revision = 0
         self.state = make_state(agent={"max_concurrent_agents": SLOTS, "max_failures": 3})
 
@@ -64,7 +85,9 @@ class Scheduling(RuleBasedStateMachine):
         self.state = decision.state
         for effect in decision.effects:
             match effect:
-                case StartAttempt(issue=issue, attempt_id=attempt_id):
+                case StartAttempt(issue=issue, attempt_id=attempt_id, allowed_hosts=allowed):
+                    said = {h for (i, h), word in self.lasting.items() if i == issue.id and word == "issue"}
+                    assert set(allowed) == said
                     assert not any(known["issue"] == issue.id for known in self.live.values())
                     assert not self.state.draining
                     self.live[attempt_id] = {"issue": issue.id, "asked": None, "waits": False, "stop": None}
@@ -84,6 +107,12 @@ class Scheduling(RuleBasedStateMachine):
                     assert not steering.open
                     assert self.live[attempt_id]["waits"]
                     self.live[attempt_id]["waits"] = False
+                case (
+                    OpenAccess(attempt_id=attempt_id, host=host)
+                    | CloseAccess(attempt_id=attempt_id, host=host)
+                ):
+                    assert attempt_id in self.live
+                    assert host in HOSTS
                 case _:
                     pass
 
@@ -167,6 +196,46 @@ class Scheduling(RuleBasedStateMachine):
         completion = Completion(known["issue"], attempt_id, "t", "s", self.now)
         self.accepted[attempt_id] = completion
         self.send(CompletionAccepted(completion))
+
+    @precondition(lambda self: bool(self.live))
+    @rule(data=st.data(), host=some_host, flood=st.sampled_from([0, 0, 7, 120]))
+    def refuse_a_connection(self, data, host, flood):
+        attempt_id = data.draw(st.sampled_from(sorted(self.live)))
+        self.flooded += flood
+        more = tuple(AccessTry(f"x{self.flooded + n}.example", 443) for n in range(min(flood, OPEN_KEPT)))
+        tries = AccessTries((*more, AccessTry(host, 443)), not_kept=max(0, flood - OPEN_KEPT))
+        before = self.state
+        self.send(AccessRefused(self.live[attempt_id]["issue"], attempt_id, tries))
+        assert {i: r.claim for i, r in self.state.records.items()} == {
+            i: r.claim for i, r in before.records.items()
+        }, "a refused connection stops nothing and starts nothing"
+
+    @rule(issue_id=some_id, host=some_host, decision=st.sampled_from(AccessDecision))
+    def decide_about_a_host(self, issue_id, host, decision):
+        before = self.state
+        attempt = next((i for i, known in self.live.items() if known["issue"] == issue_id), None)
+        try:
+            self.send(AccessDecided(issue_id, host, decision))
+        except CommandRefused:
+            assert self.state is before
+            return
+        assert decision is not AccessDecision.ONCE or attempt is not None
+        if decision in ENDS_WITH_ATTEMPT:
+            widened = decision is AccessDecision.WORKFLOW or self.lasting.get((issue_id, host)) != "issue"
+            if widened:
+                self.lasting.pop((issue_id, host), None)
+        else:
+            self.lasting[issue_id, host] = decision.value
+
+    @precondition(lambda self: bool(self.live))
+    @rule(data=st.data(), host=some_host, opening=st.booleans(), known=st.booleans())
+    def fail_in_the_machine(self, data, host, opening, known):
+        attempt_id = data.draw(st.sampled_from(sorted(self.live)))
+        issue_id = self.live[attempt_id]["issue"]
+        code = "sandbox.egress_unavailable" if known else "sandbox.host_unresolvable"
+        if opening and not known and self.lasting.get((issue_id, host)) == "issue":
+            del self.lasting[issue_id, host]
+        self.send(AccessFailed(issue_id, attempt_id, host, opening, code, "It broke."))
 
     @precondition(lambda self: bool(self.live))
     @rule(data=st.data())
@@ -253,6 +322,21 @@ class Scheduling(RuleBasedStateMachine):
         assert snapshot.status in {"working", "attention", "idle", "draining"}
         for issue_id in IDS:
             assert standing(self.state, issue_id, self.now).endswith(".")
+
+    @invariant()
+    def access_is_bounded_and_ends_with_its_machine(self):
+        for issue_id, record in self.state.records.items():
+            ledger = record.access
+            assert len(ledger.open) <= OPEN_KEPT
+            hosts = [request.host for request in ledger.requests]
+            assert len(hosts) == len(set(hosts))
+            if not any(known["issue"] == issue_id for known in self.live.values()):
+                assert all(request.decision not in ENDS_WITH_ATTEMPT for request in ledger.requests)
+            for host in HOSTS:
+                request = ledger.find(host)
+                word = None if request is None or request.decision is None else request.decision.value
+                if word not in {each.value for each in ENDS_WITH_ATTEMPT}:
+                    assert word == self.lasting.get((issue_id, host))
 
     @rule()
     def drain_ends(self):

@@ -9,12 +9,14 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
 
+from symphony.core.access import AccessLedger, AccessRequest
 from symphony.core.claim import IssueRecord, Retrying
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion
@@ -373,7 +375,8 @@ async def test_finished_effects_of_long_ago_are_forgotten(path: Path) -> None:
     assert left == [still_open, newest]
 
 
-TWO = (*STEPS, ("ALTER TABLE attempts ADD COLUMN host TEXT", "CREATE TABLE hosts (name TEXT)"))
+NOW = len(STEPS)
+NEXT = (*STEPS, ("ALTER TABLE attempts ADD COLUMN host TEXT", "CREATE TABLE hosts (name TEXT)"))
 
 
 def backups(path: Path) -> list[str]:
@@ -381,7 +384,7 @@ def backups(path: Path) -> list[str]:
 
 
 async def test_a_new_store_needs_no_copy(path: Path) -> None:
-    async with open_store(path, TWO):
+    async with open_store(path, NEXT):
         pass
 
     assert backups(path) == []
@@ -389,17 +392,37 @@ async def test_a_new_store_needs_no_copy(path: Path) -> None:
 
 async def test_an_older_store_is_copied_and_then_brought_up_to_date(path: Path) -> None:
     await write(path, RECORD)
-    async with open_store(path, TWO) as store:
+    async with open_store(path, NEXT) as store:
         assert (await store.load()).records == {"7": RECORD}
 
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(TWO),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(NEXT),)
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         connection.execute("SELECT host FROM attempts")
-    assert backups(path) == ["symphony.db.v1.backup"]
-    copy = path.with_name("symphony.db.v1.backup")
+    assert backups(path) == [f"symphony.db.v{NOW}.backup"]
+    copy = path.with_name(f"symphony.db.v{NOW}.backup")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert await records(copy) == {"7": RECORD}
+
+
+async def test_a_store_from_before_access_requests_is_brought_up_to_date_with_all_that_it_holds(
+    path: Path,
+) -> None:
+    async with open_store(path, STEPS[:1]) as old:
+        await old._database.write(
+            lambda connection: connection.execute(
+                "INSERT INTO issue_records (issue_id, failures, last_handoff) "
+                "VALUES ('7', 3, 'Patch written.')"
+            )
+        )
+    old_record = IssueRecord("7", failures=3, last_handoff="Patch written.")
+
+    assert await records(path) == {"7": old_record}
+
+    asked = AccessLedger((AccessRequest("pypi.org", 443, 1, T0, T0),))
+    await write(path, replace(old_record, access=asked))
+    assert (await records(path))["7"].access == asked
+    assert backups(path) == ["symphony.db.v1.backup"]
 
 
 async def test_a_migration_that_fails_changes_nothing_and_can_be_repeated(path: Path) -> None:
@@ -413,9 +436,9 @@ async def test_a_migration_that_fails_changes_nothing_and_can_be_repeated(path: 
     assert caught.value.code == "store_failed"
     assert "table attempts already exists" in caught.value.message
     assert await records(path) == {"7": RECORD}
-    async with open_store(path, TWO) as store:
+    async with open_store(path, NEXT) as store:
         assert (await store.load()).records == {"7": RECORD}
-    assert backups(path) == ["symphony.db.v1.backup"]
+    assert backups(path) == [f"symphony.db.v{NOW}.backup"]
 
 
 async def test_what_is_read_while_the_daemon_writes_is_of_one_moment(path: Path) -> None:
@@ -495,12 +518,13 @@ async def test_a_reader_leaves_an_older_store_to_the_daemon(path: Path) -> None:
     await write(path, RECORD)
 
     with pytest.raises(StoreError) as caught:
-        async with read_store(path, TWO):
+        async with read_store(path, NEXT):
             pass
 
     assert caught.value.code == "store_too_old"
     assert str(caught.value) == (
-        f"The store {path} was written by an older symphony (its tables have version 1, this one needs 2). "
+        f"The store {path} was written by an older symphony "
+        f"(its tables have version {NOW}, this one needs {NOW + 1}). "
         "Start this symphony once; it brings the store up to date and keeps a copy."
     )
 

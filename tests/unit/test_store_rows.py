@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symphony.core.access import ENDS_WITH_ATTEMPT, AccessDecision, AccessLedger, AccessRequest
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Waiting
 from symphony.core.handoff import Completion, Handoff
 from symphony.core.ports import Changes, Memory
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
-from symphony.store import rows
+from symphony.store import rows, texts
 from symphony.store.memory import MemoryStore
 from symphony.store.sqlite import open_store
 
@@ -40,6 +41,19 @@ CLAIMS = (
     | st.builds(Parked, TIMES, st.lists(TEXTS, max_size=3).map(tuple), TEXTS, st.booleans())
     | st.builds(Waiting, STEERING)
 )
+LASTING = st.sampled_from([each for each in AccessDecision if each not in ENDS_WITH_ATTEMPT])
+REQUESTS = st.builds(
+    AccessRequest,
+    TEXTS,
+    st.none() | st.integers(0, 65_535),
+    COUNTS,
+    st.none() | TIMES,
+    st.none() | TIMES,
+    st.none() | LASTING,
+    st.none() | TIMES,
+    TEXTS,
+)
+LEDGERS = st.builds(AccessLedger, st.lists(REQUESTS, max_size=3).map(tuple), COUNTS, COUNTS)
 RECORDS = st.builds(
     IssueRecord,
     TEXTS,
@@ -51,6 +65,7 @@ RECORDS = st.builds(
     USAGES,
     st.none() | st.builds(Completion, st.just(""), TEXTS, TEXTS, TEXTS, TIMES),
     TEXTS,
+    LEDGERS,
 )
 HANDOFFS = st.builds(
     Handoff,
@@ -88,8 +103,8 @@ def test_any_record_comes_back_equal_from_both_drivers(record: IssueRecord) -> N
 
 @given(TIMES, TIMES)
 def test_times_keep_their_microseconds_and_sort_as_text(first: datetime, second: datetime) -> None:
-    assert rows.optional_instant(rows.instant_text(first)) == first
-    assert (first < second) == (rows.instant_text(first) < rows.instant_text(second))
+    assert texts.optional_instant(texts.instant_text(first)) == first
+    assert (first < second) == (texts.instant_text(first) < texts.instant_text(second))
 
 
 @given(USAGES)
@@ -99,6 +114,6 @@ def test_any_figures_come_back_equal(usage: Usage) -> None:
 
 @given(HANDOFFS, TIMES)
 def test_any_handoff_comes_back_equal(handoff: Handoff, at: datetime) -> None:
-    row = ("7", "a1", "t", rows.instant_text(at), rows.handoff_text(handoff))
+    row = ("7", "a1", "t", texts.instant_text(at), rows.handoff_text(handoff))
 
     assert rows.handoff_row(row) == rows.HandoffRow("7", "a1", "t", at, handoff)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from symphony.core.claim import Running
-from symphony.core.decide import commands
+from symphony.core.decide import access, commands
 from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
@@ -16,6 +16,9 @@ from symphony.core.decide.ending import end_attempt, running_attempt
 from symphony.core.decide.reconcile import reconcile, stop
 from symphony.core.effect import StopAttempt
 from symphony.core.event import (
+    AccessDecided,
+    AccessFailed,
+    AccessRefused,
     AttemptEnded,
     AttemptProgressed,
     AttemptWaits,
@@ -39,8 +42,26 @@ from symphony.core.scheduler import SchedulerState
 
 __all__ = ["DRAIN_GRACE", "NOTED", "CommandRefused", "Decision", "decide"]
 
-Noted: TypeAlias = AttemptProgressed | SteeringAsked | CompletionAccepted | CompletionWithdrawn | ReplyUsed
-NOTED = (AttemptProgressed, SteeringAsked, CompletionAccepted, CompletionWithdrawn, ReplyUsed)
+Noted: TypeAlias = (
+    AttemptProgressed
+    | SteeringAsked
+    | CompletionAccepted
+    | CompletionWithdrawn
+    | ReplyUsed
+    | AccessRefused
+    | AccessDecided
+    | AccessFailed
+)
+NOTED = (
+    AttemptProgressed,
+    SteeringAsked,
+    CompletionAccepted,
+    CompletionWithdrawn,
+    ReplyUsed,
+    AccessRefused,
+    AccessDecided,
+    AccessFailed,
+)
 """Events after which nothing is dispatched or reconciled."""
 
 DRAIN_GRACE = timedelta(seconds=30)  # a turn that is about to end may; longer, and people kill -9
@@ -100,6 +121,12 @@ def _note(draft: Draft, event: Noted) -> None:
         case CompletionWithdrawn(issue_id=issue_id):
             draft.put(replace(draft.record(issue_id), completion=None))
             draft.say(issue_id, "withdraw", "checks failed after mark_done")
+        case AccessRefused():
+            access.note_refusals(draft, event)
+        case AccessDecided():
+            access.take_decision(draft, event)
+        case AccessFailed():
+            access.note_failure(draft, event)
         case _ as never:
             assert_never(never)
 

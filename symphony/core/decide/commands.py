@@ -32,7 +32,7 @@ def retry(draft: Draft, event: RetryAsked) -> None:
     Raises:
         CommandRefused: `already_running`, `waiting_for_reply`.
     """
-    record = _known(draft, event.issue_id)
+    record = known_record(draft, event.issue_id)
     match record.claim:
         case Running():
             raise CommandRefused(
@@ -63,7 +63,7 @@ def cancel(draft: Draft, event: CancelAsked) -> None:
         CommandRefused: `not_running` when there is nothing to cancel; `already_done` while its
             finished work is handed over.
     """
-    record = _known(draft, event.issue_id)
+    record = known_record(draft, event.issue_id)
     if record.completion is not None:
         raise CommandRefused(
             f"Issue {event.issue_id} is done and its work is being handed over.",
@@ -92,7 +92,7 @@ def pause(draft: Draft, event: PauseAsked) -> None:
         draft.paused = True
         draft.state = replace(draft.state, paused=True)
     else:
-        draft.put(replace(_known(draft, event.issue_id), paused=True))
+        draft.put(replace(known_record(draft, event.issue_id), paused=True))
     draft.say(event.issue_id, "pause", "a person asked for it")
 
 
@@ -102,7 +102,7 @@ def resume(draft: Draft, event: ResumeAsked) -> None:
         draft.paused = False
         draft.state = replace(draft.state, paused=False)
     else:
-        draft.put(replace(_known(draft, event.issue_id), paused=False))
+        draft.put(replace(known_record(draft, event.issue_id), paused=False))
     draft.say(event.issue_id, "resume", "a person asked for it")
 
 
@@ -158,7 +158,12 @@ def begin_waiting(draft: Draft, event: AttemptWaits) -> None:
             stop(draft, waiting, attempt, StopReason.DRAINED, "symphony is stopping")
 
 
-def _known(draft: Draft, issue_id: str) -> IssueRecord:
+def known_record(draft: Draft, issue_id: str) -> IssueRecord:
+    """Return the record of an issue that is there or was.
+
+    Raises:
+        CommandRefused: `issue_not_found`.
+    """
     if issue_id in draft.state.records or draft.state.issues.present(issue_id):
         return draft.record(issue_id)
     raise CommandRefused(

@@ -109,7 +109,8 @@ def _start(draft: Draft, issue: Issue) -> None:
         why = "retry is due"
     running = _begin(draft, record, issue.state, revision=issue.revision, delivering=False)
     draft.put(replace(draft.record(issue.id), claim=replace(running, steering=reply)))
-    draft.effects.append(StartAttempt(issue, running.attempt_id, running.number, draft.state.workflow))
+    workflow, allowed = draft.state.workflow, record.access.allowed_hosts
+    draft.effects.append(StartAttempt(issue, running.attempt_id, running.number, workflow, allowed))
     draft.say(issue.id, "dispatch", f"attempt {running.number}: {why}")
 
 

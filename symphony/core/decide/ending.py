@@ -32,7 +32,7 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
         )
         return
     steering = unused_steering(record)
-    record = replace(record, claim=None, usage=record.usage.plus(event.usage))
+    record = replace(record, claim=None, usage=record.usage.plus(event.usage), access=record.access.ended())
     if record.completion is not None:
         _end_of_finished_work(draft, record, event.outcome, steering)
     elif attempt.stopping is StopReason.CANCELLED or event.outcome == Stopped(StopReason.CANCELLED):
