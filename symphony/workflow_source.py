@@ -68,6 +68,14 @@ class WorkflowSource:
         self.hide(workflow.secrets)
         return Reloaded(workflow, reloaded.problems)
 
+    async def allow_host(self, host: str, *, write: bool = True) -> bool:
+        """Put a host into the file's `smolvm.egress.allow`; say whether it was missing.
+
+        Raises:
+            SymphonyError: `workflow_not_editable`; nothing was changed.
+        """
+        return await self._file.allow_host(host, write=write)
+
     def _override(self, workflow: Workflow) -> Workflow:
         if self._sandbox is None:
             return workflow

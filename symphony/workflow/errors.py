@@ -11,7 +11,7 @@ class WorkflowError(SymphonyError):
     """WORKFLOW.md cannot be used, or its prompt cannot be rendered.
 
     Codes: `missing_workflow_file`, `workflow_parse_error`, `workflow_front_matter_not_a_map`,
-    `workflow_invalid`, `template_parse_error`, `template_render_error`.
+    `workflow_invalid`, `workflow_not_editable`, `template_parse_error`, `template_render_error`.
 
     Attributes:
         problems: each thing that is wrong, in the order of the file; never empty.

@@ -58,9 +58,9 @@ def parse_parts(text: str, path: Path) -> Parts:
         WorkflowError: `workflow_parse_error` when the second fence is missing.
     """
     lines = text.split("\n")
-    if not _is_fence(lines[0]):
+    if not is_fence(lines[0]):
         return _parts(None, lines, 0)
-    end = next((number for number, line in enumerate(lines) if number and _is_fence(line)), None)
+    end = next((number for number, line in enumerate(lines) if number and is_fence(line)), None)
     if end is None:
         raise WorkflowError.single(
             "workflow_parse_error",
@@ -72,7 +72,8 @@ def parse_parts(text: str, path: Path) -> Parts:
     return _parts("\n".join(lines[1:end]), lines, end + 1)
 
 
-def _is_fence(line: str) -> bool:
+def is_fence(line: str) -> bool:
+    """Say whether a line separates settings and prompt."""
     return line.rstrip(" \t\r") == FENCE
 
 

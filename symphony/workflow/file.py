@@ -15,6 +15,7 @@ from typing import TypeAlias
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.workflow import Workflow
+from symphony.workflow.egress import write_allowed_host
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.known import LastKnownGood, Reading, digest_of, parse_reading
 from symphony.workflow.loader import read_workflow
@@ -87,6 +88,14 @@ class WorkflowFile:
             mark, reading = await asyncio.to_thread(self._read, self._mark, self._known.digest)
             self._mark = mark
             return None if reading is None else self._known.learn(reading)
+
+    async def allow_host(self, host: str, *, write: bool = True) -> bool:
+        """Put a host into `smolvm.egress.allow`; the next `reload` reads it.
+
+        Raises:
+            WorkflowError: `workflow_not_editable`; nothing was changed.
+        """
+        return await asyncio.to_thread(write_allowed_host, self.path, host, self._environ, write=write)
 
     def _read(self, mark: _Mark | None, digest: str | None) -> tuple[_Mark, Reading | None]:
         signature = self._signature()

@@ -9,6 +9,7 @@ from pathlib import Path
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.workflow import Workflow
+from symphony.workflow.egress import with_allowed_host
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.known import LastKnownGood, parse_reading
 from symphony.workflow.loader import missing
@@ -62,3 +63,14 @@ class MemoryWorkflowFile:
         known = self.current is not None
         reading = parse_reading(self._raw, self.path, self._environ, lambda _: False, known=known)
         return self._known.learn(reading)
+
+    async def allow_host(self, host: str, *, write: bool = True) -> bool:
+        """Put a host into `smolvm.egress.allow`.
+
+        Raises:
+            WorkflowError: `workflow_not_editable`; nothing was changed.
+        """
+        edited = with_allowed_host(self._raw, self.path, host, self._environ, lambda _: False)
+        if edited is not None and write:
+            self._raw = edited
+        return edited is not None

@@ -185,3 +185,34 @@ async def test_many_reloads_at_once_bring_one_change(subject: Subject) -> None:
     subject.write(turns(4))
     reloads = await asyncio.gather(*(subject.source.reload() for _ in range(8)))
     assert len([reloaded for reloaded in reloads if reloaded is not None]) == 1
+
+
+async def test_a_host_is_written_into_the_egress_list_and_read_by_the_next_reload(subject: Subject) -> None:
+    source: WorkflowSource = subject.source
+    subject.write(turns(3, "smolvm: {egress: {allow: [a.org]}}"))
+    await subject.source.start()
+    assert await source.allow_host("pypi.org", write=False) is True
+    assert await source.reload() is None
+    assert await source.allow_host("pypi.org") is True
+    reloaded = await source.reload()
+    assert reloaded is not None
+    assert reloaded.workflow is not None
+    assert reloaded.workflow.settings.smolvm.egress.allow == ("a.org", "pypi.org")
+    assert reloaded.workflow.settings.agent.max_turns == 3
+    assert await source.allow_host("pypi.org") is False
+    assert await source.reload() is None
+
+
+@pytest.mark.parametrize("text", ["---\nagent: {max_turns: 0}\n---\n", None])
+async def test_no_host_is_written_into_a_file_that_is_invalid_or_gone(
+    subject: Subject, text: str | None
+) -> None:
+    subject.write(turns(3))
+    await subject.source.start()
+    subject.write(text)
+    with pytest.raises(WorkflowError) as caught:
+        await subject.source.allow_host("pypi.org")
+    assert caught.value.code == "workflow_not_editable"
+    reloaded = await subject.source.reload()
+    assert reloaded is not None
+    assert reloaded.workflow is None

@@ -58,6 +58,16 @@ class WorkflowSource(Protocol):
         """Read the file if it changed since the last call; cheap when it did not."""
         ...
 
+    async def allow_host(self, host: str, *, write: bool = True) -> bool:
+        """Put a host into `smolvm.egress.allow` and keep every other byte; say whether it was missing.
+
+        With `write` False it is only found out whether that can be done.
+
+        Raises:
+            SymphonyError: `workflow_not_editable`, with the lines to add by hand; nothing was changed.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
