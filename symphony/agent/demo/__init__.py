@@ -1,8 +1,9 @@
 """The demo agent: a real ACP agent without a model, which follows instructions written in an issue.
 
-Started as `python -m symphony.agent.demo`; chosen with `acp.adapter: demo`. It needs no key and no
-network, and says what it is in its first message. An issue tells it what to do, anywhere in its
-text and in any order, by:
+Started as `python -m symphony.agent.demo`, and in a guest as one file; chosen with
+`acp.adapter: demo`. It needs no key and no network, and of Python 3.9 or later the standard library
+alone: nothing else of symphony may be imported here. It says what it is in its first message. An
+issue tells it what to do, anywhere in its text and in any order, by:
 
     Test: python -m unittest -q         how the project is tested; else it looks for tests itself
     Ask: Which greeting is wanted?      asked before any work; the answer stands for @REPLY@

@@ -1,118 +1,140 @@
 """The demo agent as an ACP program: sessions, turns and their cancellation."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
-
-from acp import PROTOCOL_VERSION, Agent, RequestError, run_agent
-from acp.interfaces import Client
-from acp.schema import (
-    AgentCapabilities,
-    HttpMcpServer,
-    Implementation,
-    InitializeResponse,
-    McpCapabilities,
-    McpServerStdio,
-    NewSessionResponse,
-    PromptResponse,
-)
+from typing import Any
 
 import symphony
 from symphony.agent.demo.job import Job
-from symphony.agent.demo.reporter import NAME, Reporter, load_tools
+from symphony.agent.demo.peer import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    NOT_FOUND,
+    Peer,
+    RequestError,
+)
+from symphony.agent.demo.reporter import NAME, Reporter
+from symphony.agent.demo.tools import Server
 from symphony.agent.demo.voice import Voice
-from symphony.host.process import finish_first
+
+PROTOCOL_VERSION = 1  # of ACP
 
 
 class DemoAgent:
     """Answers an ACP client; each session has a job of its own."""
 
-    def __init__(self) -> None:
-        self._client: Client | None = None
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
         self._jobs: dict[str, Job] = {}
         self._turns: dict[str, asyncio.Task[None]] = {}
 
-    def on_connect(self, conn: Client) -> None:
-        """Take the other side."""
-        self._client = conn
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer one request.
 
-    async def initialize(self, **_: Any) -> InitializeResponse:
-        """Say what this is and what it can."""
-        return InitializeResponse(
-            protocol_version=PROTOCOL_VERSION,
-            agent_capabilities=AgentCapabilities(mcp_capabilities=McpCapabilities(http=True)),
-            agent_info=Implementation(
-                name="symphony-demo", title="symphony's demo agent (no model)", version=symphony.__version__
-            ),
-        )
+        Raises:
+            RequestError: it cannot be done.
+        """
+        if method == "initialize":
+            return self._introduce()
+        if method == "session/new":
+            return await self._new_session(_text(params, "cwd"), params.get("mcpServers") or ())
+        if method == "session/prompt":
+            return await self._prompt(_text(params, "sessionId"), params.get("prompt") or ())
+        raise RequestError(METHOD_NOT_FOUND, f"Method not found: {method}")
 
-    async def new_session(
-        self, cwd: str, mcp_servers: Sequence[Any] | None = None, **_: Any
-    ) -> NewSessionResponse:
+    def hear(self, method: str, params: Mapping[str, Any]) -> None:
+        """Take a notification: `session/cancel` ends the running turn, with the command that it runs."""
+        turn = self._turns.get(str(params.get("sessionId")))
+        if method == "session/cancel" and turn is not None:
+            turn.cancel()
+
+    def _introduce(self) -> Mapping[str, Any]:
+        return {
+            "protocolVersion": PROTOCOL_VERSION,
+            "agentCapabilities": {"mcpCapabilities": {"http": True}},
+            "agentInfo": {
+                "name": "symphony-demo",
+                "title": "symphony's demo agent (no model)",
+                "version": symphony.__version__,
+            },
+        }
+
+    async def _new_session(self, cwd: str, servers: Sequence[Any]) -> Mapping[str, Any]:
         """Open a session in a folder and connect to symphony's tools."""
         folder = Path(cwd)
         if not _is_workspace(folder):
-            raise RequestError.invalid_params({"details": f"there is no folder {cwd}"})
+            raise RequestError(INVALID_PARAMS, "Invalid params", f"there is no folder {cwd}")
         session_id = f"demo-{os.getpid()}-{len(self._jobs) + 1}"
-        voice = Voice(cast("Client", self._client), session_id)
-        reporter = Reporter(await _choose_server(mcp_servers or ()), voice)
+        voice = Voice(self._peer, session_id)
+        reporter = Reporter(_choose_server(servers), voice)
         await reporter.connect()
         title = os.environ.get("SYMPHONY_ISSUE_TITLE", "")
         self._jobs[session_id] = Job(folder, title, voice, reporter)
-        return NewSessionResponse(session_id=session_id)
+        return {"sessionId": session_id}
 
-    async def prompt(self, prompt: Sequence[Any], session_id: str, **_: Any) -> PromptResponse:
+    async def _prompt(self, session_id: str, blocks: Sequence[Any]) -> Mapping[str, Any]:
         """Work through one turn."""
         job = self._jobs.get(session_id)
         if job is None:
-            raise RequestError.resource_not_found(session_id)
+            raise RequestError(NOT_FOUND, "Resource not found", session_id)
         if session_id in self._turns:
-            raise RequestError.invalid_request({"details": "a turn is running in this session"})
-        text = "\n".join(block.text for block in prompt if block.type == "text")
-        turn = self._turns[session_id] = asyncio.create_task(job.turn(text))
+            raise RequestError(INVALID_REQUEST, "Invalid request", "a turn is running in this session")
+        text = "\n".join(str(block.get("text")) for block in blocks if block.get("type") == "text")
+        turn = self._turns[session_id] = asyncio.ensure_future(job.turn(text))
         try:
             await asyncio.wait({turn})
         finally:
-            turn.cancel()
             del self._turns[session_id]
-            await finish_first(asyncio.ensure_future(asyncio.wait({turn})))
-        if turn.cancelled():
-            return PromptResponse(stop_reason="cancelled")
-        turn.result()
-        return PromptResponse(stop_reason="end_turn")
-
-    async def cancel(self, session_id: str, **_: Any) -> None:
-        """End the running turn, with the command that it runs."""
-        if turn := self._turns.get(session_id):
             turn.cancel()
+            await asyncio.wait({turn})
+        if turn.cancelled():
+            return {"stopReason": "cancelled"}
+        turn.result()
+        return {"stopReason": "end_turn"}
 
 
 def _is_workspace(folder: Path) -> bool:
     return folder.is_absolute() and folder.is_dir()
 
 
-async def _choose_server(offered: Sequence[Any]) -> Any:
+def _text(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str):
+        raise RequestError(INVALID_PARAMS, "Invalid params", f"{name} is missing")
+    return value
+
+
+def _choose_server(offered: Sequence[Any]) -> Server | None:
     """Return symphony's server among those that the session was given."""
-    usable = [server for server in offered if isinstance(server, HttpMcpServer | McpServerStdio)]
-    chosen = next((server for server in usable if server.name == NAME), usable[0] if usable else None)
+    usable = [each for each in offered if each.get("type", "stdio") in {"http", "stdio"}]
+    chosen = next((each for each in usable if each.get("name") == NAME), usable[0] if usable else None)
     if chosen is None:
         return None
-    tools = await load_tools()
-    if isinstance(chosen, HttpMcpServer):
-        headers = {header.name: header.value for header in chosen.headers}
-        return tools.Server(chosen.url, headers, "", (), {})
-    environment = {variable.name: variable.value for variable in chosen.env}
-    return tools.Server(None, {}, chosen.command, tuple(chosen.args), environment)
+    if chosen.get("type") == "http":
+        return Server(url=chosen["url"], headers=_pairs(chosen.get("headers")))
+    return Server(
+        command=chosen["command"], args=tuple(chosen.get("args") or ()), environment=_pairs(chosen.get("env"))
+    )
+
+
+def _pairs(entries: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in entries or ()}
 
 
 async def serve() -> None:
     """Speak ACP on stdin and stdout until stdin ends or SIGTERM comes."""
-    serving = asyncio.ensure_future(run_agent(cast("Agent", DemoAgent())))
+    peer = Peer()
+    agent = DemoAgent(peer)
+    serving = asyncio.ensure_future(peer.serve(agent.answer, agent.hear))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     await asyncio.wait({serving})
-    if not serving.cancelled() and serving.exception() is not None:
-        sys.stderr.write(f"demo agent: {serving.exception()}\n")
+    error = None if serving.cancelled() else serving.exception()
+    if error is not None:
+        sys.stderr.write(f"demo agent: {error}\n")

@@ -1,5 +1,7 @@
 """Changes made to the files of a workspace, checked as a whole before the first is written."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ class DoesNotFit(Exception):
     """A change cannot be made here; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edit:
     """One file's text before and after; None before is a new file."""
 
@@ -36,15 +38,14 @@ def plan_edits(cwd: Path, changes: tuple[WholeFile | Replacement, ...]) -> tuple
         known = planned.get(change.path)
         before = known.before if known else _read(file, change.path)
         current = known.after if known else before
-        match change:
-            case WholeFile(path, content):
-                planned[path] = Edit(path, before, content)
-            case Replacement(path, hunks):
-                if current is None:
-                    raise DoesNotFit(f"there is no file {path}")
-                for old, new in hunks:
-                    current = _replaced(path, current, old, new)
-                planned[path] = Edit(path, before, current)
+        if isinstance(change, WholeFile):
+            planned[change.path] = Edit(change.path, before, change.content)
+            continue
+        if current is None:
+            raise DoesNotFit(f"there is no file {change.path}")
+        for old, new in change.hunks:
+            current = _replaced(change.path, current, old, new)
+        planned[change.path] = Edit(change.path, before, current)
     return tuple(planned.values())
 
 

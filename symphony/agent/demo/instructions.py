@@ -3,9 +3,11 @@
 Pure. The format is described in the package's docstring.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Union
 
 REPLY_MARK = "@REPLY@"
 TITLE_LENGTH = 72  # characters of a commit's subject
@@ -27,14 +29,14 @@ class NotUnderstood(Exception):
     """A block that is meant as a change cannot be read as one; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patch:
     """A unified diff."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WholeFile:
     """A file's whole content."""
 
@@ -42,7 +44,7 @@ class WholeFile:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Replacement:
     """Texts of a file that are replaced by others, each of which is there once."""
 
@@ -50,10 +52,10 @@ class Replacement:
     hunks: tuple[tuple[str, str], ...]
 
 
-Change: TypeAlias = Patch | WholeFile | Replacement
+Change = Union[Patch, WholeFile, Replacement]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Instructions:
     """All that a prompt says.
 
@@ -75,7 +77,7 @@ class Instructions:
         """Say whether a change has a place for the answer."""
         return any(REPLY_MARK in text for change in self.changes for text in _texts(change))
 
-    def with_reply(self, reply: str) -> "Instructions":
+    def with_reply(self, reply: str) -> Instructions:
         """Return the instructions with the answer in its place."""
         return replace(self, changes=tuple(_filled(change, reply) for change in self.changes))
 
@@ -148,17 +150,14 @@ def _split(text: str) -> tuple[list[str], list[tuple[list[str], str]]]:
 
 
 def _change(words: list[str], body: str) -> Change | None:
-    match words:
-        case ["diff" | "patch", *_]:
-            return Patch(body)
-        case ["replace", path]:
-            return Replacement(path, _hunks(path, body))
-        case ["file", path]:
-            return WholeFile(path, body)
-        case [_, path] if "." in path or "/" in path:
-            return WholeFile(path, body)
-        case _:
-            return None
+    kind, path = words[0] if words else "", words[1] if len(words) == 2 else ""
+    if kind in {"diff", "patch"}:
+        return Patch(body)
+    if kind == "replace" and path:
+        return Replacement(path, _hunks(path, body))
+    if (kind == "file" and path) or "." in path or "/" in path:
+        return WholeFile(path, body)
+    return None
 
 
 def _hunks(path: str, body: str) -> tuple[tuple[str, str], ...]:
@@ -190,26 +189,20 @@ def _hunks(path: str, body: str) -> tuple[tuple[str, str], ...]:
 
 
 def _texts(change: Change) -> tuple[str, ...]:
-    match change:
-        case Patch(text):
-            return (text,)
-        case WholeFile(_, content):
-            return (content,)
-        case Replacement(_, hunks):
-            return tuple(text for hunk in hunks for text in hunk)
+    if isinstance(change, Replacement):
+        return tuple(text for hunk in change.hunks for text in hunk)
+    return (change.text if isinstance(change, Patch) else change.content,)
 
 
 def _filled(change: Change, reply: str) -> Change:
-    match change:
-        case Patch(text):
-            return Patch(text.replace(REPLY_MARK, reply))
-        case WholeFile(path, content):
-            return WholeFile(path, content.replace(REPLY_MARK, reply))
-        case Replacement(path, hunks):
-            filled = tuple(
-                (old.replace(REPLY_MARK, reply), new.replace(REPLY_MARK, reply)) for old, new in hunks
-            )
-            return Replacement(path, filled)
+    if isinstance(change, Patch):
+        return Patch(change.text.replace(REPLY_MARK, reply))
+    if isinstance(change, WholeFile):
+        return WholeFile(change.path, change.content.replace(REPLY_MARK, reply))
+    filled = tuple(
+        (old.replace(REPLY_MARK, reply), new.replace(REPLY_MARK, reply)) for old, new in change.hunks
+    )
+    return Replacement(change.path, filled)
 
 
 def _dedented(text: str) -> str:

@@ -4,6 +4,8 @@ It holds what a session remembers between its turns. It never pretends: whatever
 said and asked.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +21,8 @@ from symphony.agent.demo.instructions import (
 )
 from symphony.agent.demo.reporter import Reporter
 from symphony.agent.demo.shell import Ran, Shell, detect_test
+from symphony.agent.demo.text import one_line
 from symphony.agent.demo.voice import Voice
-from symphony.core.text import one_line
 
 INTRODUCTION = (
     "I am symphony's demo agent. I have no model and make nothing up: I follow the instructions that are"

@@ -1,5 +1,7 @@
 """Commands that the demo agent runs in its workspace, bounded in time and killed as a whole."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import sys
@@ -7,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from symphony.core.text import plain
-from symphony.host.process import run_group
+from symphony.agent.demo.program import Program
+from symphony.agent.demo.text import plain
+from symphony.agent.demo.thread import in_thread
 
 TEST_BOUND_S = 600.0  # a project's tests; longer ones belong into the workflow's checks
 GIT_BOUND_S = 60.0  # one git command on a local repository
@@ -22,7 +25,7 @@ IDENTITY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ran:
     """A command that has ended.
 
@@ -83,16 +86,21 @@ class Shell:
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
     ) -> Ran:
-        result = await run_group(
+        program = Program(
             argv,
             cwd=self.cwd,
-            env={**os.environ, **(environment or {})},
-            timeout_s=bound_s,
+            environment={**os.environ, **(environment or {})},
             output_limit=OUTPUT_BYTES,
-            merge_output=True,
             stdin=stdin,
         )
-        return Ran(result.exit_status, plain(result.stdout.decode("utf-8", "replace"), OUTPUT_BYTES))
+        waiting = in_thread(lambda: program.wait(bound_s))
+        try:
+            status = await waiting
+        except BaseException:
+            # in line: nothing else may go on here while what was cancelled still runs
+            program.end()
+            raise
+        return Ran(status, plain(program.output.decode("utf-8", "replace"), OUTPUT_BYTES))
 
 
 def detect_test(cwd: Path) -> str | None:

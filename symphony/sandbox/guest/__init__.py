@@ -13,6 +13,7 @@ from symphony.sandbox.guest.commands import (
     launch_failure,
     variables_text,
 )
+from symphony.sandbox.guest.kit import write_guest_kit
 
 __all__ = [
     "GUEST_DEMO",
@@ -27,4 +28,5 @@ __all__ = [
     "launch_command",
     "launch_failure",
     "variables_text",
+    "write_guest_kit",
 ]
