@@ -1,8 +1,10 @@
-"""A virtual environment of the repository's own, made once and reused until its inputs change.
+"""A virtual environment of the repository's own, made once, and brought up to date when its inputs change.
 
 Used by the scripts beside it; needs nothing but Python 3.11 or newer.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,11 +33,8 @@ def enter(*groups: str) -> None:
     if Path(sys.prefix) == folder and "SYMPHONY_ENVIRONMENT" in os.environ:
         return
     require_git()
-    stamp = folder / ".complete"
-    wanted = digest(groups)
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        make(folder, python, groups)
-        stamp.write_text(wanted)
+    with lock():
+        update(folder, python, frozenset(groups))
     script = str(Path(sys.argv[0]).resolve())
     environment = {**os.environ, "SYMPHONY_ENVIRONMENT": "1", "VIRTUAL_ENV": str(folder)}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
@@ -42,15 +42,49 @@ def enter(*groups: str) -> None:
     os.execve(python, [str(python), script, *sys.argv[1:]], environment)
 
 
-def make(folder: Path, python: Path, groups: tuple[str, ...]) -> None:
-    """Make the environment anew."""
-    base = find_python()
-    shutil.rmtree(folder, ignore_errors=True)
-    step(f"making a virtual environment with {base}", [base, "-m", "venv", str(folder)])
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Hold the environment against another script that would change it at the same time."""
+    with (ROOT / ".venv.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def update(folder: Path, python: Path, groups: frozenset[str]) -> None:
+    """Make the environment, or install what it lacks; nothing that it has is taken away from it."""
+    stamp = folder / ".complete"
+    before = read_stamp(stamp)
+    if before is not None and before[0] == digest() and groups <= before[1]:
+        return
+    if before is None or run_quietly([str(python), "-c", "import sys"]) != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        base = find_python()
+        step(f"making a virtual environment with {base}", [base, "-m", "venv", str(folder)])
+        before = ("", frozenset())
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
+        step("bringing pip up to date", [*pip, "--upgrade", "pip>=25.1"])
+    wanted = groups | before[1]
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
-    step("bringing pip up to date", [*pip, "--upgrade", "pip>=25.1"])
-    options = [word for group in groups for word in ("--group", group)]
+    options = [word for group in sorted(wanted) for word in ("--group", group)]
     step("installing symphony and what it needs", [*pip, "--editable", str(ROOT), *options])
+    stamp.write_text(f"{digest()} {' '.join(sorted(wanted))}")
+
+
+def read_stamp(stamp: Path) -> tuple[str, frozenset[str]] | None:
+    """Return what the environment was made from, and its groups; none when it was not completed."""
+    try:
+        made_from, *groups = stamp.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return made_from, frozenset(groups)
+
+
+def run_quietly(argv: list[str]) -> int:
+    """Return a command's status; 127 when there is no such command."""
+    try:
+        return subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode
+    except OSError:
+        return 127
 
 
 def step(what: str, argv: list[str]) -> None:
@@ -94,9 +128,9 @@ def require_git() -> None:
         fail("symphony needs git on PATH. On Debian and Ubuntu: apt-get install git")
 
 
-def digest(groups: tuple[str, ...]) -> str:
-    """Return a value that changes when the environment has to be made anew."""
-    inputs = [(ROOT / "pyproject.toml").read_bytes(), repr(groups).encode(), str(ROOT).encode()]
+def digest() -> str:
+    """Return a value that changes when the environment has to be brought up to date."""
+    inputs = [(ROOT / "pyproject.toml").read_bytes(), str(ROOT).encode()]
     return hashlib.sha256(b"\0".join(inputs)).hexdigest()
 
 

@@ -1,0 +1,76 @@
+"""What the lab needs of this machine: found, installed where that is allowed, else named.
+
+Called by laboratory.py before a lab starts, and by what builds guest images.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from environment import say, step
+from lab_initramfs import find_kernel
+
+UNAVAILABLE: Final = 125  # the status of a lab that could not run its command
+PATH: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+# program → the package that brings it, on Debian and Ubuntu
+PROGRAMS: Final = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "mke2fs": "e2fsprogs",
+    "modprobe": "kmod",
+    "zstd": "zstd",
+}
+
+
+def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None:
+    """Make sure of these programs and of a kernel that can be a lab's.
+
+    Ends with status 125, and the command that helps, when something is missing and may not be installed.
+    """
+    packages = missing(programs, kernel=kernel)
+    if not packages:
+        return
+    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        install(packages)
+        if not (packages := missing(programs, kernel=kernel)):
+            return
+        command = f"make {', '.join(packages)} available"
+    say(f"lab: this machine lacks {', '.join(packages)}. Run as root: {command}")
+    raise SystemExit(UNAVAILABLE)
+
+
+def missing(programs: dict[str, str], *, kernel: bool) -> list[str]:
+    """Return the packages that bring what is not there."""
+    packages = [package for program, package in programs.items() if not shutil.which(program, path=PATH)]
+    if kernel and find_kernel() is None:
+        packages.append(kernel_package())
+    return packages
+
+
+def install(packages: list[str]) -> None:
+    """Install packages, saying so."""
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
+        step("reading the lists of packages", ["apt-get", "update", "-qq"])
+    argv = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages]
+    step(f"installing {', '.join(packages)}", argv)
+
+
+def kernel_package() -> str:
+    """Return the package with a kernel that has what a lab needs, for this distribution."""
+    try:
+        release = Path("/etc/os-release").read_text(encoding="utf-8")
+    except OSError:
+        release = ""
+    return "linux-image-generic" if "ID=ubuntu" in release.splitlines() else "linux-image-amd64"
+
+
+def memory_mib() -> int:
+    """Return how much memory a lab gets: what is free here, within reason."""
+    least, most, share = 3072, 10240, 0.6  # several guests of 512 MiB and their files; the rest is others'
+    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(min(most, max(least, int(line.split()[1]) / 1024 * share)))
+    return least
