@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 from symphony.core.operations import DoorReply
 
 BODY_LIMIT_BYTES: Final = 1_048_576
+IN_FLIGHT_LIMIT: Final = 256  # no agent needs so many at once, and each may be held for the whole bound
 SCHEME: Final = "bearer"
 GONE: Final = "No agent is running on this issue with this token."
 NO_MESSAGE: Final = "The request body is not a JSON-RPC message."
@@ -30,21 +31,24 @@ AdmittedT = TypeVar("AdmittedT", bound=Admitted)
 
 
 class Refused(Exception):
-    """A request that goes no further; carries what to answer."""
+    """A request that goes no further; carries what to answer.
 
-    def __init__(self, reply: DoorReply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
+    Attributes:
+        status: as HTTP numbers it.
+        code, message: as every surface of symphony words it [CONTRACT 7.1].
+    """
 
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
 
-def error_reply(status: int, code: str, message: str) -> DoorReply:
-    """Return a refusal as every surface of symphony words it [CONTRACT 7.1]."""
-    return DoorReply(status, json.dumps({"error": {"code": code, "message": message}}).encode("ascii"))
-
-
-def refused(status: int, code: str, message: str) -> Refused:
-    """Return a refusal to raise."""
-    return Refused(error_reply(status, code, message))
+    @property
+    def reply(self) -> DoorReply:
+        """The answer over HTTP."""
+        error = {"code": self.code, "message": self.message}
+        return DoorReply(self.status, json.dumps({"error": error}).encode("ascii"))
 
 
 class Admissions(Generic[AdmittedT]):
@@ -72,7 +76,7 @@ class Admissions(Generic[AdmittedT]):
         scheme, _, token = (authorization or "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != SCHEME or not token:
-            raise refused(
+            raise Refused(
                 401, "unauthorized", "This endpoint needs the bearer token that symphony gave to the agent."
             )
         admitted = self._by_issue.get(issue_id)
@@ -85,12 +89,26 @@ class Admissions(Generic[AdmittedT]):
 
 def gone() -> Refused:
     """Return the one refusal of whoever has no running dispatch here."""
-    return refused(404, "not_found", GONE)
+    return Refused(404, "not_found", GONE)
 
 
 def not_a_message() -> Refused:
     """Return the refusal of JSON that is no JSON-RPC message."""
-    return refused(400, "invalid_request", NO_MESSAGE)
+    return Refused(400, "invalid_request", NO_MESSAGE)
+
+
+def too_large() -> Refused:
+    """Return the refusal of more than anybody has to say."""
+    return Refused(413, "body_too_large", "The request is larger than 1 MiB.")
+
+
+def too_many() -> Refused:
+    """Return the refusal of an agent that does not wait for its answers."""
+    return Refused(
+        429,
+        "too_many_requests",
+        "Too many requests at once from this agent: wait for answers before sending more.",
+    )
 
 
 def parse_message(body: bytes) -> dict[str, Any]:
@@ -100,13 +118,13 @@ def parse_message(body: bytes) -> dict[str, Any]:
         Refused: 413 or 400.
     """
     if len(body) > BODY_LIMIT_BYTES:
-        raise refused(413, "body_too_large", "The request is larger than 1 MiB.")
+        raise too_large()
     try:
         message = json.loads(body, parse_constant=reject_constant)
     except (ValueError, RecursionError) as error:
-        raise refused(400, "invalid_json", "The request body is not JSON.") from error
+        raise Refused(400, "invalid_json", "The request body is not JSON.") from error
     if isinstance(message, list):
-        raise refused(
+        raise Refused(
             400, "batch_not_supported", "JSON-RPC batches are not accepted: send one message per request."
         )
     if not isinstance(message, dict):

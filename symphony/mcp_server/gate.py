@@ -1,7 +1,8 @@
-"""Opens the MCP endpoint for one dispatch at a time and answers what agents post to it.
+"""Opens the MCP endpoint for one dispatch at a time and answers what agents say to it.
 
-The engine admits; the HTTP listener passes every POST on. Neither sees the SDK, which is
-imported on the first admission, in a thread, because it takes most of a second.
+The engine admits; the HTTP listener passes every POST on, and a dispatch whose agent runs in a
+machine has a socket of its own. Neither sees the SDK, which is imported on the first admission, in
+a thread, because it takes most of a second.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -17,6 +19,8 @@ from symphony.core.operations import DoorReply
 from symphony.core.ports import AgentReports, McpAccess
 from symphony.mcp_server.desk import Desk
 from symphony.mcp_server.door import Admissions, Refused, parse_message
+from symphony.mcp_server.socket_folder import SocketFolder, SocketFolderError
+from symphony.mcp_server.socket_server import SocketServer
 
 if TYPE_CHECKING:
     from symphony.mcp_server.line import Line
@@ -45,6 +49,7 @@ class Gate:
         report_bound_s: float = REPORT_BOUND_S,
         answer_bound_s: float = ANSWER_BOUND_S,
         grace_s: float = GRACE_S,
+        sockets: SocketFolder | None = None,
     ) -> None:
         """Prepare; `base_url` is asked at each admission, since the port is known only after listening.
 
@@ -54,12 +59,14 @@ class Gate:
             report_bound_s: how long the engine may take over one call.
             answer_bound_s: how long any request may take.
             grace_s: how long requests in flight may go on after their dispatch has ended.
+            sockets: where the sockets of dispatches lie.
         """
         self._base_url = base_url
         self._host_url = host_url
         self._report_bound_s = report_bound_s
         self._answer_bound_s = answer_bound_s
         self._grace_s = grace_s
+        self._sockets = sockets
         self._admissions: Admissions[Admission] = Admissions()
 
     async def warm(self) -> None:
@@ -67,9 +74,13 @@ class Gate:
         await asyncio.to_thread(importlib.import_module, "symphony.mcp_server.line")
 
     @asynccontextmanager
-    async def admit(self, issue_id: str, reports: AgentReports) -> AsyncIterator[McpAccess]:
-        """Mint a token that is good until the context is left.
+    async def admit(
+        self, issue_id: str, reports: AgentReports, *, socket: bool = False
+    ) -> AsyncIterator[McpAccess]:
+        """Mint a token, and make a socket if it is wanted, that are good until the context is left.
 
+        Raises:
+            SocketFolderError: on entering: the socket cannot be made.
         Cancellation: calls in flight end in bounded time, as on any other way out.
         """
         await self.warm()
@@ -79,12 +90,40 @@ class Gate:
         line = Line(issue_id, desk, bound_s=self._answer_bound_s, grace_s=self._grace_s)
         admission = Admission(secrets.token_urlsafe(32), line)
         url = endpoint(self._host_url or self._base_url(), issue_id)
-        self._admissions.enter(issue_id, admission)
+        async with self._listening(issue_id, line, wanted=socket) as path:
+            self._admissions.enter(issue_id, admission)
+            try:
+                yield McpAccess(url, admission.token, path)
+            finally:
+                self._admissions.leave(issue_id, admission)
+
+    @asynccontextmanager
+    async def _listening(self, issue_id: str, line: "Line", *, wanted: bool) -> AsyncIterator[Path | None]:
+        """Serve a line on a socket if it is wanted; close both."""
+        server = await self._open_socket(issue_id, line) if wanted else None
         try:
-            yield McpAccess(url, admission.token)
+            yield server.path if server else None
         finally:
-            self._admissions.leave(issue_id, admission)
-            await admission.line.aclose()
+            if server:
+                server.retire()
+            try:
+                await line.aclose()
+            finally:
+                if server:
+                    await server.aclose()
+
+    async def _open_socket(self, issue_id: str, line: "Line") -> SocketServer:
+        if self._sockets is None:
+            raise SocketFolderError("This gate was opened without a folder for sockets.")
+        server = SocketServer(issue_id, line, await asyncio.to_thread(self._sockets.new_path))
+        try:
+            await server.open()
+        except OSError as error:
+            raise SocketFolderError(
+                f"The socket {server.path} cannot be made: {error.strerror}.",
+                remedy="Set TMPDIR to a folder that sockets can be made in.",
+            ) from error
+        return server
 
     async def post(self, issue_id: str, authorization: str | None, body: bytes) -> DoorReply:
         """Answer one POST; every refusal is a reply too."""

@@ -1,7 +1,8 @@
-"""One dispatch's line to the tools: raw JSON-RPC in, an HTTP reply out.
+"""One dispatch's line to the tools: a JSON-RPC message in, its reply out, whatever carries them.
 
 The SDK settles on one era of the protocol per connection, by the first request it sees. A POST
-has no connection, and one dispatch may see clients of both eras, so each era has a wire.
+has no connection, and one dispatch may see clients of both eras, so each era has a wire, which the
+connections of a socket share.
 """
 
 import asyncio
@@ -16,14 +17,12 @@ from pydantic import ValidationError
 from symphony.core.operations import DoorReply
 from symphony.core.text import one_line
 from symphony.mcp_server.desk import Desk
-from symphony.mcp_server.door import gone, not_a_message, refused
+from symphony.mcp_server.door import IN_FLIGHT_LIMIT, Refused, gone, not_a_message, too_many
 from symphony.mcp_server.server import build_server
 from symphony.mcp_server.wire import Answer, Wire, WireClosed
 
 log = structlog.get_logger(__name__)
 
-IN_FLIGHT_LIMIT: Final = 256  # no agent needs so many at once, and each may be held for the whole bound
-TOO_MANY: Final = "Too many requests at once from this agent: wait for answers before sending more."
 UNAVAILABLE: Final = "symphony's tool server ended before it answered: try again."
 ENVELOPE_KEY: Final = "io.modelcontextprotocol/protocolVersion"  # marks a 2026-07-28 request
 
@@ -49,7 +48,7 @@ class Line:
         if self._closing:
             raise gone()
         if len(self._in_flight) >= IN_FLIGHT_LIMIT:
-            raise refused(429, "too_many_requests", TOO_MANY)
+            raise too_many()
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_flight.add(answered)
         try:
@@ -59,7 +58,7 @@ class Line:
         except WireClosed as error:
             if self._closing:
                 raise gone() from error
-            raise refused(503, "mcp_unavailable", UNAVAILABLE) from error
+            raise Refused(503, "mcp_unavailable", UNAVAILABLE) from error
         finally:
             self._in_flight.discard(answered)
             answered.set_result(None)

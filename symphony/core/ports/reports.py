@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 
@@ -41,15 +42,24 @@ class McpAccess:
     Attributes:
         url: the endpoint for this issue.
         token: the bearer token of this dispatch; a secret.
+        socket: a Unix socket of the host that speaks MCP's stdio framing for this dispatch and
+            needs no token; None unless it was asked for.
     """
 
     url: str
     token: str = field(repr=False)
+    socket: Path | None = None
 
 
 class McpGate(Protocol):
     """Opens the MCP endpoint for one dispatch at a time [CONTRACT 6]."""
 
-    def admit(self, issue_id: str, reports: AgentReports) -> AbstractAsyncContextManager[McpAccess]:
-        """Mint a token that is good until the context is left."""
+    def admit(
+        self, issue_id: str, reports: AgentReports, *, socket: bool = False
+    ) -> AbstractAsyncContextManager[McpAccess]:
+        """Mint a token, and make a socket if it is wanted, that are good until the context is left.
+
+        Raises:
+            SymphonyError: on entering, `mcp.*`: the socket cannot be made.
+        """
         ...
