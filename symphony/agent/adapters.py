@@ -1,7 +1,8 @@
 """The agent programs that symphony knows, as data: how each is started and where it differs.
 
-What is said here of a program was seen in the version named beside it. Credentials are not
-here: with the local sandbox a program finds the user's own.
+What is said here of a program was seen in the version named beside it. Credentials are here by
+name only: a guest uses them without seeing them, and with the local sandbox a program finds the
+user's own.
 """
 
 import sys
@@ -12,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from symphony.agent.errors import AgentError
+from symphony.core.guest import GUEST_DEMO
 from symphony.core.settings import AcpSettings
 
 
@@ -29,7 +31,8 @@ class Adapter:
     """One agent program.
 
     Attributes:
-        argv: how it is started.
+        argv: how it is started on the host.
+        guest_argv: how it is started in a guest; None is the same names on the guest's PATH.
         environment: switches; the session's own variables beat them.
         install: what a user does when the program is missing.
         login: what a user does when its model refuses its credentials.
@@ -37,6 +40,9 @@ class Adapter:
             is `allow`, and only one that it offers.
         tokens: what its token counts are a total of.
         cost_survives_load: whether a resumed session's cost includes that of earlier processes.
+        api_hosts: where its model is and its login is renewed; the first is what `base_url` replaces.
+        credentials: the variables that it takes a key from, all for `api_hosts`.
+        base_url: the variable that names another place for its model.
     """
 
     name: str
@@ -47,10 +53,16 @@ class Adapter:
     modes: tuple[str, ...] = ()
     tokens: TokenScope = TokenScope.TURN
     cost_survives_load: bool = False
+    guest_argv: tuple[str, ...] | None = None
+    api_hosts: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    base_url: str | None = None
 
-    def launch(self, acp: AcpSettings) -> tuple[str, ...]:
+    def launch(self, acp: AcpSettings, *, in_guest: bool = False) -> tuple[str, ...]:
         """Return the command line: `acp.command` in its shell if there is one, else the program."""
-        return self.argv if acp.command is None else (acp.shell, "-lc", acp.command)
+        if acp.command is not None:
+            return (acp.shell, "-lc", acp.command)
+        return self.guest_argv if in_guest and self.guest_argv is not None else self.argv
 
 
 CLAUDE = Adapter(  # claude-agent-acp 0.49.0
@@ -70,6 +82,9 @@ CLAUDE = Adapter(  # claude-agent-acp 0.49.0
     install="Install it with `npm install -g @agentclientprotocol/claude-agent-acp`, or set `acp.command`.",
     login="Set ANTHROPIC_API_KEY, or run `claude` once and log in.",
     modes=("bypassPermissions",),
+    api_hosts=("api.anthropic.com",),
+    credentials=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    base_url="ANTHROPIC_BASE_URL",
 )
 
 CODEX = Adapter(  # codex-acp 0.16.0
@@ -81,6 +96,9 @@ CODEX = Adapter(  # codex-acp 0.16.0
     ),
     login="Set OPENAI_API_KEY, or run `codex login`.",
     modes=("full-access", "agent-full-access"),  # its default cannot write, and asks nothing
+    api_hosts=("api.openai.com", "chatgpt.com", "auth.openai.com"),
+    credentials=("OPENAI_API_KEY", "CODEX_API_KEY"),
+    base_url="OPENAI_BASE_URL",
 )
 
 OPENCODE = Adapter(  # opencode 1.18.33
@@ -98,13 +116,15 @@ OPENCODE = Adapter(  # opencode 1.18.33
     install="Install it with `npm install -g opencode-ai`, or set `acp.command`.",
     login="Run `opencode auth login`.",
     cost_survives_load=True,
+    # it has no model of its own: `smolvm.credentials` names the key of the provider that it is to use
 )
 
 DEMO = Adapter(
     name="demo",
     argv=(sys.executable, "-m", "symphony.agent.demo"),
-    install="It is part of symphony: install symphony where the agent runs, or set `acp.command`.",
+    install="It needs symphony on the host, or Python 3.9 or later in a guest; or set `acp.command`.",
     tokens=TokenScope.SESSION,
+    guest_argv=("python3", GUEST_DEMO),
 )
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(

@@ -1,7 +1,7 @@
 """Agents that follow a script, for the engine's tests and for simulation.
 
 Uses no thread, no disk and no time; the order of everything is the loop's alone. Symphony's
-tools are reached through the same door as over HTTP.
+tools are reached through the same door as over HTTP, or by a stdio server of the sandbox.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from urllib.parse import unquote, urlsplit
 
 from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentIgnoredCancel
+from symphony.agent.memory_stdio import MemoryStdio
 from symphony.agent.script import (
     Call,
     Fail,
@@ -29,8 +30,10 @@ from symphony.agent.script import (
 from symphony.agent.speech import Speech
 from symphony.agent.updates import read_update
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec, StopKind, TurnEnd
+from symphony.core.machine import GuestNeeds
 from symphony.core.operations import AgentDoor
 from symphony.core.ports import Sandbox, Session
+from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
 
 CLIENT = {"name": "memory-agent", "version": "1"}
@@ -42,6 +45,7 @@ class MemoryAgents:
 
     Attributes:
         sessions: all that were ever opened, oldest first.
+        needs: what their guests need, whatever the settings say.
     """
 
     def __init__(self, door: AgentDoor | None = None, default: Script | None = None) -> None:
@@ -51,6 +55,11 @@ class MemoryAgents:
         self._scripts: dict[str, list[Script]] = {}
         self._numbers = count(1)
         self.sessions: list[MemorySession] = []
+        self.needs = GuestNeeds()
+
+    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:  # noqa: ARG002  the shape of the port
+        """Return `needs`."""
+        return self.needs
 
     def script(self, issue_id: str, *sessions: Script) -> None:
         """Say what each session on an issue does, the first session first; the last one repeats."""
@@ -73,11 +82,11 @@ class MemoryAgents:
         identity = spec.resume if resumed and spec.resume else f"memory-{next(self._numbers)}"
         session = MemorySession(identity, resumed, script, spec, sandbox, on_event, self._door)
         self.sessions.append(session)
-        await session.open()
         try:
+            await session.open()
             yield session
         finally:
-            session.closed = True
+            await session.aclose()
 
     def _next(self, issue_id: str) -> Script:
         scripts = self._scripts.get(issue_id, [])
@@ -113,6 +122,7 @@ class MemorySession:
         self._sandbox = sandbox
         self._on_event = on_event
         self._door = door
+        self._stdio: MemoryStdio | None = None
         self._cancelled = asyncio.Event()
         self._gone: AgentError | None = None
         self._totals = Usage()
@@ -131,6 +141,12 @@ class MemorySession:
         if self._script.connects and self._server is not None:
             await self._post("initialize", {"protocolVersion": "2025-11-25", "clientInfo": CLIENT})
             await self._post("tools/list", {})
+
+    async def aclose(self) -> None:
+        """Leave, with the server that it started."""
+        self.closed = True
+        if self._stdio is not None:
+            await self._stdio.aclose()
 
     async def prompt(self, text: str) -> TurnEnd:
         """Perform the next turn.
@@ -206,9 +222,12 @@ class MemorySession:
 
     async def _post(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         server = self._server
+        message = {"jsonrpc": "2.0", "id": next(self._calls), "method": method, "params": params}
+        if server is not None and server.command is not None:
+            self._stdio = self._stdio or MemoryStdio(self._sandbox, (server.command, *server.args))
+            return await self._stdio.ask(message)
         if self._door is None or server is None:
             raise AgentError(f"{AGENT} was to call {method}, but it was given no door to symphony's tools.")
-        message = {"jsonrpc": "2.0", "id": next(self._calls), "method": method, "params": params}
         reply = await self._door.post(
             issue_of(self.spec), server.headers.get("Authorization"), json.dumps(message).encode()
         )
@@ -217,7 +236,7 @@ class MemorySession:
 
     @property
     def _server(self) -> McpServer | None:
-        return next((server for server in self.spec.mcp_servers if server.url is not None), None)
+        return next(iter(self.spec.mcp_servers), None)
 
     def _update(self, kind: str, **fields: Any) -> None:
         params = {"sessionId": self._id, "update": {"sessionUpdate": kind, **fields}}

@@ -6,7 +6,7 @@ the ACP SDK only when the first session opens.
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import ModuleType
@@ -14,10 +14,13 @@ from types import ModuleType
 from symphony.agent.adapters import Adapter, find_adapter
 from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentNotFound
+from symphony.agent.needs import guest_needs
 from symphony.agent.permission import OnPermission
 from symphony.core.agent import AgentEvent, SessionSpec
 from symphony.core.errors import SymphonyError
+from symphony.core.machine import GuestNeeds
 from symphony.core.ports import Process, Sandbox, Session
+from symphony.core.settings import AcpSettings
 
 PROGRAM_NOT_FOUND = frozenset({"sandbox.program_not_found", "process.program_not_found"})
 
@@ -31,6 +34,7 @@ class AcpAgents:
         on_permission: OnPermission | None = None,
         bounds: Bounds | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Take what sessions share.
 
@@ -38,10 +42,20 @@ class AcpAgents:
             on_permission: asks a person when `acp.permission` is `ask`; without it nothing is allowed.
             bounds: how long to wait for what no setting bounds.
             now: the time, for reading when a rate limit ends.
+            environ: the host's, where credentials of guests are looked for; by default there are none.
         """
         self._on_permission = on_permission
         self._bounds = bounds or Bounds()
         self._now = now
+        self._environ = environ or {}
+
+    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:
+        """Return what the adapter's program needs of the network when it runs in a guest.
+
+        Raises:
+            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`.
+        """
+        return guest_needs(find_adapter(acp.adapter), credentials, self._environ)
 
     async def preload(self) -> None:
         """Import the SDK in a thread, so that the first session does not wait for it."""
@@ -75,7 +89,7 @@ async def _load() -> ModuleType:
 
 
 async def _start(adapter: Adapter, spec: SessionSpec, sandbox: Sandbox) -> Process:
-    argv = adapter.launch(spec.acp)
+    argv = adapter.launch(spec.acp, in_guest=sandbox.machine is not None)
     try:
         return await sandbox.start(
             argv, cwd=spec.cwd, environment={**adapter.environment, **spec.environment}

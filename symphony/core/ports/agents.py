@@ -1,11 +1,13 @@
 """Agent programs and their sessions [CONTRACT 5]."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from symphony.core.agent import AgentEvent, SessionSpec, TurnEnd
+from symphony.core.machine import GuestNeeds
 from symphony.core.ports.sandbox import Sandbox
+from symphony.core.settings import AcpSettings
 
 
 class Session(Protocol):
@@ -37,6 +39,18 @@ class Session(Protocol):
 
 class Agents(Protocol):
     """The registry of adapters."""
+
+    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:
+        """Return what the adapter's program needs of the network when it runs in a guest.
+
+        Args:
+            acp: names the adapter.
+            credentials: `smolvm.credentials`: beside the adapter's own and in their place.
+
+        Raises:
+            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`.
+        """
+        ...
 
     def open_session(
         self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
