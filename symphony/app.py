@@ -31,6 +31,7 @@ from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
+from symphony.mcp_server.socket_folder import open_socket_folder
 from symphony.sandbox.drivers import driver_for
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
@@ -116,8 +117,11 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         tracking = Tracking(
             tracker, mailbox, clock, lambda said: log.warning("tracker.unreadable", reason=said)
         )
-        gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url)
-        agents = AcpAgents(now=clock.now)
+        sockets = stack.enter_context(
+            open_socket_folder(f"{labels['installation']} {installation.root.resolve()}", environ)
+        )
+        gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
+        agents = AcpAgents(now=clock.now, environ=environ)
         ports = Ports(
             clock=clock,
             store=store,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from symphony.core.agent import McpServer, ModelResting, SessionSpec
+from symphony.core.agent import ModelResting, SessionSpec
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
@@ -36,9 +36,9 @@ from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
 from symphony.engine.patience import done_before
+from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
 
-MCP_SERVER = "symphony"
 NO_LONGER_WANTED = frozenset(
     {StopReason.CANCELLED, StopReason.HELD, StopReason.GONE, StopReason.STALLED}
 )  # reasons for which an agent's last word is not taken any more
@@ -136,18 +136,21 @@ class Attempt:
         await self._before_run(issue, workspace)
         self._reports = reports = self._make_reports()
         self._progress.enter(Phase.SANDBOX)
-        async with self._context.open_sandbox(workspace) as sandbox:
-            ended = await self._converse(issue, workspace, sandbox, reports)
-            match ended:
-                case Done() if reports.completion is not None:
-                    imported = self._verified or await self._delivery.import_branch(workspace, sandbox)
-                case TurnsExhausted():
-                    after = await self._ports.workspaces.fingerprint(workspace)
-                    return replace(ended, progressed=before != after)
-                case Released():
-                    return ended
-                case Done():
-                    raise RuntimeError("the conversation ended as done without a completion")
+        async with AsyncExitStack() as hearing:
+            reach = await hearing.enter_async_context(open_reach(self._context, reports))
+            async with self._context.open_sandbox(workspace, reach.socket) as sandbox:
+                ended = await self._converse(issue, workspace, sandbox, reach, reports)
+                await hearing.aclose()  # what the agent left running has nothing more to say
+                match ended:
+                    case Done() if reports.completion is not None:
+                        imported = self._verified or await self._delivery.import_branch(workspace, sandbox)
+                    case TurnsExhausted():
+                        after = await self._ports.workspaces.fingerprint(workspace)
+                        return replace(ended, progressed=before != after)
+                    case Released():
+                        return ended
+                    case Done():
+                        raise RuntimeError("the conversation ended as done without a completion")
         handoff = await self._delivery.finish(
             self._context.tracked_issue, workspace, imported, reports.completion
         )
@@ -182,19 +185,14 @@ class Attempt:
         issue: Issue,
         workspace: Workspace,
         sandbox: Sandbox,
+        reach: Reach,
         reports: DispatchReports,
     ) -> Done | TurnsExhausted | Released:
         async with AsyncExitStack() as stack:
-            servers: tuple[McpServer, ...] = ()
-            if self._settings.mcp.enabled:
-                access = await stack.enter_async_context(self._ports.gate.admit(issue.id, reports))
-                self._progress.run_log.hide([access.token])
-                reports.hide([access.token])
-                headers = {"Authorization": f"Bearer {access.token}"}
-                servers = (McpServer(MCP_SERVER, url=access.url, headers=headers),)
             self._progress.enter(Phase.SESSION)
             earlier = await self._earlier()
             resume = _session_to_resume(earlier)
+            servers = reach.servers(sandbox)
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
             session = await stack.enter_async_context(
                 self._ports.agents.open_session(spec, sandbox, self._progress.hear)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.issue import Issue
+from symphony.core.machine import GuestNeeds
 from symphony.core.ports import HookResult, RunLog, Sandbox, SandboxSpec, Workspace
 from symphony.core.settings import Settings
 from symphony.core.usage import Usage
@@ -85,15 +87,33 @@ class AttemptContext:
         """Return the variables that hooks and agents see."""
         return attempt_environment(issue, self.start.number, self.workflow, workspace, ending)
 
-    def open_sandbox(self, workspace: Workspace) -> AbstractAsyncContextManager[Sandbox]:
-        """Open a sandbox on the workspace."""
+    def open_sandbox(
+        self, workspace: Workspace, mcp_socket: Path | None = None
+    ) -> AbstractAsyncContextManager[Sandbox]:
+        """Open a sandbox on the workspace, with the socket of the attempt's tools shown in its guest.
+
+        Raises:
+            SymphonyError: at once, what the agent needs of a machine cannot be given to it.
+        """
+        settings = self.settings
+        driver = self.ports.driver_of(settings.sandbox)
         labels = {**self.ports.labels, "issue": self.issue_id, "attempt": self.start.attempt_id}
         # an agent that lost its .git must not find the user's repository around the workspace
         environment = {"GIT_CEILING_DIRECTORIES": str(workspace.path.parent)}
         if (issue := self.control.issue) is not None:
             environment |= self.environment(issue, workspace)
-        spec = SandboxSpec(workspace.path, environment, labels)
-        return self.ports.driver_of(self.settings.sandbox).open_sandbox(spec)
+        needs = GuestNeeds()
+        if driver.has_machines:
+            needs = self.ports.agents.guest_needs(settings.acp, settings.smolvm.credentials)
+        spec = SandboxSpec(
+            workspace.path,
+            {**needs.environment, **environment},
+            labels,
+            smolvm=settings.smolvm,
+            needs=needs,
+            mcp_socket=mcp_socket,
+        )
+        return driver.open_sandbox(spec)
 
     def log_hook(self, result: HookResult) -> None:
         """Write how a hook or a check ended into the run log."""

@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from symphony.core.errors import SymphonyError
@@ -98,6 +98,20 @@ class SocketFolder:
             " the machine's user out.",
             remedy="Set TMPDIR to a short path that is writable and, as root, open to every user.",
         )
+
+
+@contextmanager
+def open_socket_folder(installation: str, environ: Mapping[str, str]) -> Iterator[SocketFolder]:
+    """Remove what dead daemons left, and at the end what this one made.
+
+    Open it only while holding the installation's lock.
+    """
+    folder = SocketFolder(installation, environ)
+    folder.sweep()
+    try:
+        yield folder
+    finally:
+        folder.remove()
 
 
 def usual_bases(environ: Mapping[str, str]) -> Iterator[Path]:

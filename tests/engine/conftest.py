@@ -64,6 +64,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.gate = MemoryGate()
+        self.driver.register("mcp", self.gate.relay)
         self.agents = MemoryAgents(self.gate, default=one_turn(mark_done()))
         self.file = MemoryWorkflowFile(self.workflow_text)
         self.run_logs = MemoryRunLogs(self.clock.now)
