@@ -32,7 +32,7 @@ from symphony.host.logging import open_log
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
-from symphony.sandbox.drivers import driver_for
+from symphony.sandbox.drivers import Drivers, isolation_of
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
@@ -111,7 +111,8 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         store = await stack.enter_async_context(open_store(installation.database))
         memory = await store.load()
         labels = {"installation": await store.installation_id()}
-        reaped = await driver_for(settings.sandbox).reap(labels)
+        drivers = Drivers(installation.guest_kit, environ)
+        reaped = await drivers.of(settings.sandbox).reap(labels)
         mailbox = Mailbox()
         tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)
         tracking = Tracking(
@@ -127,7 +128,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             store=store,
             tracker=tracker,
             workspaces=GitWorkspaces(installation, environ, labels),
-            driver_of=driver_for,
+            driver_of=drivers.of,
             agents=agents,
             gate=gate,
             run_logs=FileRunLogs(
@@ -169,7 +170,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         for line in reaped:
             log.warning("reaped", what=line)
         log.info("daemon.ready", url=listener.url, workflow=str(workflow.path))
-        isolation = driver_for(settings.sandbox).isolation
+        isolation = isolation_of(settings.sandbox)
         log.warning("sandbox.isolation", sandbox=settings.sandbox, promise=isolation)
         console.ready(Running(workflow, installation, listener.url, isolation, lock.notes))
         async with _warming(gate, agents, source, mailbox):

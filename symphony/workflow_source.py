@@ -9,7 +9,7 @@ from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
-from symphony.sandbox.drivers import driver_for
+from symphony.sandbox.drivers import check_kind
 from symphony.workflow.file import WorkflowFile
 
 
@@ -83,7 +83,7 @@ class WorkflowSource:
         return replace(workflow, settings=settings)
 
     def _check(self, settings: Settings) -> None:
-        driver_for(settings.sandbox)
+        check_kind(settings.sandbox)
         if settings.handoff.wants_pull_request(self._environ.get("SYMPHONY_REPO")):
             raise NotSupported(
                 "Pull requests are not built yet.",

@@ -11,7 +11,7 @@ WORKFLOW_CODES = frozenset(
     {
         "handoff.pull_request_not_built",
         "missing_workflow_file",
-        "sandbox.not_built",
+        "sandbox.unknown_kind",
         "workflow_front_matter_not_a_map",
         "workflow_invalid",
         "workflow_parse_error",

@@ -43,6 +43,11 @@ class Installation:
         return self.root / "host.git"
 
     @property
+    def guest_kit(self) -> Path:
+        """What is shown inside every guest."""
+        return self.root / "guest-kit"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one daemon of this installation."""
         return self.root / "daemon.lock"

@@ -1,30 +1,65 @@
-"""Finds the driver that the settings name."""
+"""The drivers of one daemon, by the kind that the settings name."""
 
-from functools import cache
+import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from symphony.core.ports import SandboxDriver
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.local import LocalDriver
+from symphony.sandbox.smolvm.driver import SmolvmDriver
+
+DRIVERS: Mapping[str, type[LocalDriver] | type[SmolvmDriver]] = {
+    driver.kind: driver for driver in (SmolvmDriver, LocalDriver)
+}
 
 
-@cache
-def driver_for(kind: str) -> SandboxDriver:
-    """Return the one driver of this kind; it has to know its open sandboxes to spare them in `reap`.
+class Drivers:
+    """Makes each driver once: it has to know its open sandboxes to spare them in `reap`.
+
+    Args:
+        kit_root: a folder for what machines show inside every guest.
+        environ: the daemon's environment.
+    """
+
+    def __init__(self, kit_root: Path, environ: Mapping[str, str] = os.environ) -> None:
+        self._kit_root = kit_root
+        self._environ = environ
+        self._made: dict[str, SandboxDriver] = {}
+
+    def of(self, kind: str) -> SandboxDriver:
+        """Return the one driver of this kind.
+
+        Raises:
+            SandboxError: `sandbox.unknown_kind`.
+        """
+        check_kind(kind)
+        if kind not in self._made:
+            smolvm = kind == SmolvmDriver.kind
+            made = SmolvmDriver(self._environ, self._kit_root) if smolvm else LocalDriver(self._environ)
+            self._made[kind] = made
+        return self._made[kind]
+
+
+def check_kind(kind: str) -> None:
+    """Make sure that there is a driver of this kind.
 
     Raises:
-        SandboxError: `sandbox.not_built`.
+        SandboxError: `sandbox.unknown_kind`.
     """
-    if kind == LocalDriver.kind:
-        return LocalDriver()
-    if kind == "smolvm":
+    if kind not in DRIVERS:
         raise SandboxError(
-            "sandbox: smolvm is not built yet.",
-            code="sandbox.not_built",
-            remedy="Set `sandbox: local` in WORKFLOW.md or start with `--sandbox local`; "
-            "local isolates nothing.",
+            f"sandbox: there is no kind '{kind}'.",
+            code="sandbox.unknown_kind",
+            remedy=f"Set `sandbox` to {' or '.join(DRIVERS)} in WORKFLOW.md, or start with `--sandbox`.",
         )
-    raise SandboxError(
-        f"sandbox: there is no kind '{kind}'.",
-        code="sandbox.not_built",
-        remedy="Set `sandbox: local` in WORKFLOW.md; local isolates nothing.",
-    )
+
+
+def isolation_of(kind: str) -> str:
+    """Return the sentence that says what a kind of sandbox keeps apart.
+
+    Raises:
+        SandboxError: `sandbox.unknown_kind`.
+    """
+    check_kind(kind)
+    return DRIVERS[kind].isolation

@@ -7,7 +7,8 @@ class SandboxError(SymphonyError):
     """A sandbox could not do what was asked of it.
 
     Codes: `sandbox.program_not_found`, `sandbox.start_failed`, `sandbox.closed`,
-    `sandbox.not_built`.
+    `sandbox.unknown_kind`; of machines also `sandbox.machine_gone`, `sandbox.pause_unavailable`,
+    `sandbox.resume_failed`, `sandbox.egress_unavailable`.
     """
 
     code = "sandbox.start_failed"

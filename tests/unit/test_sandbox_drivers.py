@@ -1,37 +1,43 @@
 """Which driver a setting names, and what a user reads when there is none."""
 
+from pathlib import Path
+
 import pytest
 
-from symphony.sandbox.drivers import driver_for
+from symphony.sandbox.drivers import Drivers, isolation_of
 from symphony.sandbox.errors import SandboxError
 
 
+@pytest.fixture
+def drivers(tmp_path: Path) -> Drivers:
+    return Drivers(tmp_path, {"PATH": "/usr/bin:/bin"})
+
+
 def test_local_says_plainly_that_it_isolates_nothing() -> None:
-    driver = driver_for("local")
-    assert driver.kind == "local"
-    assert driver.isolation == (
+    assert isolation_of("local") == (
         "local isolates nothing: the agent runs as you, with your files and your network."
     )
 
 
-def test_there_is_one_driver_of_a_kind() -> None:
-    assert driver_for("local") is driver_for("local")
-
-
-def test_smolvm_is_not_built_yet() -> None:
-    with pytest.raises(SandboxError) as refused:
-        driver_for("smolvm")
-    assert refused.value.code == "sandbox.not_built"
-    assert str(refused.value) == (
-        "sandbox: smolvm is not built yet. "
-        "Set `sandbox: local` in WORKFLOW.md or start with `--sandbox local`; local isolates nothing."
+def test_smolvm_says_what_a_machine_sees() -> None:
+    assert isolation_of("smolvm") == (
+        "smolvm gives every attempt a machine of its own: it sees its workspace and the hosts that "
+        "WORKFLOW.md allows, and no credential."
     )
 
 
-def test_an_unknown_kind_is_named() -> None:
+@pytest.mark.parametrize(("kind", "has_machines"), [("local", False), ("smolvm", True)])
+def test_there_is_one_driver_of_a_kind(drivers: Drivers, kind: str, has_machines: bool) -> None:
+    driver = drivers.of(kind)
+    assert (driver.kind, driver.has_machines) == (kind, has_machines)
+    assert driver is drivers.of(kind)
+
+
+def test_an_unknown_kind_is_named(drivers: Drivers) -> None:
     with pytest.raises(SandboxError) as refused:
-        driver_for("docker")
-    assert refused.value.code == "sandbox.not_built"
+        drivers.of("docker")
+    assert refused.value.code == "sandbox.unknown_kind"
     assert str(refused.value) == (
-        "sandbox: there is no kind 'docker'. Set `sandbox: local` in WORKFLOW.md; local isolates nothing."
+        "sandbox: there is no kind 'docker'. "
+        "Set `sandbox` to smolvm or local in WORKFLOW.md, or start with `--sandbox`."
     )

@@ -1,0 +1,1 @@
+"""A microVM for every attempt, by smolvm's command line."""
