@@ -29,6 +29,7 @@ from symphony.engine.tracking import Tracking
 from symphony.host.clock import SystemClock
 from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
+from symphony.host.memory import SystemHost
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
@@ -137,6 +138,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             prompts=LiquidPrompts(),
             log=log,
             labels=labels,
+            host=SystemHost(),
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())
         orchestrator = Orchestrator(

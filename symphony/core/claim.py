@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from symphony.core.access import AccessLedger
 from symphony.core.handoff import Completion
+from symphony.core.machine import MachineUsage
 from symphony.core.outcome import StopReason
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -37,6 +38,7 @@ class Running:
         steering: a question asked in the turn that is still running, with the reply if it came.
         missing_since: when the issue's file was first seen to be gone.
         revision: the issue text that the attempt was last told.
+        machine: what its machine was last seen to do; None without one.
     """
 
     attempt_id: str
@@ -56,6 +58,7 @@ class Running:
     revision: str = ""
     stall_timeout_ms: int = 0
     delivering: bool = False
+    machine: MachineUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from symphony.core.admission import Room, is_paused
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
@@ -35,7 +36,7 @@ def why_nothing_starts(state: SchedulerState) -> Reason | None:
 
 
 def why_not_startable(state: SchedulerState, issue: Issue, now: datetime) -> Reason | None:
-    """Return what in the issue itself keeps it from starting, slots aside; None when nothing does."""
+    """Return what in the issue itself keeps it from starting, slots and memory aside; None for nothing."""
     record = state.records.get(issue.id)
     if record is not None:
         reason = _why_claimed(record, now) or _why_held_back(state, record)
@@ -44,13 +45,53 @@ def why_not_startable(state: SchedulerState, issue: Issue, now: datetime) -> Rea
     return _why_blocked(state, issue) or _why_unlabelled(state, issue) or _why_resting(state, issue, now)
 
 
-def why_not_running(state: SchedulerState, issue: Issue, slots: Slots, now: datetime) -> Reason | None:
-    """Return the first reason why this active issue does not run now; None when it may start."""
+def why_not_running(
+    state: SchedulerState, issue: Issue, slots: Slots, now: datetime, room: Room | None = None
+) -> Reason | None:
+    """Return the first reason why this active issue does not run now; None when it may start.
+
+    Who asks for many issues counts the host's memory once and hands it over as `room`.
+    """
+    room = room or state.room
     reason = why_not_startable(state, issue, now) or why_nothing_starts(state)
     if reason is not None:
-        return reason
+        return _in_full(reason, state.record(issue.id), issue, slots, room)
     lacking = slots.lacking(issue.state)
-    return Reason("no_slot", lacking) if lacking else None
+    if lacking:
+        return Reason("no_slot", lacking)
+    return Reason("no_memory", room.lacking) if room.lacking else None
+
+
+def _in_full(reason: Reason, record: IssueRecord, issue: Issue, slots: Slots, room: Room) -> Reason:
+    """Return the reason with what is known of slots and memory."""
+    match reason.code, record.claim:
+        case "reply_pending", Waiting(attempt=attempt):
+            return Reason(reason.code, why_answer_waits(attempt, issue.state, slots, room))
+        case "undelivered", _ if why := why_undelivered(record, room):
+            return Reason(reason.code, f"{reason.text}: {why}")
+        case _:
+            return reason
+
+
+def why_answer_waits(attempt: Running | None, state: str, slots: Slots, room: Room) -> str:
+    """Return what an issue in this state, whose question is answered, still waits for.
+
+    `attempt` is the one that keeps its session for the answer, if there is one.
+    """
+    needs_memory = attempt is None or is_paused(attempt)
+    lacking = room.lacking if needs_memory and slots.lacking(state) is None else None
+    return f"answered; {lacking or 'waits for a free slot'}"
+
+
+def why_undelivered(record: IssueRecord, room: Room) -> str:
+    """Return why an accepted completion is not handed over yet; empty when there is nothing to say."""
+    match record.claim:
+        case Retrying(reason=reason):
+            return reason
+        case None | Waiting(attempt=None):
+            return room.lacking or ""
+        case _:
+            return ""
 
 
 def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:

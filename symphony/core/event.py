@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from symphony.core.access import AccessDecision, AccessTries
+from symphony.core.admission import HostMemory
 from symphony.core.claim import Phase
 from symphony.core.handoff import Completion
 from symphony.core.issue import IssueSet
+from symphony.core.machine import MachineUsage
 from symphony.core.outcome import Outcome
 from symphony.core.problem import Problem
 from symphony.core.steering import SteeringRequest
@@ -177,6 +179,30 @@ class AccessFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineSeen:
+    """The machine of an attempt was looked at.
+
+    Attributes:
+        machine: None once it is gone.
+    """
+
+    issue_id: str
+    attempt_id: str
+    machine: MachineUsage | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """The host's memory was looked at.
+
+    Attributes:
+        memory: None where it cannot be told, and then nothing waits for it.
+    """
+
+    memory: HostMemory | None
+
+
+@dataclass(frozen=True, slots=True)
 class DrainAsked:
     """The daemon stops: first no new attempt, then (`now`) no attempt at all."""
 
@@ -202,5 +228,7 @@ Event: TypeAlias = (
     | AccessRefused
     | AccessDecided
     | AccessFailed
+    | MachineSeen
+    | HostSeen
     | DrainAsked
 )

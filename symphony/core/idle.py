@@ -21,7 +21,11 @@ class Idleness(Enum):
 
 
 def idleness(state: SchedulerState, now: datetime) -> Idleness:
-    """Return how the run stands; slots do not count, since a busy slot is a running attempt."""
+    """Return how the run stands.
+
+    Slots do not count, since a busy slot is a running attempt, nor does the host's free memory, which
+    comes and goes; a machine that is larger than the host needs a person.
+    """
     standings = [_standing(state, record) for record in state.records.values()]
     if Idleness.BUSY in standings:
         return Idleness.BUSY
@@ -31,7 +35,7 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
     if not state.paused and any(
         why_not_startable(state, issue, horizon) is None for issue in state.candidates
     ):
-        return Idleness.BUSY
+        return Idleness.NEEDS_A_PERSON if state.room.never else Idleness.BUSY
     return Idleness.NEEDS_A_PERSON if Idleness.NEEDS_A_PERSON in standings else Idleness.DONE
 
 
@@ -39,7 +43,7 @@ def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
     """Return how one issue's claim stands; whether it may start is asked of the candidates."""
     if record.completion is not None and not isinstance(record.claim, Running):
         tried = record.failures >= state.workflow.settings.agent.max_failures
-        return Idleness.NEEDS_A_PERSON if tried else Idleness.BUSY
+        return Idleness.NEEDS_A_PERSON if tried or state.room.never else Idleness.BUSY
     match record.claim:
         case Running():
             return Idleness.BUSY

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from symphony.core.admission import Room
 from symphony.core.claim import Continuing, IssueRecord, Retrying, Running, Waiting
-from symphony.core.eligibility import Reason, why_not_running
+from symphony.core.eligibility import Reason, why_answer_waits, why_not_running, why_undelivered
 from symphony.core.issue import Issue
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
@@ -26,10 +27,11 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
     `totals` is the usage of all attempts that have ended, over all runs.
     """
     slots = Slots.of(state.workflow.settings, state.records.values())
+    room = state.room
     running = tuple(_running(state))
-    waiting = tuple(_waiting(state))
+    waiting = tuple(_waiting(state, slots, room))
     retrying = tuple(_retrying(state))
-    reasons = [(issue, why_not_running(state, issue, slots, now)) for issue in state.candidates]
+    reasons = [(issue, why_not_running(state, issue, slots, now, room)) for issue in state.candidates]
     blocked = tuple(_blocked(reasons))
     counts = Counter(
         running=len(running),
@@ -88,8 +90,8 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
     if isinstance(record.claim, Running):
         return f"Running: {record.claim.phase.value}, turn {record.claim.turn} of {record.claim.max_turns}."
     if record.completion is not None:
-        why = f": {record.claim.reason}" if isinstance(record.claim, Retrying) else ""
-        return f"Done, and its handoff is not finished{why.rstrip('.')}."
+        why = why_undelivered(record, state.room)
+        return f"Done, and its handoff is not finished{f': {why}' if why else ''}".rstrip(".") + "."
     if state.states.is_terminal(issue.state):
         return f"Finished: {(record.last_handoff or f'in {issue.state}').rstrip('.')}."
     if not state.states.is_active(issue.state):
@@ -125,16 +127,20 @@ def _running_view(issue: Issue | None, record: IssueRecord, running: Running) ->
         last_event=running.last_event,
         usage=running.usage,
         stopping=running.stopping.value if running.stopping else None,
+        machine=running.machine,
     )
 
 
-def _waiting(state: SchedulerState) -> Iterator[WaitingView]:
+def _waiting(state: SchedulerState, slots: Slots, room: Room) -> Iterator[WaitingView]:
     for record in state.records.values():
         issue = state.issues.get(record.issue_id)
         if isinstance(record.claim, Waiting) and issue and not state.states.is_terminal(issue.state):
-            steering = record.claim.steering
-            reason = "waits for your answer" if steering.open else "answered; waits for a free slot"
-            yield WaitingView(record.issue_id, issue.identifier, issue.title, steering, reason)
+            steering, attempt = record.claim.steering, record.claim.attempt
+            reason = "waits for your answer"
+            if not steering.open:
+                reason = why_answer_waits(attempt, issue.state, slots, room)
+            machine = attempt.machine if attempt else None
+            yield WaitingView(record.issue_id, issue.identifier, issue.title, steering, reason, machine)
 
 
 def _retrying(state: SchedulerState) -> Iterator[RetryingView]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from symphony.core.admission import HostMemory, Room
 from symphony.core.claim import IssueRecord
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.order import in_dispatch_order
@@ -25,6 +26,9 @@ class SchedulerState:
         paused: a person paused everything.
         adapter_pauses: adapter to the time until which it rests.
         drain_deadline: set once the daemon is stopping: when attempts are ended.
+        host_memory: what was last seen of it; None while nothing is known or needed.
+        host_seen_at: when that was.
+        waits_for_memory: the last decision kept something waiting for it.
     """
 
     workflow: Workflow
@@ -36,6 +40,9 @@ class SchedulerState:
     paused: bool = False
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
     drain_deadline: datetime | None = None
+    host_memory: HostMemory | None = None
+    host_seen_at: datetime | None = None
+    waits_for_memory: bool = False
 
     @classmethod
     def of(cls, workflow: Workflow) -> "SchedulerState":
@@ -46,6 +53,11 @@ class SchedulerState:
     def draining(self) -> bool:
         """Say whether no new attempt may begin because the daemon is stopping."""
         return self.drain_deadline is not None
+
+    @property
+    def room(self) -> Room:
+        """What the host's memory has left, counted anew at each call."""
+        return Room.of(self.workflow.settings, self.host_memory, self.records.values())
 
     def record(self, issue_id: str) -> IssueRecord:
         """Return what is remembered of an issue, or a blank record."""

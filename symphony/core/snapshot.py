@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from symphony.core.machine import MachineUsage
 from symphony.core.problem import Problem
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -11,7 +12,11 @@ from symphony.core.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class RunningView:
-    """One attempt that holds a slot."""
+    """One attempt that holds a slot.
+
+    Attributes:
+        machine: None where it has none, or none yet.
+    """
 
     issue_id: str
     identifier: str
@@ -28,6 +33,7 @@ class RunningView:
     last_event: str
     usage: Usage
     stopping: str | None = None
+    machine: MachineUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +50,18 @@ class RetryingView:
 
 @dataclass(frozen=True, slots=True)
 class WaitingView:
-    """One issue that needs a person's answer."""
+    """One issue that needs a person's answer.
+
+    Attributes:
+        machine: the one that its session lives in; None without one.
+    """
 
     issue_id: str
     identifier: str
     title: str
     steering: SteeringRequest
     reason: str
+    machine: MachineUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

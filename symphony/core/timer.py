@@ -7,6 +7,8 @@ from symphony.core.claim import Continuing, Phase, Retrying, Running, Waiting
 from symphony.core.decide.reconcile import GONE_GRACE
 from symphony.core.scheduler import SchedulerState
 
+MEMORY_LOOK = timedelta(seconds=5)  # soon enough after memory became free, and no load
+
 
 def next_due(state: SchedulerState, now: datetime) -> datetime | None:
     """Return the earliest time after `now` at which something in the state falls due, or None.
@@ -20,6 +22,8 @@ def _due_times(state: SchedulerState) -> Iterator[datetime]:
     if state.drain_deadline is not None:
         yield state.drain_deadline
     yield from state.adapter_pauses.values()
+    if state.waits_for_memory and state.host_seen_at is not None:
+        yield state.host_seen_at + MEMORY_LOOK
     for record in state.records.values():
         match record.claim:
             case Retrying(due_at=due) | Continuing(due_at=due):

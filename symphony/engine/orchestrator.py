@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from symphony.core.decide import DRAIN_GRACE, NOTED, CommandRefused, Decision, decide
 from symphony.core.errors import SymphonyError
-from symphony.core.event import DrainAsked, Event, Ticked, WorkflowChanged
+from symphony.core.event import DrainAsked, Event, HostSeen, Ticked, WorkflowChanged
 from symphony.core.idle import Idleness, idleness
 from symphony.core.picture import problems_of, render_snapshot
 from symphony.core.ports import Memory, WorkflowSource
@@ -149,6 +149,8 @@ class Orchestrator:
         looks = not isinstance(letter.event, NOTED)
         if looks and not isinstance(letter.event, WorkflowChanged):
             await self._check_workflow()
+        if looks:
+            await self._look_at_host(letter.event)
         now = self.ports.clock.now()
         try:
             decision = decide(self.state, letter.event, now)
@@ -175,6 +177,12 @@ class Orchestrator:
             return
         if reloaded is not None:
             await self._handle(Letter(WorkflowChanged(reloaded.workflow, reloaded.problems)))
+
+    async def _look_at_host(self, event: Event) -> None:
+        """Know, before anything may start, how much of the host's memory is free for machines."""
+        new = event.workflow if isinstance(event, WorkflowChanged) else None
+        if (new or self.state.workflow).settings.sandbox == "smolvm":
+            await self._handle(Letter(HostSeen(await self.ports.host.memory())))
 
     async def _make_durable(self, decision: Decision) -> None:
         changes = decision.changes

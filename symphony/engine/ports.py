@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from symphony.core.ports import (
     Agents,
     Clock,
+    Host,
     McpGate,
     Prompts,
     RunLogs,
@@ -40,6 +41,7 @@ class Ports:
     Attributes:
         driver_of: settings' sandbox name to its driver.
         labels: of this installation, on every sandbox.
+        host: asked for its memory where the sandbox is a microVM.
     """
 
     clock: Clock
@@ -53,3 +55,4 @@ class Ports:
     prompts: Prompts
     log: Log
     labels: Mapping[str, str]
+    host: Host

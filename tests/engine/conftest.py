@@ -21,6 +21,7 @@ from symphony.engine.ports import Ports
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.clock import VirtualClock, settle
+from symphony.host.memory import MemoryHost
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.memory import MemoryDriver
 from symphony.store.memory import MemoryStore
@@ -60,6 +61,7 @@ class World:
     driver: MemoryDriver = field(default_factory=MemoryDriver)
     clock: VirtualClock = field(default_factory=VirtualClock)
     log: ListLog = field(default_factory=ListLog)
+    host: MemoryHost = field(default_factory=MemoryHost)
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class World:
             prompts=LiquidPrompts(),
             log=self.log,
             labels={"installation": "test"},
+            host=self.host,
         )
         tracking = Tracking(
             self.tracker, mailbox, self.clock, lambda said: self.log.warning("tracker", reason=said)

@@ -17,6 +17,7 @@ from symphony.core.access import (
     AccessTries,
     AccessTry,
 )
+from symphony.core.admission import MIB, RESERVE_BYTES, HostMemory
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide import CommandRefused, decide
 from symphony.core.effect import (
@@ -38,6 +39,8 @@ from symphony.core.event import (
     CancelAsked,
     CompletionAccepted,
     DrainAsked,
+    HostSeen,
+    MachineSeen,
     PauseAsked,
     ReplyGiven,
     ReplyUsed,
@@ -49,6 +52,7 @@ from symphony.core.event import (
     WorkflowChanged,
 )
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.outcome import Delivered, Failed, RateLimited, Released, Stopped, TurnsExhausted
 from symphony.core.picture import render_snapshot, standing
 from symphony.core.slots import Slots
@@ -59,6 +63,7 @@ from tests.support.world import NOON, SPENT, make_issue, make_set, make_state, m
 IDS = ("a", "b", "c", "d")
 STATES = ("Todo", "In Progress", "Proposed", "Done")
 SLOTS = 2
+MACHINE = 2048 * MIB
 some_id = st.sampled_from(IDS)
 HOSTS = ("pypi.org", "a.example", "b.example")
 some_host = st.sampled_from(HOSTS)
@@ -78,11 +83,14 @@ class Scheduling(RuleBasedStateMachine):
         self.lasting = {}  # (issue, host) -> the last lasting word of a person
         self.flooded = 0
         self.revision = 0
+        self.sandbox = "local"
         self.state = make_state(agent={"max_concurrent_agents": SLOTS, "max_failures": 3})
 
     def send(self, event):
+        asleep = self.asleep()
         decision = decide(self.state, event, self.now)
         self.state = decision.state
+        self.check_memory(decision.effects, asleep)
         for effect in decision.effects:
             match effect:
                 case StartAttempt(issue=issue, attempt_id=attempt_id, allowed_hosts=allowed):
@@ -116,6 +124,22 @@ class Scheduling(RuleBasedStateMachine):
                 case _:
                     pass
 
+    def asleep(self):
+        """Return the attempts whose machine's memory is on disk."""
+        claims = [record.claim for record in self.state.records.values()]
+        waiting = [claim.attempt for claim in claims if isinstance(claim, Waiting) and claim.attempt]
+        return {a.attempt_id for a in waiting if a.machine and a.machine.state is MachineState.PAUSED}
+
+    def check_memory(self, effects, asleep):
+        """What takes memory now fits beside all that was promised before, and the reserve stays."""
+        started = sum(isinstance(effect, StartAttempt | StartDelivery) for effect in effects)
+        woken = sum(isinstance(effect, ResumeAttempt) and effect.attempt_id in asleep for effect in effects)
+        memory = self.state.host_memory
+        if started + woken == 0 or self.sandbox == "local" or memory is None:
+            return
+        assert (started + woken) * MACHINE + RESERVE_BYTES <= memory.free_bytes
+        assert self.state.room.promised + RESERVE_BYTES <= memory.free_bytes
+
     def publish(self):
         self.send(TrackerChanged(make_set(*self.issues.values())))
 
@@ -138,9 +162,25 @@ class Scheduling(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         self.send(Ticked())
 
-    @rule(slots=st.integers(1, 3))
-    def edit_workflow(self, slots):
-        self.send(WorkflowChanged(make_workflow(agent={"max_concurrent_agents": slots, "max_failures": 3})))
+    @rule(slots=st.integers(1, 3), sandbox=st.sampled_from(["local", "smolvm"]))
+    def edit_workflow(self, slots, sandbox):
+        self.sandbox = sandbox
+        agent = {"max_concurrent_agents": slots, "max_failures": 3}
+        self.send(WorkflowChanged(make_workflow(sandbox=sandbox, agent=agent)))
+
+    @rule(free_mib=st.sampled_from([100, 2048, 2560, 4608, 9000]), total_mib=st.sampled_from([2048, 9000]))
+    def look_at_the_host(self, free_mib, total_mib):
+        before = self.state
+        self.send(HostSeen(HostMemory(free_mib * MIB, total_mib * MIB)))
+        assert self.state.records is before.records
+        self.send(Ticked())
+
+    @precondition(lambda self: bool(self.live))
+    @rule(data=st.data(), state=st.sampled_from(list(MachineState)), used_mib=st.integers(0, 3000))
+    def look_at_a_machine(self, data, state, used_mib):
+        attempt_id = data.draw(st.sampled_from(sorted(self.live)))
+        issue_id = self.live[attempt_id]["issue"]
+        self.send(MachineSeen(issue_id, attempt_id, MachineUsage("m", state, used_mib * MIB)))
 
     @rule(issue_id=some_id, ask=st.sampled_from([RetryAsked, CancelAsked, PauseAsked, ResumeAsked]))
     def command(self, issue_id, ask):
@@ -315,6 +355,8 @@ class Scheduling(RuleBasedStateMachine):
             claim = self.state.record(issue.id).claim
             if isinstance(claim, Retrying | Continuing) and claim.due_at > self.now:
                 assert next_due(self.state, self.now) <= claim.due_at
+            if reason.code == "no_memory" and not self.state.draining:
+                assert self.state.waits_for_memory
 
     @invariant()
     def every_surface_can_show_it(self):

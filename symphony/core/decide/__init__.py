@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
-from symphony.core.claim import Running
+from symphony.core.claim import Running, Waiting
 from symphony.core.decide import access, commands
 from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
@@ -27,6 +27,8 @@ from symphony.core.event import (
     CompletionWithdrawn,
     DrainAsked,
     Event,
+    HostSeen,
+    MachineSeen,
     PauseAsked,
     ReplyGiven,
     ReplyUsed,
@@ -51,6 +53,8 @@ Noted: TypeAlias = (
     | AccessRefused
     | AccessDecided
     | AccessFailed
+    | MachineSeen
+    | HostSeen
 )
 NOTED = (
     AttemptProgressed,
@@ -61,6 +65,8 @@ NOTED = (
     AccessRefused,
     AccessDecided,
     AccessFailed,
+    MachineSeen,
+    HostSeen,
 )
 """Events after which nothing is dispatched or reconciled."""
 
@@ -127,6 +133,10 @@ def _note(draft: Draft, event: Noted) -> None:
             access.take_decision(draft, event)
         case AccessFailed():
             access.note_failure(draft, event)
+        case MachineSeen():
+            _note_machine(draft, event)
+        case HostSeen(memory=memory):
+            draft.state = replace(draft.state, host_memory=memory, host_seen_at=draft.now)
         case _ as never:
             assert_never(never)
 
@@ -144,6 +154,16 @@ def _note_progress(draft: Draft, event: AttemptProgressed) -> None:
             usage=event.usage,
         )
         draft.note(replace(record, claim=heard))
+
+
+def _note_machine(draft: Draft, event: MachineSeen) -> None:
+    record = draft.record(event.issue_id)
+    attempt = running_attempt(record)
+    if attempt is None or attempt.attempt_id != event.attempt_id or attempt.machine == event.machine:
+        return
+    seen = replace(attempt, machine=event.machine)
+    claim = replace(record.claim, attempt=seen) if isinstance(record.claim, Waiting) else seen
+    draft.note(replace(record, claim=claim))
 
 
 def _take_workflow(draft: Draft, event: WorkflowChanged) -> None:

@@ -1,10 +1,13 @@
 """Fill free slots: replies first, then unfinished handoffs, due continuations, then new attempts.
 
+What needs a machine waits, in this order, until the host's memory would hold it.
+
 [CONTRACT 4.1-4.3]
 """
 
 from dataclasses import replace
 
+from symphony.core.admission import Room, is_paused
 from symphony.core.claim import Continuing, IssueRecord, Phase, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.decide.ending import unused_steering
@@ -17,26 +20,34 @@ from symphony.core.slots import Slots
 
 def fill_slots(draft: Draft) -> None:
     """Start or resume all that may go on now, in order, as far as slots reach."""
-    if draft.state.draining:
-        return
+    room = draft.state.room
+    if not draft.state.draining:
+        _fill(draft, room)
+    if draft.state.waits_for_memory is not room.refused:
+        draft.state = replace(draft.state, waits_for_memory=room.refused)
+
+
+def _fill(draft: Draft, room: Room) -> None:
     slots = Slots.of(draft.state.workflow.settings, draft.state.records.values())
     may_start = why_nothing_starts(draft.state) is None
     if not may_start:  # what is not going to start keeps no slot from a reply
-        _continue_due(draft, slots, may_start=False)
-    _resume_answered(draft, slots)
-    _deliver_completed(draft, slots)
+        _continue_due(draft, slots, room, may_start=False)
+    _resume_answered(draft, slots, room)
+    _deliver_completed(draft, slots, room)
     if not may_start:
         return
-    _continue_due(draft, slots, may_start=True)
+    _continue_due(draft, slots, room, may_start=True)
     for issue in draft.state.candidates:
         if slots.full:
             return
         if slots.lacking(issue.state) is None and why_not_startable(draft.state, issue, draft.now) is None:
+            if not room.take():
+                return
             slots.take(issue.state)
             _start(draft, issue)
 
 
-def _resume_answered(draft: Draft, slots: Slots) -> None:
+def _resume_answered(draft: Draft, slots: Slots, room: Room) -> None:
     answered = [
         (record, record.claim)
         for record in draft.state.records.values()
@@ -46,6 +57,8 @@ def _resume_answered(draft: Draft, slots: Slots) -> None:
         attempt = waiting.attempt
         if attempt is None or attempt.stopping or slots.lacking(attempt.state) is not None:
             continue
+        if is_paused(attempt) and not room.take():
+            continue
         slots.take(attempt.state)
         resumed = replace(attempt, phase=Phase.TURN, last_event_at=draft.now, steering=waiting.steering)
         draft.claim(record.issue_id, resumed)
@@ -53,11 +66,11 @@ def _resume_answered(draft: Draft, slots: Slots) -> None:
         draft.say(record.issue_id, "resume", "a person answered")
 
 
-def _deliver_completed(draft: Draft, slots: Slots) -> None:
+def _deliver_completed(draft: Draft, slots: Slots, room: Room) -> None:
     for record in tuple(draft.state.records.values()):
         if record.completion is None or not _claimable(record, draft):
             continue
-        if slots.full:
+        if slots.full or not room.take():
             return
         issue = draft.state.issues.get(record.issue_id)
         state = issue.state if issue else ""
@@ -81,7 +94,7 @@ def _claimable(record: IssueRecord, draft: Draft) -> bool:
             return False
 
 
-def _continue_due(draft: Draft, slots: Slots, *, may_start: bool) -> None:
+def _continue_due(draft: Draft, slots: Slots, room: Room, *, may_start: bool) -> None:
     due = [
         (record, record.claim)
         for record in draft.state.records.values()
@@ -96,7 +109,7 @@ def _continue_due(draft: Draft, slots: Slots, *, may_start: bool) -> None:
         reason = why_not_startable(draft.state, issue, draft.now)
         if reason is not None or not may_start:
             draft.say(record.issue_id, "release", reason.text if reason else "nothing may start now")
-        elif slots.lacking(issue.state) is None:
+        elif slots.lacking(issue.state) is None and room.take():
             slots.take(issue.state)
             _start(draft, issue)
 

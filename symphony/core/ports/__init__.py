@@ -5,6 +5,7 @@ Each port has one contract suite in `tests/contract` that every driver of it pas
 
 from symphony.core.ports.agents import Agents, Session
 from symphony.core.ports.clock import Clock
+from symphony.core.ports.host import Host
 from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
 from symphony.core.ports.run_log import RunLog, RunLogs
 from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
@@ -21,6 +22,7 @@ __all__ = [
     "Clock",
     "Earlier",
     "HookResult",
+    "Host",
     "Intent",
     "Machine",
     "McpAccess",
