@@ -52,24 +52,34 @@ class Answering(Protocol):
 
 
 class Allowance:
-    """What the connections of one dispatch may hold together."""
+    """What may be held at once: by a dispatch, or by one connection as a share of that."""
 
-    def __init__(self) -> None:
-        self._requests = 0
-        self._bytes = 0
+    def __init__(
+        self, requests: int = IN_FLIGHT_LIMIT, size: int = HELD_BYTES_LIMIT, whole: "Allowance | None" = None
+    ) -> None:
+        """Allow so many requests and bytes, and no more than is left of the whole."""
+        self._requests = requests
+        self._size = size
+        self._whole = whole
+
+    def share(self) -> "Allowance":
+        """Return half of all for one connection: one that does not read leaves room for the others."""
+        return Allowance(IN_FLIGHT_LIMIT // 2, HELD_BYTES_LIMIT // 2, self)
 
     def take(self, size: int) -> bool:
         """Say whether one more message of this size is allowed, and count it."""
-        if self._requests >= IN_FLIGHT_LIMIT or self._bytes + size > HELD_BYTES_LIMIT:
+        if self._requests < 1 or self._size < size or (self._whole and not self._whole.take(size)):
             return False
-        self._requests += 1
-        self._bytes += size
+        self._requests -= 1
+        self._size -= size
         return True
 
     def give_back(self, size: int) -> None:
         """Count a message as done with."""
-        self._requests -= 1
-        self._bytes -= size
+        self._requests += 1
+        self._size += size
+        if self._whole is not None:
+            self._whole.give_back(size)
 
 
 class Client:
@@ -87,7 +97,7 @@ class Client:
         self._line = line
         self._reader = reader
         self._writer = writer
-        self._allowance = allowance
+        self._allowance = allowance.share()
         self._writing = asyncio.Lock()
         self._answering: set[asyncio.Task[None]] = set()
         self._reading = asyncio.create_task(self._read())

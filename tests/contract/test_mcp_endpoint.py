@@ -1,22 +1,30 @@
-"""The MCP endpoint [CONTRACT 6.1-6.4]: one suite for the gate over the SDK and the one for tests."""
+"""The MCP endpoint [CONTRACT 6.1-6.4]: one suite over HTTP and over a socket, for the gate over the
+SDK and the one for tests.
+"""
 
 import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from symphony.core.operations import DoorReply
+from symphony.core.ports import SandboxSpec
 from symphony.core.report import ReportRefused
 from symphony.mcp_server.arguments import BadArguments
 from symphony.mcp_server.door import Refused
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.line import IN_FLIGHT_LIMIT
 from symphony.mcp_server.memory import MemoryGate
+from symphony.mcp_server.socket_folder import SocketFolder
+from symphony.sandbox.memory import MemoryDriver
+from tests.support.sockets import short_folder
 
 BOUND = 20.0  # far above what any of this takes
 MIB = 1_048_576
@@ -74,17 +82,21 @@ class Reports:
 
 @dataclass
 class Agent:
-    """One dispatch's agent as the listener sees it."""
+    """One dispatch's agent, over HTTP as the listener sees it or over its socket."""
 
     gate: Gate | MemoryGate
     token: str
     url: str
     reports: Reports
     issue_id: str = ISSUE
+    socket: Path | None = None
 
     async def post(self, body: bytes) -> DoorReply:
         async with asyncio.timeout(BOUND):
-            return await self.gate.post(self.issue_id, f"Bearer {self.token}", body)
+            if self.socket is None:
+                return await self.gate.post(self.issue_id, f"Bearer {self.token}", body)
+            said = await (over_unix if isinstance(self.gate, Gate) else over_memory)(self, body + b"\n")
+        return DoorReply(200, said[:-1]) if said else DoorReply(202)
 
     async def send(self, method: str, params: Any = None, **envelope: Any) -> Any:
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}, **envelope}
@@ -109,6 +121,36 @@ class Agent:
         return read(await self.send("tools/call", {"name": tool, "arguments": arguments}))
 
 
+async def over_unix(agent: Agent, said: bytes) -> bytes:
+    """Return what comes back on a connection of its own, whose half is closed after what is said."""
+    reader, writer = await asyncio.open_unix_connection(agent.socket)
+    writer.write(said)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def over_memory(agent: Agent, said: bytes) -> bytes:
+    """Return what the relay of a memory sandbox answers."""
+    driver = MemoryDriver({"mcp": agent.gate.relay}, has_machines=True)
+    async with driver.open_sandbox(SandboxSpec(Path("/w"), mcp_socket=agent.socket)) as sandbox:
+        process = await sandbox.start(sandbox.machine.mcp_command)
+        await process.write(said)
+        await process.close_stdin()
+        answer = b""
+        while data := await process.read_stdout(1 << 16):
+            answer += data
+        return answer
+
+
+@asynccontextmanager
+async def admitted(gate: Gate | MemoryGate, transport: str, reports: Reports) -> AsyncIterator[Agent]:
+    """Admit an agent that has not said anything yet."""
+    async with gate.admit(ISSUE, reports, socket=transport == "socket") as access:
+        yield Agent(gate, access.token, access.url, reports, socket=access.socket)
+
+
 def read(answer: Any) -> tuple[str, bool]:
     result = answer["result"]
     assert [each["type"] for each in result["content"]] == ["text"]
@@ -120,29 +162,39 @@ def error_of(reply: DoorReply) -> tuple[int, str, str]:
     return reply.status, error["code"], error["message"]
 
 
-def real_gate(**bounds: float) -> Gate:
-    return Gate(lambda: "http://127.0.0.1:4711", **bounds)
-
-
-@pytest.fixture(params=["sdk", "memory"])
-def gate(request: pytest.FixtureRequest) -> Gate | MemoryGate:
-    return real_gate() if request.param == "sdk" else MemoryGate("http://127.0.0.1:4711")
+def real_gate(sockets: SocketFolder | None = None, **bounds: float) -> Gate:
+    return Gate(lambda: "http://127.0.0.1:4711", sockets=sockets, **bounds)
 
 
 @pytest.fixture
-async def agent(gate: Gate | MemoryGate) -> AsyncIterator[Agent]:
-    reports = Reports()
-    async with gate.admit(ISSUE, reports) as access:
-        agent = Agent(gate, access.token, access.url, reports)
+def sockets() -> Iterator[SocketFolder]:
+    with short_folder() as base:
+        yield SocketFolder("test", base=base)
+
+
+@pytest.fixture(params=["http", "socket"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+over_http = pytest.mark.parametrize("transport", ["http"], indirect=True)
+
+
+@pytest.fixture(params=["sdk", "memory"])
+def gate(request: pytest.FixtureRequest, sockets: SocketFolder) -> Gate | MemoryGate:
+    return real_gate(sockets) if request.param == "sdk" else MemoryGate("http://127.0.0.1:4711")
+
+
+@pytest.fixture
+async def agent(gate: Gate | MemoryGate, transport: str) -> AsyncIterator[Agent]:
+    async with admitted(gate, transport, Reports()) as agent:
         await agent.initialize()
         yield agent
 
 
 @pytest.fixture
-async def sdk_agent() -> AsyncIterator[Agent]:
-    gate, reports = real_gate(), Reports()
-    async with gate.admit(ISSUE, reports) as access:
-        agent = Agent(gate, access.token, access.url, reports)
+async def sdk_agent(sockets: SocketFolder, transport: str) -> AsyncIterator[Agent]:
+    async with admitted(real_gate(sockets), transport, Reports()) as agent:
         await agent.initialize()
         yield agent
 
@@ -152,6 +204,12 @@ NOT_FOUND = (404, "not_found", "No agent is running on this issue with this toke
 
 
 class TestTheDoor:
+    """What only HTTP has: tokens and statuses."""
+
+    @pytest.fixture
+    def transport(self) -> str:
+        return "http"
+
     @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer  ", "Basic abc", "abc"])
     async def test_no_bearer_token_is_401(self, agent: Agent, authorization: str | None) -> None:
         assert error_of(await agent.gate.post(ISSUE, authorization, b"{}")) == UNAUTHORIZED
@@ -257,9 +315,11 @@ class TestTheDoor:
 
 class TestTheProtocol:
     @pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25"])
-    async def test_a_client_gets_the_version_it_asks_for(self, gate: Gate | MemoryGate, version: str) -> None:
-        async with gate.admit(ISSUE, Reports()) as access:
-            result = await Agent(gate, access.token, access.url, Reports()).initialize(version)
+    async def test_a_client_gets_the_version_it_asks_for(
+        self, gate: Gate | MemoryGate, transport: str, version: str
+    ) -> None:
+        async with admitted(gate, transport, Reports()) as agent:
+            result = await agent.initialize(version)
             assert result["protocolVersion"] == version
             assert result["serverInfo"]["name"] == "symphony"
             assert "mark_done" in result["instructions"]
@@ -428,6 +488,7 @@ class TestTheTools:
 class TestBoundsAndConcurrency:
     """What only the gate over the SDK has to show."""
 
+    @over_http
     async def test_a_hundred_parallel_calls_with_one_id_get_their_own_answers(self, sdk_agent: Agent) -> None:
         sdk_agent.reports.holds = True
 
@@ -440,6 +501,7 @@ class TestBoundsAndConcurrency:
             sdk_agent.reports.release.set()
         assert [call.result() for call in calls] == [(f"Accepted. t{number}", False) for number in range(100)]
 
+    @over_http
     async def test_more_requests_than_any_agent_needs_are_refused(self, sdk_agent: Agent) -> None:
         sdk_agent.reports.holds = True
         call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
@@ -466,11 +528,10 @@ class TestBoundsAndConcurrency:
         ],
     )  # fmt: skip
     async def test_a_call_that_outlives_its_bound_says_so_and_is_carried_through(
-        self, tool: str, arguments: Any, advice: str
+        self, sockets: SocketFolder, transport: str, tool: str, arguments: Any, advice: str
     ) -> None:
-        gate, reports = real_gate(report_bound_s=0.05), Reports(holds=True)
-        async with gate.admit(ISSUE, reports) as access:
-            agent = Agent(gate, access.token, access.url, reports)
+        gate, reports = real_gate(sockets, report_bound_s=0.05), Reports(holds=True)
+        async with admitted(gate, transport, reports) as agent:
             await agent.initialize()
             assert await agent.call(tool, **arguments) == (
                 f"symphony did not finish {tool} within 0.05 s and may still accept it. {advice}",
@@ -480,10 +541,11 @@ class TestBoundsAndConcurrency:
             await asyncio.wait_for(reports.done.wait(), BOUND)
         assert [call[0] for call in reports.calls] == [tool]
 
-    async def test_a_request_that_outlives_its_bound_is_answered_all_the_same(self) -> None:
-        gate, reports = real_gate(answer_bound_s=0.05), Reports(holds=True)
-        async with gate.admit(ISSUE, reports) as access:
-            agent = Agent(gate, access.token, access.url, reports)
+    async def test_a_request_that_outlives_its_bound_is_answered_all_the_same(
+        self, sockets: SocketFolder, transport: str
+    ) -> None:
+        gate, reports = real_gate(sockets, answer_bound_s=0.05), Reports(holds=True)
+        async with admitted(gate, transport, reports) as agent:
             await agent.initialize()
             call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
             assert (await agent.send("tools/call", call, id="a"))["error"] == {
@@ -491,10 +553,11 @@ class TestBoundsAndConcurrency:
                 "message": "symphony did not answer within 0.05 s.",
             }
 
-    async def test_the_answer_to_the_call_that_ends_the_dispatch_reaches_the_agent(self) -> None:
-        gate, reports = real_gate(), Reports(holds=True)
-        async with asyncio.TaskGroup() as group, gate.admit(ISSUE, reports) as access:
-            agent = Agent(gate, access.token, access.url, reports)
+    async def test_the_answer_to_the_call_that_ends_the_dispatch_reaches_the_agent(
+        self, sockets: SocketFolder, transport: str
+    ) -> None:
+        gate, reports = real_gate(sockets), Reports(holds=True)
+        async with asyncio.TaskGroup() as group, admitted(gate, transport, reports) as agent:
             await agent.initialize()
             call = group.create_task(agent.call("mark_done", title="t", summary="s"))
             await reports.began.wait()
