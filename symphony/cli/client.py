@@ -79,6 +79,10 @@ class DaemonDesk:
         approved: Json = self._ask("POST", f"{_path(issue_id)}/approve", {})["issue"]
         return approved
 
+    def access(self, issue_id: str, host: str, decision: str) -> Json:
+        """Open or close a host and return what became of it."""
+        return self._ask("POST", f"{_path(issue_id)}/access", {"host": host, "decision": decision})
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         path = f"/api/v1/{name}" if issue_id is None else f"{_path(issue_id)}/{name}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from symphony import __version__
+from symphony.cli import access_commands, image_commands
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 
@@ -209,7 +210,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
 
 def names() -> tuple[str, ...]:
     """Return the names of all commands."""
-    return tuple(command.__name__ for _, command in COMMANDS)
+    return (*(command.__name__ for _, command in COMMANDS), access_commands.NAME, image_commands.NAME)
 
 
 def build() -> typer.Typer:
@@ -224,6 +225,8 @@ def build() -> typer.Typer:
     application.callback()(_common)
     for panel, command in COMMANDS:
         application.command(rich_help_panel=panel, context_settings=CONTEXT)(command)
+    application.add_typer(access_commands.build(CONTEXT), name=access_commands.NAME, rich_help_panel=ACTING)
+    application.add_typer(image_commands.build(CONTEXT), name=image_commands.NAME, rich_help_panel=GOING)
     return application
 
 

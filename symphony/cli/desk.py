@@ -60,6 +60,10 @@ class Desk(Protocol):
         """Move a proposed issue to where it is worked on and return it."""
         ...
 
+    def access(self, issue_id: str, host: str, decision: str) -> Json:
+        """Open or close a host and return what became of it."""
+        ...
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         ...

@@ -1,5 +1,6 @@
 """`symphony inbox`: only what does not go on without a person."""
 
+from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
@@ -18,10 +19,17 @@ def show_inbox(place: Place, *, as_json: bool) -> None:
         screen.json(needs)
         return
     print_questions(screen, needs["questions"])
+    print_requests(screen, needs["access"], needs["access_count"], needs["generated_at"])
     _parked(screen, needs["parked"])
     _undelivered(screen, needs["undelivered"], needs["undelivered_count"])
     print_problems(screen, needs["problems"])
-    if not (needs["questions"] or needs["parked"] or needs["undelivered_count"] or needs["problems"]):
+    if not (
+        needs["questions"]
+        or needs["parked"]
+        or needs["undelivered_count"]
+        or needs["problems"]
+        or needs["access"]
+    ):
         screen.line("Nothing needs you.")
 
 
@@ -37,6 +45,8 @@ def needs_of(desk: Desk) -> Json:
         "parked": [view for view in blocked if view["code"] in PARKED],
         "undelivered": handoffs,
         "undelivered_count": state["counts"]["undelivered"],
+        "access": state["access"],
+        "access_count": state["counts"]["access"],
         "problems": state["problems"],
     }
 

@@ -95,7 +95,8 @@ def wording_of(error: typer.TyperException) -> str:
             return f"{path}: {lowered(said)}. Did you mean '{near}'?"
         case _:
             pass
-    return f"{path}: {lowered(said)}. `{path} --help` says more."
+    stop = "" if said.endswith("?") else "."  # of a sub-command the parser itself names the nearest
+    return f"{path}: {lowered(said)}{stop} `{path} --help` says more."
 
 
 def lowered(text: str) -> str:

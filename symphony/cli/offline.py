@@ -12,8 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from symphony.cli.place import Place
+from symphony.core.access import AccessDecision
+from symphony.core.access_answer import AccessAnswer
 from symphony.core.decide import CommandRefused, decide
+from symphony.core.decide.commands import known_issue
 from symphony.core.event import (
+    AccessDecided,
     CancelAsked,
     CompletionWithdrawn,
     Event,
@@ -22,6 +26,7 @@ from symphony.core.event import (
     ResumeAsked,
     RetryAsked,
 )
+from symphony.core.hosts import parse_host
 from symphony.core.issue import IssueDraft
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
@@ -36,7 +41,7 @@ from symphony.store.errors import StoreError
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
 from symphony.tracker.local import LocalTracker
-from symphony.web.views import detail_view, issue_view, state_view
+from symphony.web.views import answer_view, detail_view, issue_view, state_view
 
 Json = dict[str, Any]
 
@@ -92,6 +97,10 @@ class FilesDesk:
         """Answer the issue's open question."""
         asyncio.run(self._reply(issue_id, text))
 
+    def access(self, issue_id: str, host: str, decision: str) -> Json:
+        """Open or close a host for further attempts and return what became of it."""
+        return asyncio.run(self._access(issue_id, parse_host(host), AccessDecision(decision)))
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         if name == "discard":
@@ -123,6 +132,7 @@ class FilesDesk:
                     last_handoff=record.last_handoff,
                     failures=record.failures,
                     paused=record.paused,
+                    access=record.access,
                 )
             )
 
@@ -145,6 +155,31 @@ class FilesDesk:
     async def _decide(self, event: Event) -> None:
         async with self._write() as (store, state):
             await _apply(store, state, event)
+
+    async def _access(self, issue_id: str, host: str, decision: AccessDecision) -> Json:
+        from symphony.workflow.egress import write_allowed_host
+
+        workflow = self._place.workflow
+        async with self._write() as (store, state):
+            known_issue(state, issue_id)
+            before = state.record(issue_id).access.find(host)
+            event = AccessDecided(issue_id, host, decision)
+            changes = decide(state, event, _now()).changes
+            written = decision is AccessDecision.WORKFLOW and (
+                write_allowed_host(self._place.path, host, self._place.environ)
+            )
+            await store.apply(changes)
+        answer = AccessAnswer(
+            issue_id,
+            host,
+            decision,
+            asked=before is not None and before.asked_at is not None,
+            repeated=before is not None and before.decision is decision,
+            workflow=workflow.path.name,
+            written=written,
+            opened_by_settings=host in workflow.settings.smolvm.egress.allow,
+        )
+        return answer_view(answer)
 
     async def _discard(self, issue_id: str) -> None:
         from symphony.engine.journal import Journal

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from symphony.cli.access import print_ledger
 from symphony.cli.desk import Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
@@ -25,6 +26,7 @@ def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     _head(screen, detail)
     _attempts(screen, detail["attempts"])
     _steering(screen, detail)
+    print_ledger(screen, detail["issue_id"], detail["access"])
     _decisions(screen, detail["audit"])
     _handoff(screen, detail)
     screen.heading("Run log")

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import STYLES, Screen
@@ -52,7 +53,7 @@ def daemon_view(desk: Desk) -> Json | None:
 
 def sandbox_view(place: Place, kind: str) -> Json:
     """Return where agents run, by the daemon's word or else the workflow's, and what that keeps apart."""
-    from symphony.sandbox.drivers import driver_for
+    from symphony.sandbox.drivers import isolation_of
     from symphony.workflow.errors import WorkflowError
 
     try:
@@ -60,7 +61,7 @@ def sandbox_view(place: Place, kind: str) -> Json:
     except WorkflowError:
         return {"kind": None, "isolation": f"unknown as long as {place.path.name} is invalid"}
     try:
-        return {"kind": kind, "isolation": driver_for(kind).isolation}
+        return {"kind": kind, "isolation": isolation_of(kind)}
     except SymphonyError as error:
         return {"kind": kind, "isolation": str(error)}
 
@@ -71,6 +72,7 @@ def print_status(screen: Screen, state: Json) -> None:
     _section(screen, "Running", _running(state["running"]))
     _section(screen, "Waiting for their next attempt", _retrying(state["retrying"]))
     print_questions(screen, state["waiting"])
+    print_requests(screen, state["access"], state["counts"]["access"], state["generated_at"])
     _blocked(screen, state)
     print_problems(screen, state["problems"])
 

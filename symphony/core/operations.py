@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from symphony.core.access import AccessDecision, AccessLedger
+from symphony.core.access_answer import AccessAnswer
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.ports import AttemptRow
@@ -31,6 +33,7 @@ class IssueDetail:
     last_handoff: str
     failures: int
     paused: bool
+    access: AccessLedger = AccessLedger()
 
 
 class Operations(Protocol):
@@ -40,7 +43,9 @@ class Operations(Protocol):
         SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
-            `not_proposed`, `nothing_to_discard`; the tracker's codes for create and move.
+            `not_proposed`, `nothing_to_discard`; the tracker's codes for create and move; for
+            access `invalid_host`, `access_never`, `access_no_machine`, `access_full`,
+            `workflow_not_editable`, and the machine's own.
     """
 
     def snapshot(self) -> Snapshot:
@@ -93,6 +98,10 @@ class Operations(Protocol):
 
     async def discard(self, issue_id: str) -> None:
         """Delete its workspace with all undelivered work."""
+        ...
+
+    async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
+        """Let its guest reach a host, or keep it from it."""
         ...
 
 

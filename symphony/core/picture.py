@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from symphony.core.access_view import ACCESS_SHOWN, access_views
 from symphony.core.admission import Room
 from symphony.core.claim import Continuing, IssueRecord, Retrying, Running, Waiting
 from symphony.core.eligibility import Reason, why_answer_waits, why_not_running, why_undelivered
@@ -33,6 +34,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
     retrying = tuple(_retrying(state))
     reasons = [(issue, why_not_running(state, issue, slots, now, room)) for issue in state.candidates]
     blocked = tuple(_blocked(reasons))
+    access = tuple(access_views(state))
     counts = Counter(
         running=len(running),
         retrying=len(retrying),
@@ -41,6 +43,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         failed=sum(1 for view in blocked if view.code == "failed"),
         undelivered=sum(1 for record in state.records.values() if record.completion is not None),
         eligible=sum(1 for _, reason in reasons if reason is None),
+        access=len(access),
     )
     for issue in state.issues.issues.values():
         counts[f"state:{issue.state}"] += 1
@@ -58,6 +61,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         waiting=waiting,
         blocked=tuple(sorted(blocked, key=_needs_nobody))[:BLOCKED_SHOWN],
         problems=problems,
+        access=access[:ACCESS_SHOWN],
         totals=totals,
         rate_limits={name: until for name, until in state.adapter_pauses.items() if until > now},
         paused=state.paused,
@@ -172,6 +176,7 @@ def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem
     needs = [
         f"{counts['waiting']} waiting for your answer" if counts["waiting"] else "",
         f"{counts['failed']} failed" if counts["failed"] else "",
+        f"{counted(counts['access'], 'host')} to allow or deny" if counts["access"] else "",
         counted(len(problems), "problem") if len(problems) > 1 else "".join(map(str, problems)),
     ]
     said = ", ".join(part for part in needs if part)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from symphony.core.access_view import AccessView
 from symphony.core.machine import MachineUsage
 from symphony.core.problem import Problem
 from symphony.core.steering import SteeringRequest
@@ -81,13 +82,15 @@ class Snapshot:
     """The whole picture.
 
     Attributes:
-        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible` and one
+        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible, access` and one
             `state:<name>` per state folder.
         status: one word: `working`, `attention`, `idle` or `draining`.
         status_reason: the word explained.
         rate_limits: adapter to the time until which it rests.
         blocked: active issues that do not run, those that need a person first; at most
             `BLOCKED_SHOWN`, counts has them all.
+        access: hosts that guests were refused and a person has to decide about; at most
+            `ACCESS_SHOWN`.
         sandbox: the kind in force, which the command line may have chosen.
     """
 
@@ -100,6 +103,7 @@ class Snapshot:
     waiting: tuple[WaitingView, ...] = ()
     blocked: tuple[BlockedView, ...] = ()
     problems: tuple[Problem, ...] = ()
+    access: tuple[AccessView, ...] = ()
     totals: Usage = Usage()
     rate_limits: Mapping[str, datetime] = field(default_factory=dict)
     paused: bool = False

@@ -138,7 +138,10 @@ class Attempt:
         self._progress.enter(Phase.SANDBOX)
         async with AsyncExitStack() as hearing:
             reach = await hearing.enter_async_context(open_reach(self._context, reports))
-            async with self._context.open_sandbox(workspace, reach.socket) as sandbox:
+            async with (
+                self._context.open_sandbox(workspace, reach.socket) as sandbox,
+                self._context.watch_access(sandbox),
+            ):
                 ended = await self._converse(issue, workspace, sandbox, reach, reports)
                 await hearing.aclose()  # what the agent left running has nothing more to say
                 match ended:

@@ -21,6 +21,11 @@ def lines_for_people(audit: tuple[Audit, ...], problems: tuple[Problem, ...]) ->
                     f"{entry.issue_id} is parked: {one_line(entry.reason)}  "
                     f"(try again with: symphony retry {entry.issue_id})"
                 )
+            case "access":
+                yield (
+                    f"{entry.issue_id} was refused {one_line(entry.reason)}  "
+                    f"(let it with: symphony access approve {entry.issue_id} HOST)"
+                )
             case "delivered":
                 yield f"{entry.issue_id} is done: {one_line(entry.reason)}"
             case _:

@@ -12,6 +12,7 @@ from symphony.core.ports import HookResult, RunLog, Sandbox, SandboxSpec, Worksp
 from symphony.core.settings import Settings
 from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
+from symphony.engine.access import watch_access
 from symphony.engine.control import Control
 from symphony.engine.environment import Ending, attempt_environment
 from symphony.engine.journal import Journal
@@ -111,9 +112,23 @@ class AttemptContext:
             labels,
             smolvm=settings.smolvm,
             needs=needs,
+            allowed_hosts=tuple(self.control.access.allowed),
             mcp_socket=mcp_socket,
         )
         return driver.open_sandbox(spec)
+
+    def watch_access(self, sandbox: Sandbox) -> AbstractAsyncContextManager[None]:
+        """Watch what the sandbox's machine refuses while the block runs."""
+        return watch_access(
+            self.issue_id,
+            self.start.attempt_id,
+            sandbox,
+            self.control.access,
+            clock=self.ports.clock,
+            mailbox=self.mailbox,
+            run_log=self.progress.run_log,
+            log=self.ports.log,
+        )
 
     def log_hook(self, result: HookResult) -> None:
         """Write how a hook or a check ended into the run log."""

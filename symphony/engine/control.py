@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from symphony.core.issue import Issue
 from symphony.core.outcome import StopReason
 from symphony.core.steering import SteeringRequest
+from symphony.engine.access import AccessDoor
 
 
 @dataclass
 class Control:
-    """One attempt's ear: the latest issue text, a reply, and the word to stop."""
+    """One attempt's ear: the latest issue text, a reply, the word to stop, and hosts to open."""
 
     issue: Issue | None
     edited: bool = False
     stop_reason: StopReason | None = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     hurried: asyncio.Event = field(default_factory=asyncio.Event)
+    access: AccessDoor = field(default_factory=AccessDoor)
     _reply: asyncio.Queue[SteeringRequest] = field(default_factory=lambda: asyncio.Queue(1))
 
     def stop(self, reason: StopReason) -> None:

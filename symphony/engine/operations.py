@@ -3,6 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
+from symphony.core.access import AccessDecision
+from symphony.core.access_answer import AccessAnswer
 from symphony.core.decide import CommandRefused
 from symphony.core.decide.ending import running_attempt
 from symphony.core.event import (
@@ -20,6 +22,7 @@ from symphony.core.operations import IssueDetail
 from symphony.core.picture import standing
 from symphony.core.snapshot import Snapshot
 from symphony.core.states import StateRole
+from symphony.engine.access_desk import AccessDesk
 from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import Journal
 from symphony.engine.mailbox import MailboxClosed
@@ -61,6 +64,7 @@ class EngineOperations:
             last_handoff=record.last_handoff,
             failures=record.failures,
             paused=record.paused,
+            access=record.access,
         )
 
     async def issues(self) -> tuple[Issue, ...]:
@@ -162,6 +166,14 @@ class EngineOperations:
         if completion is not None:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
+
+    async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
+        """Let its guest reach a host, or keep it from it.
+
+        Raises:
+            SymphonyError: as of `AccessDesk.decide`.
+        """
+        return await AccessDesk(self._orchestrator).decide(issue_id, host, decision)
 
 
 def _not_found(issue_id: str) -> CommandRefused:

@@ -5,13 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from symphony.core.effect import Effect, ResumeAttempt, StartAttempt, StartDelivery, StopAttempt, UpdateIssue
+from symphony.core.effect import (
+    CloseAccess,
+    Effect,
+    OpenAccess,
+    ResumeAttempt,
+    StartAttempt,
+    StartDelivery,
+    StopAttempt,
+    UpdateIssue,
+)
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptEnded
 from symphony.core.outcome import Failed, outcome_message
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.usage import Usage
+from symphony.engine.access import AccessDoor
 from symphony.engine.attempt import Attempt, Ended, attempt_row
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.control import Control
@@ -55,6 +65,10 @@ class Supervisor:
                 self._tell(attempt_id, lambda control: control.resume(steering))
             case UpdateIssue(issue=issue, attempt_id=attempt_id):
                 self._tell(attempt_id, lambda control: control.update(issue))
+            case OpenAccess(attempt_id=attempt_id, host=host):
+                self._tell(attempt_id, lambda control: control.access.wish(host, opening=True))
+            case CloseAccess(attempt_id=attempt_id, host=host):
+                self._tell(attempt_id, lambda control: control.access.wish(host, opening=False))
 
     def _tell(self, attempt_id: str, say: Callable[[Control], None]) -> None:
         control = self.controls.get(attempt_id)
@@ -66,7 +80,10 @@ class Supervisor:
     ) -> None:
         issue_id = issue_id_of(start)
         issue = start.issue if isinstance(start, StartAttempt) else state.issues.get(issue_id)
-        control = Control(issue)
+        allowed = start.allowed_hosts if isinstance(start, StartAttempt) else ()
+        control = Control(issue, access=AccessDoor.opening(allowed))
+        if isinstance(start, StartDelivery):
+            control.access.close()  # a handoff has no machine
         self.controls[start.attempt_id] = control
         spent_before = state.record(issue_id).usage
         scope.create_task(self._supervise(start, control, spent_before), name=start.attempt_id)

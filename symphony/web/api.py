@@ -15,12 +15,22 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from symphony.core.access import AccessDecision
 from symphony.core.issue import Issue
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal, json_response, method_not_allowed
-from symphony.web.requests import BodyT, CreateBody, MoveBody, NoFields, ReplyBody, parse_body, read_body
-from symphony.web.views import detail_view, issue_summary_view, issue_view, state_view
+from symphony.web.requests import (
+    AccessBody,
+    BodyT,
+    CreateBody,
+    MoveBody,
+    NoFields,
+    ReplyBody,
+    parse_body,
+    read_body,
+)
+from symphony.web.views import answer_view, detail_view, issue_summary_view, issue_view, state_view
 
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ISSUES_PER_CHUNK: Final = 500  # so that a list of 100,000 issues never holds the loop for long
@@ -61,6 +71,7 @@ class Api:
             "/api/v1/issues/{id:[^/]+}/move": {"POST": self.move},
             "/api/v1/issues/{id:[^/]+}/approve": {"POST": self.approve},
             "/api/v1/issues/{id:[^/]+}/discard": {"POST": self.discard},
+            "/api/v1/issues/{id:[^/]+}/access": {"POST": self.access},
             "/api/v1/issues/{id:[^/]+}/mcp": {"POST": self.mcp},
             "/api/v1/{id:[^/]+}": {"GET": self.detail},
         }
@@ -151,6 +162,13 @@ class Api:
         return json_response(
             {"issue": issue_view(await self._finish(self._operations.approve(issue_id(request))))}
         )
+
+    async def access(self, request: web.Request) -> web.Response:
+        """Let an issue's guest reach a host, or keep it from it."""
+        body = await self._body(request, AccessBody)
+        decision = AccessDecision(body.decision)
+        answer = await self._finish(self._operations.decide_access(issue_id(request), body.host, decision))
+        return json_response(answer_view(answer))
 
     async def mcp(self, request: web.Request) -> web.Response:
         """Pass an agent's message through the door, too large or not: the door checks in its own order."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -41,6 +41,13 @@ class MoveBody(Body):
     """Where an issue goes."""
 
     state: str
+
+
+class AccessBody(Body):
+    """A host, and whether an issue's guest may reach it."""
+
+    host: str
+    decision: Literal["once", "issue", "workflow", "deny"]
 
 
 class CreateBody(Body):

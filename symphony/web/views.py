@@ -7,12 +7,14 @@ Shapes that scripts and the command line rely on:
 - a usage is `{input_tokens, output_tokens, cached_tokens, total_tokens, cost_usd, seconds,
   context_used, context_size}`, the last two null when unknown;
 - `state` is `{generated_at, status, status_reason, paused, counts, running[], retrying[],
-  waiting[], blocked[], problems[], totals, rate_limits}`; `counts` and `rate_limits` are objects
+  waiting[], blocked[], access[], problems[], totals, rate_limits}`; `counts` and `rate_limits` are objects
   by name, `totals` is a usage;
 - an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
-  failures, paused}`; `issue` is null when its file is gone or unreadable.
+  failures, paused, access}`; `issue` is null when its file is gone or unreadable;
+- an access request is `{host, port, tries, asked_at, last_at, open, decision, decided_at, trouble}`
+  and in a state also has its issue's `{issue_id, identifier, title, not_kept}`.
 """
 
 import math
@@ -20,6 +22,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
+from symphony.core.access import AccessLedger, AccessRequest
+from symphony.core.access_answer import AccessAnswer
+from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue
 from symphony.core.operations import IssueDetail
@@ -134,6 +139,55 @@ def blocked_view(view: BlockedView) -> Json:
     }
 
 
+def request_view(request: AccessRequest) -> Json:
+    """Return one host with what was decided about it."""
+    return {
+        "host": request.host,
+        "port": request.port,
+        "tries": request.tries,
+        "asked_at": time_view(request.asked_at),
+        "last_at": time_view(request.last_at),
+        "open": request.open,
+        "decision": request.decision,
+        "decided_at": time_view(request.decided_at),
+        "trouble": request.trouble,
+    }
+
+
+def access_view(view: AccessView) -> Json:
+    """Return an open request with its issue."""
+    return {
+        "issue_id": view.issue_id,
+        "identifier": view.identifier,
+        "title": view.title,
+        **request_view(view.request),
+        "not_kept": view.not_kept,
+    }
+
+
+def ledger_view(ledger: AccessLedger) -> Json:
+    """Return all that one issue's guest was refused, and what was decided."""
+    return {
+        "requests": [request_view(request) for request in ledger.requests],
+        "not_kept": ledger.not_kept,
+        "never_opened": ledger.never,
+    }
+
+
+def answer_view(answer: AccessAnswer) -> Json:
+    """Return what became of a decision about a host; `said` is for people."""
+    return {
+        "issue_id": answer.issue_id,
+        "host": answer.host,
+        "decision": answer.decision,
+        "machine": answer.machine,
+        "asked": answer.asked,
+        "repeated": answer.repeated,
+        "workflow_written": answer.written,
+        "said": list(answer.sentences()),
+    }
+
+
 def problem_view(problem: Problem) -> Json:
     """Return a standing fact that needs a person."""
     return {
@@ -158,6 +212,7 @@ def state_view(snapshot: Snapshot) -> Json:
         "retrying": [retrying_view(view, now) for view in snapshot.retrying],
         "waiting": [waiting_view(view, now) for view in snapshot.waiting],
         "blocked": [blocked_view(view) for view in snapshot.blocked],
+        "access": [access_view(view) for view in snapshot.access],
         "problems": [problem_view(problem) for problem in snapshot.problems],
         "totals": usage_view(snapshot.totals),
         "rate_limits": {adapter: time_view(until) for adapter, until in snapshot.rate_limits.items()},
@@ -234,6 +289,7 @@ def detail_view(detail: IssueDetail) -> Json:
         "last_handoff": detail.last_handoff,
         "failures": detail.failures,
         "paused": detail.paused,
+        "access": ledger_view(detail.access),
     }
 
 

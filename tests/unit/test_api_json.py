@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
+from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue
 from symphony.core.operations import IssueDetail
@@ -57,6 +59,18 @@ QUESTION_JSON = {
     "open": True,
     "reply": None,
     "replied_at": None,
+}
+ASKED = AccessRequest("pypi.org", 443, 3, before(60), NOON, trouble="It has no address.")
+ASKED_JSON = {
+    "host": "pypi.org",
+    "port": 443,
+    "tries": 3,
+    "asked_at": "2026-01-31T11:59:00.000Z",
+    "last_at": NOON_JSON,
+    "open": True,
+    "decision": None,
+    "decided_at": None,
+    "trouble": "It has no address.",
 }
 ISSUE = Issue(
     id="7",
@@ -118,6 +132,7 @@ def test_a_full_snapshot() -> None:
         retrying=(RetryingView("8", "8", "retry", NOON + timedelta(seconds=10), 2, "agent exited"),),
         waiting=(WaitingView("9", "9", "Choose", QUESTION, "waiting for you"),),
         blocked=(BlockedView("10", "10", "Later", "Todo", "blocked_by", "7 is not finished"),),
+        access=(AccessView("7", "APP-7", "Fix it", ASKED, 12),),
         problems=(Problem("issue_unreadable", "Todo/x.md", "is not UTF-8", None),),
         totals=USAGE,
         rate_limits={"claude": NOON},
@@ -183,6 +198,7 @@ def test_a_full_snapshot() -> None:
                 "reason": "7 is not finished",
             }
         ],
+        "access": [{"issue_id": "7", "identifier": "APP-7", "title": "Fix it", **ASKED_JSON, "not_kept": 12}],
         "problems": [
             {"code": "issue_unreadable", "where": "Todo/x.md", "message": "is not UTF-8", "issue_id": None}
         ],
@@ -223,6 +239,9 @@ def test_a_full_detail() -> None:
         last_handoff="Wrote a patch.",
         failures=1,
         paused=True,
+        access=AccessLedger(
+            (ASKED, AccessRequest("a.example", decision=AccessDecision.DENY, decided_at=NOON)), 12, 7
+        ),
     )
     nothing = {**dict.fromkeys(USAGE_JSON, 0), "context_used": None, "context_size": None}
     assert detail_view(detail) == {
@@ -267,6 +286,24 @@ def test_a_full_detail() -> None:
         "last_handoff": "Wrote a patch.",
         "failures": 1,
         "paused": True,
+        "access": {
+            "requests": [
+                ASKED_JSON,
+                {
+                    "host": "a.example",
+                    "port": None,
+                    "tries": 0,
+                    "asked_at": None,
+                    "last_at": None,
+                    "open": False,
+                    "decision": "deny",
+                    "decided_at": NOON_JSON,
+                    "trouble": "",
+                },
+            ],
+            "not_kept": 12,
+            "never_opened": 7,
+        },
     }
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from symphony.core.access import OPEN_KEPT, AccessDecision, AccessLedger, AccessTries, AccessTry
+from symphony.core.access_view import ACCESS_SHOWN
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Waiting
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
@@ -100,6 +102,27 @@ def test_a_long_list_of_blocked_issues_is_cut_and_still_counted():
     snapshot = render_snapshot(make_state(*issues), NOON, Usage())
     assert len(snapshot.blocked) == BLOCKED_SHOWN
     assert snapshot.counts["blocked"] == BLOCKED_SHOWN + 5
+
+
+def test_open_access_requests_need_a_person_and_decided_ones_do_not():
+    ledger = AccessLedger().refused(AccessTries((AccessTry("a.example"), AccessTry("b.example"))), NOON)
+    ledger = ledger.decided("a.example", AccessDecision.DENY, NOON)
+    records = (make_record("1", access=ledger), make_record("2", access=ledger))
+    state = make_state(make_issue("1", "Proposed"), make_issue("2", "Done"), records=records)
+    snapshot = render_snapshot(state, NOON, Usage())
+    assert [(view.issue_id, view.request.host) for view in snapshot.access] == [("1", "b.example")]
+    assert snapshot.counts["access"] == 1
+    assert (snapshot.status, snapshot.status_reason) == ("attention", "1 host to allow or deny")
+
+
+def test_a_long_list_of_access_requests_is_cut_and_still_counted():
+    ledger = AccessLedger().refused(
+        AccessTries(tuple(AccessTry(f"h{number}.example") for number in range(OPEN_KEPT))), NOON
+    )
+    ids = [str(number) for number in range(ACCESS_SHOWN // OPEN_KEPT + 1)]
+    records = tuple(make_record(issue_id, access=ledger) for issue_id in ids)
+    snapshot = render_snapshot(make_state(*map(make_issue, ids), records=records), NOON, Usage())
+    assert (len(snapshot.access), snapshot.counts["access"]) == (ACCESS_SHOWN, len(ids) * OPEN_KEPT)
 
 
 def test_a_waiting_issue_that_was_finished_by_hand_needs_nobody():

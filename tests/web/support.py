@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from symphony.core.access import AccessDecision
+from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.operations import DoorReply, IssueDetail
 from symphony.core.snapshot import Snapshot
@@ -77,6 +79,10 @@ class Daemon:
 
     async def discard(self, issue_id: str) -> None:
         await self._take("discard", issue_id)
+
+    async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
+        await self._take("access", issue_id, host, decision)
+        return AccessAnswer(issue_id, host, decision, MachineAnswer.DONE, written=True)
 
     async def _take(self, *asked: Any) -> None:
         self.began.set()

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from symphony.core.access import AccessDecision
+from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.errors import SymphonyError
 from symphony.core.issue import IssueDraft
 from symphony.web.errors import STATUS_BY_CODE
@@ -14,7 +16,9 @@ from symphony.web.listener import Bounds, open_listener
 from tests.web.support import BOUND, Client, Daemon, Door, make_issue
 
 COMMANDS = ["retry", "cancel", "pause", "resume", "discard"]
-POST_ONLY = [f"/api/v1/issues/7/{name}" for name in [*COMMANDS, "steering-reply", "move", "approve", "mcp"]]
+POST_ONLY = [
+    f"/api/v1/issues/7/{name}" for name in [*COMMANDS, "steering-reply", "move", "approve", "access", "mcp"]
+]
 POST_ONLY += ["/api/v1/refresh", "/api/v1/pause", "/api/v1/resume"]
 IDS = [
     "a b",
@@ -119,6 +123,47 @@ class TestCommands:
         assert (answer.status, answer.json["issue"]["state"]) == (200, state)
         assert daemon.asked[0][:2] == (name, "7")
 
+    @pytest.mark.parametrize("decision", list(AccessDecision))
+    async def test_a_decision_about_a_host_is_answered_with_what_the_machine_did(
+        self, client: Client, daemon: Daemon, decision: AccessDecision
+    ) -> None:
+        body = {"host": "PyPI.org", "decision": decision.value}
+        answer = await client.ask("POST", "/api/v1/issues/7/access", body)
+        assert answer.status == 200
+        assert daemon.asked == [("access", "7", "PyPI.org", decision)]
+        done = AccessAnswer("7", "PyPI.org", decision, MachineAnswer.DONE, written=True)
+        assert answer.json == {
+            "said": list(done.sentences()),
+            "issue_id": "7",
+            "host": "PyPI.org",
+            "decision": decision.value,
+            "machine": "done",
+            "asked": True,
+            "repeated": False,
+            "workflow_written": True,
+        }
+
+    @pytest.mark.parametrize(
+        ("code", "status"),
+        [
+            ("invalid_host", 422),
+            ("access_never", 422),
+            ("access_no_machine", 409),
+            ("access_full", 409),
+            ("workflow_not_editable", 409),
+            ("sandbox.host_unresolvable", 422),
+            ("issue_not_found", 404),
+            ("draining", 503),
+        ],
+    )
+    async def test_a_decision_that_cannot_be_carried_out_is_said_in_the_daemons_words(
+        self, client: Client, daemon: Daemon, code: str, status: int
+    ) -> None:
+        daemon.failure = SymphonyError("What happened.", code=code, remedy="Do this.")
+        body = {"host": "pypi.org", "decision": "issue"}
+        answer = await client.ask("POST", "/api/v1/issues/7/access", body)
+        assert answer.error == (status, code, "What happened. Do this.")
+
     async def test_a_new_issue_is_shown_with_its_place(self, client: Client, daemon: Daemon) -> None:
         body = {
             "title": "T",
@@ -171,6 +216,11 @@ class TestBodies:
             ("/api/v1/issues", {"title": "T", "labels": [1]}, "labels.0: input should be a valid string"),
             ("/api/v1/issues/7/steering-reply", {"reply": "x"}, "text is missing; there is no field reply"),
             ("/api/v1/issues/7/move", {}, "state is missing"),
+            ("/api/v1/issues/7/access", {}, "host is missing; decision is missing"),
+            ("/api/v1/issues/7/access", {"host": 7, "decision": "deny"},
+             "host: input should be a valid string"),
+            ("/api/v1/issues/7/access", {"host": "pypi.org", "decision": "forever"},
+             "decision: input should be 'once', 'issue', 'workflow' or 'deny'"),
             ("/api/v1/issues/7/retry", {"now": True}, "there is no field now"),
         ],
     )  # fmt: skip

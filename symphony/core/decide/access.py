@@ -58,11 +58,7 @@ def take_decision(draft: Draft, event: AccessDecided) -> None:
     record = known_record(draft, event.issue_id)
     attempt = running_attempt(record)
     if attempt is None and event.decision is AccessDecision.ONCE:
-        raise CommandRefused(
-            f"No machine runs for issue {event.issue_id}, and --once is for one that does.",
-            code="access_no_machine",
-            remedy="Leave --once out to open the host to its next attempts.",
-        )
+        raise no_machine(event.issue_id)
     ledger = record.access.decided(event.host, event.decision, draft.now)
     if ledger is not record.access:
         kept = ledger.ended() if attempt is None else ledger
@@ -72,6 +68,15 @@ def take_decision(draft: Draft, event: AccessDecided) -> None:
     if attempt is not None:
         effect = CloseAccess if event.decision is AccessDecision.DENY else OpenAccess
         draft.effects.append(effect(event.issue_id, attempt.attempt_id, event.host))
+
+
+def no_machine(issue_id: str) -> CommandRefused:
+    """Return the refusal of what is for a running machine alone."""
+    return CommandRefused(
+        f"No machine runs for issue {issue_id}, and --once is for one that does.",
+        code="access_no_machine",
+        remedy="Leave --once out to open the host to its next attempts.",
+    )
 
 
 def note_failure(draft: Draft, event: AccessFailed) -> None:

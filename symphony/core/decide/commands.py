@@ -18,6 +18,7 @@ from symphony.core.event import (
     SteeringAsked,
 )
 from symphony.core.outcome import StopReason
+from symphony.core.scheduler import SchedulerState
 
 
 class CommandRefused(SymphonyError):
@@ -164,10 +165,19 @@ def known_record(draft: Draft, issue_id: str) -> IssueRecord:
     Raises:
         CommandRefused: `issue_not_found`.
     """
-    if issue_id in draft.state.records or draft.state.issues.present(issue_id):
-        return draft.record(issue_id)
-    raise CommandRefused(
-        f"There is no issue {issue_id}.",
-        code="issue_not_found",
-        remedy="`symphony status` lists the issues.",
-    )
+    known_issue(draft.state, issue_id)
+    return draft.record(issue_id)
+
+
+def known_issue(state: SchedulerState, issue_id: str) -> None:
+    """Return if the issue is there, or if something is remembered of it.
+
+    Raises:
+        CommandRefused: `issue_not_found`.
+    """
+    if issue_id not in state.records and not state.issues.present(issue_id):
+        raise CommandRefused(
+            f"There is no issue {issue_id}.",
+            code="issue_not_found",
+            remedy="`symphony status` lists the issues.",
+        )
