@@ -66,7 +66,7 @@ def engine_error(doing: str, exit_status: int, stderr: bytes) -> EngineError:
 def engine_timeout(doing: str, timeout_s: float) -> EngineError:
     """Return the error for a call that was ended at its bound."""
     return EngineError(
-        f"smolvm did not {doing} within {timeout_s:.0f} s, and was ended.",
+        f"smolvm did not {doing} within {timeout_s:g} s, and was ended.",
         code="sandbox.engine_timeout",
         remedy=f"{DOCTOR} A loaded host may need fewer attempts at once: agent.max_concurrent_agents.",
     )
