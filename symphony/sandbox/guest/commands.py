@@ -13,6 +13,7 @@ from symphony.core.guest import GUEST_END, GUEST_LAUNCH
 STDIN_VARIABLES = "-"
 """In place of a file of variables: they come first on the program's stdin."""
 
+PROCESS_MARK = "SYMPHONY_PROCESS"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OF_THE_SHELL = frozenset(
     {"BASHOPTS", "BASH_VERSINFO", "EUID", "IFS", "LINENO", "OPTIND", "PPID", "SHELLOPTS", "UID"}
@@ -44,7 +45,9 @@ def launch_command(
         variables: a file of the guest with `variables_text`, removed if it can be; or
             `STDIN_VARIABLES`. Values never stand on this command line.
     """
-    return ("/bin/sh", GUEST_LAUNCH, mark, folder, variables or "", *argv)
+    # marked before it is the program, so that it can be ended from its first moment on
+    marked = ("/usr/bin/env", f"{PROCESS_MARK}={mark}")
+    return (*marked, "/bin/sh", GUEST_LAUNCH, mark, folder, variables or "", *argv)
 
 
 def end_command(mark: str, grace_s: int) -> tuple[str, ...]:
