@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from environment import fail, say
+from environment import ROOT, fail, say
 
 MAKE_BOUND_S: Final = 300.0  # a gigabyte of small files takes a minute on a slow disk
 MAGIC_AT: Final = 1080  # where an ext4 file system says that it is one
@@ -28,6 +28,7 @@ LEFT_OUT: Final = (
     "dist-packages",
     "test",
 )  # of Python's library: large, and not the project's
+SOURCES: Final = ("symphony", "tests")
 TEMPLATES: Final = ("storage-template.ext4", "overlay-template.ext4")
 
 
@@ -87,6 +88,17 @@ def python_disks(cache: Path) -> list[Disk]:
         Disk("packages", image_of(packages, "packages", repr(key), cache), packages, lent=False),
         Disk("library", _library_image(library, cache), library, lent=False, left_out=LEFT_OUT),
     ]
+
+
+def source_disks(cache: Path) -> list[Disk]:
+    """Return the disks of the repository's own Python files, as they are now."""
+    disks = []
+    for name in SOURCES:
+        folder = ROOT / name
+        files = [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
+        key = [(str(path), path.lstat().st_mtime_ns, path.lstat().st_size) for path in sorted(files)]
+        disks.append(Disk(name, image_of(folder, name, repr(key), cache), folder, lent=True))
+    return disks
 
 
 def given_disk(name: str, source: Path, cache: Path) -> Disk:
@@ -164,7 +176,7 @@ def _make(folder: Path, target: Path) -> None:
     for parent, folders, names in os.walk(folder):
         files += len(folders) + len(names)
         for entry in (*folders, *names):
-            stat = os.lstat(os.path.join(parent, entry))
+            stat = (Path(parent) / entry).lstat()
             used += max(stat.st_blocks * 512, 4096)
     size_mib = int(used * SLACK / 2**20) + files // 3000 + 24
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")

@@ -23,7 +23,8 @@ from typing import IO, Final
 
 import lab_needs
 from environment import ROOT
-from lab_disks import Disk, find_engine, given_disk, prepare_engine, python_disks
+from lab_clock import counter_khz
+from lab_disks import Disk, find_engine, given_disk, prepare_engine, python_disks, source_disks
 from lab_initramfs import find_kernel, make_initramfs, release_of, unpack_kernel
 
 CACHE: Final = ROOT / ".lab" / "cache"
@@ -37,10 +38,10 @@ POLL_S: Final = 0.05  # output that waits this long still reads as live
 TRIES: Final = 2  # an emulated machine hangs now and then; a second time has another cause
 OUT_OF_TIME: Final = 124
 PROCESSOR: Final = "max,+svm,-la57"  # five levels of page tables only slow an emulated processor down
-# nothing hostile runs beside the lab's kernel, and a trusted time stamp counter is the only quick clock
+# nothing hostile runs beside the lab's kernel; every clock but the counter is an emulated device, and slow
 KERNEL_LINE: Final = (
-    "console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0 "
-    "mitigations=off nokaslr tsc=reliable cryptomgr.notests apparmor=0"
+    "console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0 mitigations=off nokaslr cryptomgr.notests "
+    "apparmor=0 tsc=reliable tsc_early_khz={khz}"
 )
 NOT_HANDED_ON: Final = frozenset({"HOME", "TMPDIR", "TMP", "TEMP", "PWD", "OLDPWD", "SHLVL", "_"})
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
@@ -76,7 +77,12 @@ def run_in_lab(argv: list[str], lab: Lab) -> int:
     lab_needs.require()
     if engine := find_engine():
         prepare_engine(engine)
-    disks = [*python_disks(CACHE), *(given_disk(name, path, CACHE) for name, path in lab.given.items())]
+    disks = [
+        *python_disks(CACHE),
+        *source_disks(CACHE),
+        *(given_disk(name, path, CACHE) for name, path in lab.given.items()),
+    ]
+    status = lab_needs.UNAVAILABLE
     try:
         for attempt in range(1, TRIES + 1):
             try:
@@ -85,10 +91,10 @@ def run_in_lab(argv: list[str], lab: Lab) -> int:
                 again = "; trying once more" if attempt < TRIES else ""
                 tell(f"{reason}{again}")
                 status = OUT_OF_TIME if "out of time" in str(reason) else lab_needs.UNAVAILABLE
-        return status
     except KeyboardInterrupt:
         tell("interrupted")
-        return 128 + signal.SIGINT
+        status = 128 + signal.SIGINT
+    return status
 
 
 def tell(line: str) -> None:
@@ -162,7 +168,7 @@ def _emulator(kernel: Path, run: Path, disks: list[Disk], memory_mib: int) -> li
     argv += ["-display", "none", "-serial", f"file:{_quoted(run / 'console')}"]
     argv += ["-cpu", PROCESSOR, "-accel", "tcg,thread=multi", "-smp", str(min(4, os.cpu_count() or 1))]
     argv += ["-m", f"{memory_mib}M", "-kernel", str(unpack_kernel(kernel, CACHE))]
-    argv += ["-initrd", str(make_initramfs(kernel, CACHE)), "-append", KERNEL_LINE]
+    argv += ["-initrd", str(make_initramfs(kernel, CACHE)), "-append", KERNEL_LINE.format(khz=counter_khz())]
     argv += _share("host", Path("/"), "readonly=on") + _share("run", run, "readonly=off")
     argv += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
     for disk in disks:

@@ -1,0 +1,44 @@
+"""Real microVMs: run by `scripts/test`, which sets SYMPHONY_MICROVM where machines boot."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+REASON = "no microVM boots here (SYMPHONY_MICROVM is not set): run `scripts/test tests/microvm`"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "SYMPHONY_MICROVM" in os.environ:
+        return
+    for item in items:
+        if item.path.is_relative_to(FOLDER):
+            item.add_marker(pytest.mark.skip(reason=REASON))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Path:
+    """The engine's program."""
+    if found := shutil.which("smolvm"):
+        return Path(found)
+    import smol
+
+    return Path(smol.__file__).with_name("smol-vmm")
+
+
+@pytest.fixture(scope="session")
+def image() -> Path:
+    """A guest's root with python3, git, socat, ripgrep and procps, as a folder on a local file system."""
+    return Path(os.environ["SYMPHONY_MICROVM_IMAGE"])
+
+
+@pytest.fixture(scope="session")
+def state() -> Iterator[Path]:
+    """A folder for the engine's state; short, for the sockets in it, and open to the machines' own users."""
+    with tempfile.TemporaryDirectory(prefix="vm-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
