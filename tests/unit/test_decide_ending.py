@@ -1,15 +1,22 @@
 """What follows when an attempt ends [CONTRACT 4.4-4.6]."""
 
+from pathlib import Path
+
 import pytest
 
+import symphony
 from symphony.core.claim import Continuing, Parked, Retrying, Running, Waiting
+from symphony.core.decide import ending
+from symphony.core.decide.ending import NEEDS_PERSON
 from symphony.core.effect import StartAttempt, StartDelivery
+from symphony.core.eligibility import why_not_startable
 from symphony.core.event import (
     AttemptEnded,
     AttemptWaits,
     CompletionAccepted,
     CompletionWithdrawn,
     ReplyUsed,
+    RetryAsked,
     SteeringAsked,
     Ticked,
 )
@@ -98,6 +105,54 @@ def test_a_failure_is_retried_with_a_growing_delay_and_then_parked():
     assert delays == [10, 20, 40, 80]
     parked = claim_after(state, ended(Failed("git", "failed 5"), attempt_id="1.5"))
     assert parked.reasons == tuple(f"failed {n}" for n in range(1, 6))
+
+
+@pytest.mark.parametrize("code", sorted(NEEDS_PERSON))
+def test_what_only_a_person_can_mend_parks_the_issue_at_its_first_failure(code):
+    message = "There is no guest image symphony. Build it with `symphony image build`."
+    decision = after_events(running_state(), ended(Failed(code, message)))
+    parked = decision.state.records["1"]
+    assert (parked.claim, parked.failures) == (Parked(NOON, (message,), ""), 1)
+    assert decision.changes.audit[0].reason == f"only a person can mend this: {message}"
+    assert after_events(decision.state, Ticked(), at=1e6).effects == ()
+
+
+def test_every_code_that_parks_is_one_that_a_room_raises():
+    rooms = Path(symphony.__file__).parent
+    raised = "".join(path.read_text() for path in rooms.rglob("*.py") if path != Path(ending.__file__))
+    assert [code for code in sorted(NEEDS_PERSON) if f'"{code}"' not in raised] == []
+
+
+def test_an_issue_parked_for_a_person_says_what_to_do_and_how_to_go_on():
+    message = "There is no guest image symphony. Build it with `symphony image build`."
+    decision = after_events(running_state(), ended(Failed("sandbox.image_missing", message)))
+    why = why_not_startable(decision.state, decision.state.issues.get("1"), after(0))
+    assert why.text == (
+        "failed 1 time in a row and is parked; `symphony retry 1` or an edit of the file starts it again. "
+        f"Last: {message}"
+    )
+    freed = after_events(decision.state, RetryAsked("1"), at=5)
+    assert isinstance(freed.effects[0], StartAttempt)
+    assert freed.state.records["1"].failures == 0
+
+
+def test_what_only_a_person_can_mend_counts_with_the_failures_before_it():
+    record = make_record("1", make_running("1"), failures=2, failure_reasons=("a", "b"))
+    parked = claim_after(running_state(record=record), ended(Failed("agent.not_found", "no agent")))
+    assert parked == Parked(NOON, ("a", "b", "no agent"), "")
+
+
+def test_a_handoff_that_only_a_person_can_mend_is_retried_for_ever_all_the_same():
+    record = make_record("1", make_running("1", delivering=True), completion=COMPLETION)
+    claim = claim_after(running_state(record=record), ended(Failed("workspace.source_missing", "gone")))
+    assert claim == Retrying(after(10), "gone")
+
+
+def test_a_question_that_is_open_outlives_what_only_a_person_can_mend():
+    claim = claim_after(
+        running_state(), SteeringAsked(make_steering("1")), ended(Failed("sandbox.mount_failed", "gone"))
+    )
+    assert claim == Waiting(make_steering("1"))
 
 
 def test_a_parked_issue_is_not_started_again_by_time():

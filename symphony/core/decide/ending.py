@@ -21,6 +21,29 @@ from symphony.core.outcome import (
 )
 from symphony.core.steering import SteeringRequest
 
+NEEDS_PERSON = frozenset(
+    {
+        "agent.credential_without_host",
+        "agent.not_found",
+        "agent.unknown_adapter",
+        "sandbox.engine_missing",
+        "sandbox.engine_version",
+        "sandbox.image_corrupt",
+        "sandbox.image_missing",
+        "sandbox.kvm_unusable",
+        "sandbox.mount_failed",
+        "workspace.base_not_found",
+        "workspace.git_not_found",
+        "workspace.git_too_old",
+        "workspace.root_invalid",
+        "workspace.source_empty",
+        "workspace.source_missing",
+        "workspace.source_not_a_repository",
+        "workspace.source_not_trusted",
+    }
+)
+"""Codes of failures that another try cannot mend; each one's message says what a person can do."""
+
 
 def end_attempt(draft: Draft, event: AttemptEnded) -> None:
     """Release the attempt's claim and decide what the issue waits for next."""
@@ -87,6 +110,9 @@ def _end_of_unfinished_work(
             draft.say(record.issue_id, "continue", f"{turns} turns ended well and the issue is still active")
         case TurnsExhausted(turns=turns):
             _count_failure(draft, record, attempt, f"{turns} turns changed nothing", retry=False)
+        case Failed(code=code, message=message) if code in NEEDS_PERSON:
+            record = _with_failure(draft, record, message)
+            _park(draft, record, attempt, f"only a person can mend this: {message}")
         case Failed(message=message):
             _count_failure(draft, record, attempt, message, retry=True)
         case Stopped(reason=StopReason.STALLED):
@@ -139,13 +165,17 @@ def _count_failure(draft: Draft, record: IssueRecord, attempt: Running, reason: 
     record = _with_failure(draft, record, reason)
     failures, most = record.failures, draft.state.workflow.settings.agent.max_failures
     if failures >= most:
-        draft.put(replace(record, claim=Parked(draft.now, record.failure_reasons, attempt.revision)))
-        draft.say(record.issue_id, "park", f"{failures} failures in a row; the last: {reason}")
+        _park(draft, record, attempt, f"{failures} failures in a row; the last: {reason}")
     elif retry:
         _retry_later(draft, record, reason, None)
     else:
         draft.put(replace(record, claim=Continuing(draft.now + CONTINUATION_DELAY, attempt.state)))
         draft.say(record.issue_id, "continue", f"failure {failures} of {most}: {reason}")
+
+
+def _park(draft: Draft, record: IssueRecord, attempt: Running, why: str) -> None:
+    draft.put(replace(record, claim=Parked(draft.now, record.failure_reasons, attempt.revision)))
+    draft.say(record.issue_id, "park", why)
 
 
 def _with_failure(draft: Draft, record: IssueRecord, reason: str) -> IssueRecord:
