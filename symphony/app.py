@@ -34,6 +34,7 @@ from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
 from symphony.sandbox.drivers import Drivers, isolation_of
+from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
@@ -113,7 +114,10 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         memory = await store.load()
         labels = {"installation": await store.installation_id()}
         drivers = Drivers(installation.guest_kit, environ)
-        reaped = await drivers.of(settings.sandbox).reap(labels)
+        driver = drivers.of(settings.sandbox)
+        if isinstance(driver, SmolvmDriver):
+            await driver.preflight(settings.smolvm)
+        reaped = await driver.reap(labels)
         mailbox = Mailbox()
         tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)
         tracking = Tracking(

@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from symphony.core.ports import SandboxSpec
+from symphony.core.settings import SmolvmSettings
 from symphony.host.process import finish_first
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.guest.kit import write_guest_kit
 from symphony.sandbox.images.source import ImageSource, resolve_image
+from symphony.sandbox.smolvm.boot import check_device, find_image
 from symphony.sandbox.smolvm.engine import Engine, open_engine
 from symphony.sandbox.smolvm.errors import EngineError
 from symphony.sandbox.smolvm.machine import SmolvmMachine
@@ -56,6 +58,17 @@ class SmolvmDriver:
         self._state_dir = state_dir
         self._engines: dict[str | None, Engine] = {}
         self._open: set[str] = set()
+
+    async def preflight(self, settings: SmolvmSettings) -> None:
+        """Find out, without a boot, what would keep every machine from starting.
+
+        Raises:
+            SandboxError: `sandbox.engine_missing`, `sandbox.engine_version`, `sandbox.kvm_unusable`,
+                `sandbox.image_missing`, `sandbox.image_corrupt`.
+        """
+        await self.engine(settings.binary)
+        await asyncio.to_thread(check_device)
+        await asyncio.to_thread(find_image, settings, self._environ)
 
     @asynccontextmanager
     async def open_sandbox(self, spec: SandboxSpec) -> AsyncIterator[SmolvmSandbox]:
