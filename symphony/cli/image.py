@@ -6,6 +6,7 @@ Called by the parser. A build is ended by Ctrl-C and by SIGTERM alike, with the 
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from symphony.sandbox.images.definition import (
     read_definition,
 )
 from symphony.sandbox.images.image import Image, render_image
+from symphony.sandbox.images.in_use import folders_in_use
 from symphony.sandbox.images.library import Library, open_library
 from symphony.sandbox.images.source import base_of
 
@@ -138,14 +140,18 @@ def show_image(text: str, *, as_json: bool) -> None:
 def prune(*, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Remove what nothing needs and say what room that made."""
     library, screen = open_library(os.environ), Screen()
+    used = folders_in_use(os.environ)
     if dry_run or not library.place.root.exists():
-        removed = library.prune(everything=everything, dry_run=True)
+        removed = library.prune(everything=everything, dry_run=True, in_use=used)
     else:
         teller = _Teller(screen, ())
-        waiting = lambda seconds: teller.tell(Progress("waiting", seconds, "a build holds the library"))  # noqa: E731
-        means = Means(os.environ, teller.tell, lambda: datetime.now(UTC))
-        with library.changing(waiting, means.clock, means.sleep):
-            removed = library.prune(everything=everything, dry_run=False)
+
+        def waiting(seconds: float) -> None:
+            if not as_json:
+                teller.tell(Progress("waiting", seconds, "a build holds the library"))
+
+        with library.changing(waiting, time.monotonic, time.sleep):
+            removed = library.prune(everything=everything, dry_run=False, in_use=used)
     freed = sum(item.size_bytes for item in removed)
     if as_json:
         screen.json(

@@ -19,7 +19,7 @@ from symphony.sandbox.images.debian import build_debian
 from symphony.sandbox.images.definition import Plan
 from symphony.sandbox.images.derived import build_from_base
 from symphony.sandbox.images.errors import ImageError, disk_full, unusable
-from symphony.sandbox.images.files import remove_tree, sha256_of, size_of
+from symphony.sandbox.images.files import complete_root, remove_tree, sha256_of, size_of
 from symphony.sandbox.images.image import RECORD, Image, StageRecord, render_image, rootfs_of
 from symphony.sandbox.images.library import Library, free_bytes
 from symphony.sandbox.images.node import fetch_node
@@ -134,6 +134,7 @@ class _Build:
         for record in records:
             self.watch.note(f"unpacking {record.name}")
             self._unpack(archive_of(self.library.place, record.key), rootfs_of(folder))
+        complete_root(rootfs_of(folder))
         image = Image(
             id=self.plan.image_id,
             name=self.plan.definition.name,

@@ -15,6 +15,7 @@ from pathlib import Path
 from symphony.sandbox.images import tools
 from symphony.sandbox.images.definition import Debian
 from symphony.sandbox.images.errors import ImageError, disk_full, no_network, stage_failed
+from symphony.sandbox.images.files import is_full
 
 PROGRAM = "mmdebstrap"
 INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends", PROGRAM)
@@ -198,7 +199,7 @@ def _notice(line: str) -> str | None:
 
 
 def _failed(stage: str, program: str, ended: tools.Ended, log: Path) -> ImageError:
-    if ended.says(*FULL):
+    if ended.says(*FULL) or is_full(log.parent):
         return disk_full(log.parent.parent, f"make the stage {stage}")
     if ended.says(*NO_NETWORK):
         return no_network(stage, program, ended.reason)

@@ -12,6 +12,7 @@ from pathlib import Path
 from symphony.sandbox.images import tools
 from symphony.sandbox.images.definition import Debian
 from symphony.sandbox.images.errors import ImageError, disk_full, stage_failed
+from symphony.sandbox.images.files import is_full
 from symphony.sandbox.smolvm.engine import find_program
 
 START_BOUND = 1200.0  # seconds: the first start of a registry's image downloads it
@@ -134,7 +135,7 @@ def _machine(
 
 
 def _failed(base: str, program: str, ended: tools.Ended, log: Path) -> ImageError:
-    if ended.says(*FULL):
+    if ended.says(*FULL) or is_full(log.parent):
         return disk_full(log.parent.parent, "make the stage base")
     if ended.status == UNFIT:
         return ImageError(

@@ -10,6 +10,8 @@ import stat
 from pathlib import Path
 
 CHUNK = 1 << 20
+SCARCE = 1 << 20  # bytes: with less, no program that writes gets far
+MOUNTED_OVER = ("dev", "proc", "run", "sys", "tmp")
 MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -47,6 +49,28 @@ def size_of(path: Path) -> int:
             seen.add((status.st_dev, status.st_ino))
             total += status.st_blocks * 512
     return total
+
+
+def complete_root(root: Path) -> None:
+    """Make a folder of a system's files fit to be shown in machines.
+
+    The folders that a machine mounts over are there, and all can be read by the user that a machine
+    runs as: a guest's secrets are not in an image, and its root reads through that user.
+    """
+    for name in MOUNTED_OVER:
+        (root / name).mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    for folder, folders, files in os.walk(root):
+        for path in (Path(folder, name) for name in folders + files):
+            status = path.lstat()
+            wanted = 0o555 if stat.S_ISDIR(status.st_mode) else 0o444
+            if not stat.S_ISLNK(status.st_mode) and status.st_mode & wanted != wanted:
+                path.chmod(stat.S_IMODE(status.st_mode) | wanted)
+
+
+def is_full(folder: Path) -> bool:
+    """Say whether what failed here failed for want of room, whatever words a program had for it."""
+    return shutil.disk_usage(folder).free < SCARCE
 
 
 def sha256_of(path: Path) -> str:

@@ -6,7 +6,7 @@ changes anything, and a reader needs no lock: whatever is under a final name is 
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,20 +142,31 @@ class Library:
         finally:
             os.close(descriptor)
 
-    def prune(self, *, everything: bool, dry_run: bool) -> tuple[Removed, ...]:
+    def prune(self, *, everything: bool, dry_run: bool, in_use: Collection[Path] = ()) -> tuple[Removed, ...]:
         """Remove images that no name stands for, and stages that no remaining image is made of.
 
         Args:
             everything: remove the named ones too.
             dry_run: only say what would be removed.
+            in_use: root folders that machines read from; their images stay, with their names.
         """
         names = {} if everything else self.names()
-        kept = [image for image in self.images() if image.id in names.values()]
+        kept = [
+            image
+            for image in self.images()
+            if image.id in names.values() or self.rootfs(image).resolve() in in_use
+        ]
+        stay = {image.id for image in kept}
         stages = {stage.key for image in kept for stage in image.stages}
         removed = [
             Removed(f"image {path.name[:12]}", path, size_of(path))
             for path in self._listed(self.place.images)
-            if path.name not in {image.id for image in kept}
+            if path.name not in stay
+        ]
+        removed += [
+            Removed(f"unpacked archive {path.name[:12]}", path, size_of(path))
+            for path in self._listed(self.place.unpacked)
+            if not any(used.is_relative_to(path.resolve()) for used in in_use)
         ]
         removed += [
             Removed(f"stage {path.stem[:12]}", path, size_of(path))
@@ -164,8 +175,8 @@ class Library:
         ]
         if not dry_run:
             with self._writing("be pruned"):
-                for name in self.names():
-                    if everything:
+                for name, image_id in self.names().items():
+                    if image_id not in stay:
                         (self.place.names / name).unlink()
                 for item in removed:
                     remove_tree(item.path)

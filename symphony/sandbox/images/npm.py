@@ -12,6 +12,7 @@ from pathlib import Path
 from symphony.sandbox.images import tools
 from symphony.sandbox.images.definition import Agent, LockFile
 from symphony.sandbox.images.errors import ImageError, disk_full, no_network, stage_failed
+from symphony.sandbox.images.files import is_full
 
 HOME = "opt/symphony/agents"  # in the guest
 CPUS = {"amd64": "x64", "arm64": "arm64"}
@@ -91,7 +92,7 @@ def find_npm(environ: Mapping[str, str], node: Path) -> list[str]:
 
 
 def _failed(agent: Agent, ended: tools.Ended, log: Path) -> ImageError:
-    if ended.says(*FULL):
+    if ended.says(*FULL) or is_full(log.parent):
         return disk_full(log.parent.parent, f"install {agent.command}")
     if ended.says(*ABSENT):
         return ImageError(

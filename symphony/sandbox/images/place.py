@@ -4,6 +4,8 @@ stages/KEY.tar, KEY.json    what finished stages of builds left, for the next bu
 images/ID/image.json        an image; it is one when this file is whole
 images/ID/rootfs/           its files, as the engine takes them
 names/NAME                  the id that a name stands for
+unpacked/DIGEST/            an archive that a workflow names, as the engine takes it
+logs/                       what the programs of builds said
 work/                       what builds write in; without a build it is litter
 build.lock                  held by whoever changes anything here
 """
@@ -43,6 +45,11 @@ class Place:
     def work(self) -> Path:
         """What a build writes in."""
         return self.root / "work"
+
+    @property
+    def unpacked(self) -> Path:
+        """Archives that workflows name, as the engine takes them."""
+        return self.root / "unpacked"
 
     @property
     def logs(self) -> Path:

@@ -131,7 +131,7 @@ def _of_path(library: Library, text: str, path: Path) -> ImageSource:
 def _unpacked(library: Library, text: str, path: Path, digest: str) -> ImageSource:
     """Return the unpacked form of an archive; it is unpacked once."""
     place = library.place
-    target = place.root / "unpacked" / digest
+    target = place.unpacked / digest
     saved = _kind_of(text, path) == SAVED
     given = target / "image.tar" if saved else target / "rootfs"
     if given.exists():
