@@ -68,6 +68,19 @@ def demo(
     return run_demo(folder)
 
 
+def doctor(
+    workflow: Workflow = WORKFLOW,
+    sandbox: Annotated[
+        str | None, typer.Option(metavar="KIND", help="local or smolvm; beats the workflow's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check what symphony needs here, and say what is missing."""
+    from symphony.cli.doctor import run_doctor
+
+    return run_doctor(Place(workflow), sandbox=sandbox, as_json=as_json)
+
+
 def status(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
     """Show what runs and waits, and why."""
     from symphony.cli.status import show_status
@@ -192,6 +205,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
     (GOING, run),
     (GOING, init),
     (GOING, demo),
+    (GOING, doctor),
     (LOOKING, status),
     (LOOKING, inbox),
     (LOOKING, show),

@@ -72,8 +72,8 @@ def find_image(settings: SmolvmSettings, environ: Mapping[str, str]) -> ImageSou
         ImageError: `sandbox.image_missing`, `sandbox.image_corrupt`.
     """
     text = settings.image or ""
-    by_path = settings.from_ is None and not NAME.fullmatch(text)
-    if by_path and text and Path(text).expanduser().is_file():
+    is_name = not text or NAME.fullmatch(text)
+    if settings.from_ is None and not is_name and Path(text).expanduser().is_file():
         return None
     return resolve_image(settings, environ)
 
@@ -150,7 +150,7 @@ async def _start(engine: Engine, name: str, deadline_s: float) -> None:
             raise
         if unpacks and await asyncio.to_thread(must_unpack, engine):
             raise _not_unpacked(engine, error, bound) from error
-        raise _unusable(f"{error.message} {KVM} opens, but no guest runs with it.", NESTED) from error
+        raise _unusable(f"{KVM} opens, but no guest runs with it: {error.message}", NESTED) from error
 
 
 def _not_unpacked(engine: Engine, error: EngineError, bound_s: float) -> EngineError:

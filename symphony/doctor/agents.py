@@ -1,0 +1,160 @@
+"""The agents' programs and their credentials; of a credential only whether it is there, never its value."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from symphony.agent.adapters import Adapter, find_adapter
+from symphony.agent.errors import AgentError
+from symphony.agent.needs import guest_needs
+from symphony.core.settings import AcpSettings, Settings
+from symphony.doctor.case import NOT_LOADED, Case
+from symphony.doctor.check import Finding, failed, in_thread, ok, skipped, together, warning
+from symphony.sandbox.errors import SandboxError
+from symphony.sandbox.smolvm.boot import find_image
+
+GUEST_PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
+
+
+async def look_at_agents(case: Case) -> Finding:
+    """Say whether the programs of all adapters that the workflow names are there."""
+    settings = case.settings
+    if settings is None:
+        return skipped(NOT_LOADED)
+    if not case.in_machines:
+        return together([_on_host(acp, case) for acp in agents_of(settings)])
+    try:
+        image = await in_thread(partial(find_image, settings.smolvm, case.environ))
+    except SandboxError:
+        return skipped("there is no image to look into")
+    if image is None or image.path is None or not await in_thread(image.path.is_dir):
+        return skipped("what the image holds is seen when a machine starts")
+    rootfs = image.path
+    return together([await in_thread(partial(_in_image, acp, rootfs)) for acp in agents_of(settings)])
+
+
+async def look_at_credentials(case: Case) -> Finding:
+    """Say which credentials are there for the adapters that the workflow names, by their names."""
+    if case.settings is None:
+        return skipped(NOT_LOADED)
+    look = _for_guest if case.in_machines else _for_host
+    return together([look(acp, case.settings, case) for acp in agents_of(case.settings)])
+
+
+def agents_of(settings: Settings) -> tuple[AcpSettings, ...]:
+    """Return how agents are started, once for each adapter that a state or the workflow names."""
+    chosen = [settings.acp, *(settings.in_state(state).acp for state in settings.states or ())]
+    return tuple({(acp.adapter, acp.command): acp for acp in reversed(chosen)}.values())[::-1]
+
+
+def _on_host(acp: AcpSettings, case: Case) -> Finding:
+    try:
+        adapter = find_adapter(acp.adapter)
+    except AgentError as error:
+        return failed(error.message, error.remedy)
+    path = case.environ.get("PATH", os.defpath)
+    program = adapter.launch(acp)[0]
+    place = shutil.which(program, path=path)
+    if acp.command is None:
+        found = f"{adapter.name} is {place}"
+        return ok(found) if place else failed(f"{adapter.name}: {program} is not on PATH", adapter.install)
+    if place is None:
+        return failed(
+            f"the shell {program} of `acp.command` is not on PATH", "Install it, or set `acp.shell`."
+        )
+    word = _program_of(acp.command)
+    if word is not None and shutil.which(word, path=path) is None:
+        remedy = "Install it, or correct `acp.command`; a login shell may have a longer PATH than this one."
+        return warning(f"`acp.command` names {word}, which is not on PATH", remedy)
+    return ok(f"`acp.command`, run by {place}")
+
+
+def _in_image(acp: AcpSettings, rootfs: Path) -> Finding:
+    try:
+        adapter = find_adapter(acp.adapter)
+    except AgentError as error:
+        return failed(error.message, error.remedy)
+    program = adapter.launch(acp, in_guest=True)[0]
+    if any(os.path.lexists(place) for place in _places(rootfs, program)):
+        own = f"`acp.command`, run by {program}" if acp.command else f"{adapter.name}"
+        return ok(f"{own}: {program} is in the image" if not acp.command else f"{own} of the image")
+    what = "the shell of `acp.command`" if acp.command else f"the program of {adapter.name}"
+    return failed(
+        f"the image {rootfs} has no {program}, {what}",
+        "Build an image that has it, with `symphony image build`, or set `smolvm.image` to one.",
+    )
+
+
+def _places(rootfs: Path, program: str) -> Iterator[Path]:
+    if "/" in program:
+        yield rootfs / program.lstrip("/")
+    else:
+        yield from (rootfs / folder / program for folder in GUEST_PATH)
+
+
+def _program_of(command: str) -> str | None:
+    """Return the program that a shell command starts with; None when a shell has to say."""
+    try:
+        words = [word for word in shlex.split(command) if word != "exec"]
+    except ValueError:
+        return None
+    first = words[0] if words else ""
+    return first if first and not set("=$`(){};&|<>*~") & set(first) else None
+
+
+def _for_host(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
+    del settings
+    try:
+        adapter = find_adapter(acp.adapter)
+    except AgentError:
+        return skipped(f'there is no adapter "{acp.adapter}"')
+    there = [name for name in adapter.credentials if case.environ.get(name)]
+    if there:
+        return ok(f"{adapter.name}: {', '.join(there)} {_verb(there)} set")
+    if acp.command is not None:
+        return ok("`acp.command` is a program of yours; what it needs is not known here")
+    if not adapter.login:
+        return ok(f"{adapter.name} needs none")
+    unset = (
+        f"none of {', '.join(adapter.credentials)} is set" if adapter.credentials else "has no key of its own"
+    )
+    return warning(f"{adapter.name}: {unset}; it needs a login of its own", adapter.login)
+
+
+def _for_guest(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
+    try:
+        adapter = find_adapter(acp.adapter)
+        needs = guest_needs(adapter, settings.smolvm.credentials, case.environ)
+    except AgentError as error:
+        return failed(error.message, error.remedy)
+    chosen = settings.smolvm.credentials
+    unset = [source for source in dict.fromkeys(chosen.values()) if not case.environ.get(source)]
+    if unset:
+        return failed(
+            f"`smolvm.credentials` names {', '.join(unset)}, which {_verb(unset)} not set",
+            "Set it where symphony is started, or take it out of WORKFLOW.md.",
+        )
+    there = [credential.name for credential in needs.credentials]
+    if there:
+        return ok(f"{adapter.name}: {', '.join(there)} {_verb(there)} set; guests see a placeholder")
+    if acp.command is not None:
+        return ok("`acp.command` is a program of yours; what it needs is not known here")
+    if not adapter.login:
+        return ok(f"{adapter.name} needs none")
+    return _nothing_for_guest(adapter)
+
+
+def _nothing_for_guest(adapter: Adapter) -> Finding:
+    named = " or ".join(adapter.credentials)
+    remedy = "Name the key of its provider in `smolvm.credentials` in WORKFLOW.md, and set it."
+    return warning(
+        f"{adapter.name}: no key is set, and a guest has no login of this machine's",
+        f"Set {named} where symphony is started." if named else remedy,
+    )
+
+
+def _verb(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
