@@ -86,7 +86,7 @@ class LocalDriver:
 class LocalSandbox:
     """An open local sandbox; a `core.ports.Sandbox`."""
 
-    kind = "local"
+    kind = place = "local"
     machine = None
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:

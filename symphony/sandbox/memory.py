@@ -120,7 +120,7 @@ class MemoryDriver:
 class MemorySandbox:
     """An open sandbox in memory; a `core.ports.Sandbox`."""
 
-    kind = "memory"
+    kind = place = "memory"
 
     def __init__(self, driver: MemoryDriver, spec: SandboxSpec) -> None:
         self._driver = driver

@@ -155,10 +155,11 @@ class MemoryStore:
                 usage=usage,
             )
 
-    async def session_opened(self, attempt_id: str, session_id: str) -> None:
-        """Record the agent's name for the session."""
+    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
+        """Record the agent's name for the session, and where it runs."""
         disk = await self._writing()
-        disk.attempts[attempt_id] = replace(self._attempt(attempt_id), session_id=session_id)
+        row = replace(self._attempt(attempt_id), session_id=session_id, sandbox=place)
+        disk.attempts[attempt_id] = row
 
     async def intend(
         self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]

@@ -101,15 +101,16 @@ class SqliteStore(StoreReader):
 
         await self._database.write(change)
 
-    async def session_opened(self, attempt_id: str, session_id: str) -> None:
-        """Record the agent's name for the session.
+    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
+        """Record the agent's name for the session, and where it runs.
 
         Raises:
             StoreError: `attempt_unknown`.
         """
 
         def change(connection: sqlite3.Connection) -> None:
-            if execute(connection, statements.NAME_SESSION, (session_id, attempt_id)).rowcount == 0:
+            columns = (session_id, place, attempt_id)
+            if execute(connection, statements.NAME_SESSION, columns).rowcount == 0:
                 raise attempt_unknown(attempt_id)
 
         await self._database.write(change)

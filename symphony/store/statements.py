@@ -28,7 +28,7 @@ ADD_ATTEMPT = (
     "turns, session_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 )
 END_ATTEMPT = "UPDATE attempts SET ended_at = ?, outcome = ?, message = ?, turns = ? WHERE id = ?"
-NAME_SESSION = "UPDATE attempts SET session_id = ? WHERE id = ?"
+NAME_SESSION = "UPDATE attempts SET session_id = ?, sandbox = ? WHERE id = ?"
 READ_USAGE = "SELECT totals FROM usage"
 PUT_USAGE = "INSERT OR REPLACE INTO usage VALUES (?, ?)"
 

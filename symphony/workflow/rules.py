@@ -6,16 +6,18 @@ is skipped while one of them has a problem of its own.
 
 import ipaddress
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from symphony.core.hosts import HostRefused, parse_host
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
 from symphony.workflow.document import KeyPath
 from symphony.workflow.words import meant, one_of
 
 ADAPTERS = ("claude", "codex", "opencode", "demo")
+GUEST_OWN = tuple(map(PurePosixPath, ("/run", "/proc", "/sys", "/dev")))  # the guest's and symphony's own
 NAME_BYTES = 255  # what common file systems take for one folder's name
 
 Finding: TypeAlias = tuple[KeyPath, str]
@@ -167,6 +169,26 @@ def _image(settings: Settings) -> Iterator[Finding]:
         yield ("smolvm", "from"), "found beside smolvm.image; allowed: one of the two."
 
 
+def _volumes(settings: Settings) -> Iterator[Finding]:
+    for number, volume in enumerate(settings.smolvm.volumes):
+        path = PurePosixPath(volume.guest)
+        taken = any(place == path or place in path.parents for place in GUEST_OWN)
+        if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/") or taken:
+            yield (
+                ("smolvm", "volumes", number, "guest"),
+                f'found "{volume.guest}"; allowed: an absolute path of the guest, such as /root/.cache, '
+                f"that is not below {one_of([str(place) for place in GUEST_OWN])}.",
+            )
+
+
+def _egress(settings: Settings) -> Iterator[Finding]:
+    for number, host in enumerate(settings.smolvm.egress.allow):
+        try:
+            parse_host(host.removeprefix("*."))
+        except HostRefused as refused:
+            yield ("smolvm", "egress", "allow", number), f'found "{host}"; {refused}'
+
+
 def _folders(settings: Settings) -> Iterator[Finding]:
     issues, workspaces = settings.tracker.root, settings.workspace.root
     if _within(workspaces, issues) or _within(issues, workspaces):
@@ -187,5 +209,7 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     ((("server", "host"), ("server", "token")), _listener),
     ((("mcp", "host_url"),), _endpoint_url),
     ((("smolvm", "image"), ("smolvm", "from")), _image),
+    ((("smolvm", "volumes"),), _volumes),
+    ((("smolvm", "egress"),), _egress),
     ((("tracker", "root"), ("workspace", "root")), _folders),
 )

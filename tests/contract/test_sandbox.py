@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -24,8 +25,12 @@ from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.local import LocalDriver
 from symphony.sandbox.memory import MemoryDriver
 from symphony.sandbox.memory_process import MemoryProcessIO, Program
+from symphony.sandbox.smolvm.driver import SmolvmDriver
+from symphony.sandbox.smolvm.machine import SmolvmMachine
+from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
+from tests.support.microvm import MICROVM, Holder, in_guest, open_place, spec_of
 
-BOUND_S = 30.0  # for what must happen at all; no test measures time
+BOUND_S = 600.0 if MICROVM else 30.0  # for what must happen at all; no test measures time
 BIG = bytes(range(256)) * 12_288  # 3 MiB with every byte in it
 
 SCRIPTS: Mapping[str, str] = {
@@ -150,6 +155,23 @@ class Subject(ABC):
     async def leave_behind(self, spec: SandboxSpec) -> int:
         """Let a daemon die with `parent` running in a sandbox; return the id of its child."""
 
+    def reaped(self, pid: int) -> str:
+        """Return the word of `reap` for what was left behind with this child."""
+        return f"process {pid}"
+
+    @contextmanager
+    def folder(self, tmp_path: Path) -> Iterator[Path]:
+        """Yield the folder of a spec."""
+        yield tmp_path
+
+    def spec(self, folder: Path) -> SandboxSpec:
+        """Return the suite's spec."""
+        return SandboxSpec(folder, {"GIVEN": "by the spec"}, {"installation": str(folder), "issue": "7"})
+
+    def shared(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
+        """Return a sandbox for a test that needs no fresh one."""
+        return self.driver.open_sandbox(spec)
+
 
 class LocalSubject(Subject):
     """Real processes."""
@@ -241,7 +263,96 @@ class MemorySubject(Subject):
         return child
 
 
-SUBJECTS: Mapping[str, type[Subject]] = {"local": LocalSubject, "memory": MemorySubject}
+class SmolvmSubject(Subject):
+    """Real machines; one of them serves all tests that need no fresh one, since a boot takes seconds."""
+
+    environment = frozenset(
+        {
+            "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "LANG", "IS_SANDBOX", "SYMPHONY_PROCESS",
+            "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0",
+        }
+    )  # fmt: skip
+    machines: ClassVar[list[str]] = []
+    held: ClassVar[Holder | None] = None
+    place: ClassVar[Path]
+
+    def __init__(self) -> None:
+        self.smolvm = SmolvmDriver(os.environ, self.place / "kit")
+        self.driver = self.smolvm
+        self._opened: list[str] = []
+
+    @classmethod
+    @contextmanager
+    def session(cls) -> Iterator[None]:
+        """Hold the machine that is shared, from when it is first wanted."""
+        with open_place() as cls.place:
+            (cls.place / "shared").mkdir()
+            yield
+            if cls.held is not None:
+                cls.held.close()
+
+    def argv(self, program: str, *arguments: str) -> list[str]:
+        return ["sh", "-c", SCRIPTS[program], program, *arguments]
+
+    def lives(self, pid: int) -> bool:
+        number, inside = divmod(pid, 1 << 32)
+        machine = self.machines[number - 1] if number else self._newest()
+        return in_guest(machine, "kill", "-0", str(inside)).returncode == 0
+
+    async def elapse(self, seconds: float) -> None:
+        pass
+
+    async def leave_behind(self, spec: SandboxSpec) -> int:
+        holder = await asyncio.to_thread(
+            Holder, spec.folder, self.place / "kit", spec.labels, SCRIPTS["parent"]
+        )
+        await asyncio.to_thread(holder.kill)
+        self.machines.append(holder.machine)
+        return len(self.machines) * (1 << 32) + int(holder.said)
+
+    def reaped(self, pid: int) -> str:
+        return f"machine {self.machines[pid // (1 << 32) - 1]}"
+
+    @contextmanager
+    def folder(self, tmp_path: Path) -> Iterator[Path]:
+        folder = self.place / "shared" / tmp_path.name
+        folder.mkdir()
+        yield folder
+
+    def spec(self, folder: Path) -> SandboxSpec:
+        return spec_of(folder, {"installation": str(folder), "issue": "7"})
+
+    @asynccontextmanager
+    async def shared(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        if self.held is None:
+            labels = {"installation": str(self.place), "issue": "shared"}
+            type(self).held = await asyncio.to_thread(
+                Holder, self.place / "shared", self.place / "kit", labels
+            )
+        assert self.held is not None
+        engine = await self.smolvm.engine(None)
+        self._opened.append(self.held.machine)
+        sandbox = SmolvmSandbox(engine, SmolvmMachine(engine, self.held.machine, {}), spec)
+        try:
+            yield sandbox
+        finally:
+            await sandbox.close()
+
+    def _newest(self) -> str:
+        if self._opened:
+            return self._opened[-1]
+        return next(iter(self.smolvm.open_machines), "gone")
+
+
+SUBJECTS: Mapping[str, type[Subject]] = {"local": LocalSubject, "memory": MemorySubject} | (
+    {"smolvm": SmolvmSubject} if MICROVM else {}
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machines() -> Iterator[None]:
+    with SmolvmSubject.session() if MICROVM else nullcontext():
+        yield
 
 
 @pytest.fixture(params=sorted(SUBJECTS))
@@ -252,13 +363,14 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> SandboxSpec:
-    return SandboxSpec(tmp_path, {"GIVEN": "by the spec"}, {"installation": str(tmp_path), "issue": "7"})
+def spec(subject: Subject, tmp_path: Path) -> Iterator[SandboxSpec]:
+    with subject.folder(tmp_path) as folder:
+        yield subject.spec(folder)
 
 
 @pytest.fixture
 async def sandbox(subject: Subject, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
-    async with subject.driver.open_sandbox(spec) as opened:
+    async with subject.shared(spec) as opened:
         yield opened
 
 
@@ -286,6 +398,8 @@ def survivors(subject: Subject) -> list[int]:
     """Return the processes of the suite that are alive, as far as this process can see them."""
     if isinstance(subject, MemorySubject):
         return [p.pid for box in subject.memory.sandboxes for p in box.processes if p.alive]
+    if isinstance(subject, SmolvmSubject):
+        return []  # they went with the machine, or the test asks for each by `lives`
     return [child.pid for child in psutil.Process().children(recursive=True) if subject.lives(child.pid)]
 
 
@@ -545,7 +659,7 @@ async def test_a_folder_that_is_not_there_is_named(
 async def test_a_sandbox_needs_its_folder(subject: Subject, spec: SandboxSpec) -> None:
     if reason := subject.lacks.get("folders"):
         pytest.skip(f"{subject.driver.kind}: {reason}")
-    gone = SandboxSpec(spec.folder / "gone")
+    gone = replace(spec, folder=spec.folder / "gone")
     with pytest.raises(SandboxError) as refused:
         async with subject.driver.open_sandbox(gone):
             pytest.fail("it opened")
@@ -674,7 +788,7 @@ async def test_programs_run_side_by_side(subject: Subject, sandbox: Sandbox) -> 
 async def test_reap_ends_what_a_dead_run_left_behind_and_nothing_else(
     subject: Subject, spec: SandboxSpec
 ) -> None:
-    others = SandboxSpec(spec.folder, labels={"installation": "elsewhere"})
+    others = replace(spec, labels={"installation": f"{spec.folder}/elsewhere"})
     async with bounded(), subject.driver.open_sandbox(spec) as open_here:
         mine = await open_here.start(subject.argv("cat"))
         left = await subject.leave_behind(spec)
@@ -683,14 +797,14 @@ async def test_reap_ends_what_a_dead_run_left_behind_and_nothing_else(
 
         words = await subject.driver.reap({"installation": spec.labels["installation"]})
 
-        assert f"process {left}" in words
+        assert subject.reaped(left) in words
         assert not subject.lives(left)
         assert subject.lives(foreign)
         await mine.write(b"unharmed")
         assert await mine.read_stdout(100) == b"unharmed"
         assert await subject.driver.reap({"installation": spec.labels["installation"]}) == ()
         assert await subject.driver.reap({}) == ()
-        assert f"process {foreign}" in await subject.driver.reap(others.labels)
+        assert subject.reaped(foreign) in await subject.driver.reap(others.labels)
         assert not subject.lives(foreign)
 
 

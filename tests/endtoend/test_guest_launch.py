@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from symphony.sandbox.guest import (
+    GO,
     GUEST_KIT,
     STDIN_VARIABLES,
     LaunchFailure,
@@ -24,7 +26,7 @@ from tests.support.guest_tools import SHELLS, find, shell
 
 BOUND = 60.0
 MARK = f"m{os.getpid()}x"
-STARTED = f"symphony-launch {MARK}: started\n".encode()
+STARTED = f"symphony-launch {MARK}: started {platform.release()}\n".encode()
 PRINT = "import os, sys; print(ascii(os.environ['ODD']), os.environ['SYMPHONY_PROCESS'], os.getcwd())"
 
 
@@ -98,8 +100,17 @@ class TestLaunch:
     async def test_what_follows_the_variables_on_stdin_is_the_programs(self, start: Callable) -> None:
         data = os.urandom(300_000)
         process = await start(("cat",), variables=STDIN_VARIABLES)
-        status, out, _ = await ran(process, variables_text({"A": "b"}, MARK) + data)
+        status, out, _ = await ran(process, variables_text({"A": "b"}, MARK) + GO + data)
         assert (status, out == data) == (0, True)
+
+    async def test_a_program_whose_variables_came_by_stdin_says_nothing_until_it_is_let_go(
+        self, start: Callable
+    ) -> None:
+        process = await start(("sh", "-c", "echo out; read line; echo $line"), variables=STDIN_VARIABLES)
+        process.stdin.write(variables_text({"A": "b"}, MARK))
+        assert await process.stderr.readline() == STARTED
+        process.stdin.write(GO + b"x\n")
+        assert await ran(process) == (0, b"out\nx\n", b"")
 
     async def test_the_path_of_the_variables_finds_the_program(self, start: Callable, tmp_path: Path) -> None:
         program = tmp_path / "only-here"
@@ -111,7 +122,7 @@ class TestLaunch:
 
     async def test_no_value_stands_on_a_command_line(self, start: Callable) -> None:
         process = await start(("cat",), variables=STDIN_VARIABLES)
-        process.stdin.write(variables_text({"KEY": "sesame"}, MARK) + b"x")
+        process.stdin.write(variables_text({"KEY": "sesame"}, MARK) + GO + b"x")
         assert await process.stdout.read(1) == b"x"
         assert "sesame" not in " ".join(psutil.Process(process.pid).cmdline())
         assert psutil.Process(process.pid).cmdline() == ["cat"]

@@ -293,6 +293,16 @@ acp:
             "smolvm.volumes[0].host: found nothing; allowed: a folder.",
         ),
         ("smolvm: {volumes: [{host: /x}]}", "smolvm.volumes[0].guest: this key is missing; allowed: text."),
+        (
+            "smolvm: {volumes: [{host: /x, guest: /run/symphony}]}",
+            'smolvm.volumes[0].guest: found "/run/symphony"; allowed: an absolute path of the guest, such as '
+            "/root/.cache, that is not below /run, /proc, /sys or /dev.",
+        ),
+        (
+            "smolvm: {egress: {allow: [10.0.0.1]}}",
+            'smolvm.egress.allow[0]: found "10.0.0.1"; 10.0.0.1 is never opened: it is a private, local or '
+            "metadata address. A guest is let out to public hosts only.",
+        ),
         ("smolvm: {image: a, from: b}", "smolvm.from: found beside smolvm.image; allowed: one of the two."),
         ("tracker: {kind: jira}", 'tracker.kind: found "jira" (text); allowed: only local.'),
         ("tracker: {root: ''}", "tracker.root: found an empty path; allowed: a path."),

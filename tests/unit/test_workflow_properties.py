@@ -24,6 +24,8 @@ SAMPLE: Mapping[str, Any] = {
     "host": "127.0.0.1",
     "host_url": "http://10.0.0.1:80",
     "allowed_transitions": ["Done"],
+    "allow": ["pypi.org"],
+    "guest": "/folder",
     "max_concurrent_agents_by_state": {"Todo": 2},
     "active_states": ["Todo"],
     "terminal_states": ["Done"],

@@ -142,6 +142,11 @@ class Sandbox(Protocol):
         ...
 
     @property
+    def place(self) -> str:
+        """Where its programs run, for people: the kind, and what is known of the machine."""
+        ...
+
+    @property
     def machine(self) -> Machine | None:
         """The machine around it; None where programs run on the host itself."""
         ...

@@ -96,8 +96,8 @@ class Store(Protocol):
         """Record how an attempt ended."""
         ...
 
-    async def session_opened(self, attempt_id: str, session_id: str) -> None:
-        """Record the agent's name for the session."""
+    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
+        """Record the agent's name for the session, and where it runs, in words."""
         ...
 
     async def intend(

@@ -6,6 +6,7 @@ starts and ends programs with the commands of `commands`. Nothing here runs a pr
 
 from symphony.core.guest import GUEST_DEMO, GUEST_END, GUEST_KIT, GUEST_LAUNCH, GUEST_MCP, GUEST_SOCKET
 from symphony.sandbox.guest.commands import (
+    GO,
     STDIN_VARIABLES,
     LaunchFailure,
     end_command,
@@ -16,6 +17,7 @@ from symphony.sandbox.guest.commands import (
 from symphony.sandbox.guest.kit import write_guest_kit
 
 __all__ = [
+    "GO",
     "GUEST_DEMO",
     "GUEST_END",
     "GUEST_KIT",

@@ -11,7 +11,10 @@ from enum import Enum
 from symphony.core.guest import GUEST_END, GUEST_LAUNCH
 
 STDIN_VARIABLES = "-"
-"""In place of a file of variables: they come first on the program's stdin."""
+"""In place of a file of variables: they come first on the program's stdin, and then `GO`."""
+
+GO = b"\n"
+"""What lets a program go whose variables came by stdin, once `started` was read on its stderr."""
 
 PROCESS_MARK = "SYMPHONY_PROCESS"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

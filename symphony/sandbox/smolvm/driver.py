@@ -59,6 +59,11 @@ class SmolvmDriver:
         self._engines: dict[str | None, Engine] = {}
         self._open: set[str] = set()
 
+    @property
+    def open_machines(self) -> tuple[str, ...]:
+        """The names of the machines that are open here."""
+        return tuple(self._open)
+
     async def preflight(self, settings: SmolvmSettings) -> None:
         """Find out, without a boot, what would keep every machine from starting.
 
@@ -125,6 +130,7 @@ class SmolvmDriver:
 
     @asynccontextmanager
     async def _booted(self, engine: Engine, name: str, spec: SandboxSpec) -> AsyncIterator[SmolvmMachine]:
+        await asyncio.to_thread(check_volumes, spec)
         image = await asyncio.to_thread(resolve_image, spec.smolvm, self._environ)
         kit = await asyncio.to_thread(write_guest_kit, self._kit_root)
         if os.geteuid() == 0:
@@ -177,6 +183,21 @@ class SmolvmDriver:
             check_reachable(image.path, "the image")
         for volume in spec.smolvm.volumes:
             check_reachable(volume.host, "the volume")
+
+
+def check_volumes(spec: SandboxSpec) -> None:
+    """Make sure that what the settings show in the guest is there.
+
+    Raises:
+        EngineError: `sandbox.mount_failed`, naming the volume.
+    """
+    for volume in spec.smolvm.volumes:
+        if not volume.host.is_dir():
+            raise EngineError(
+                f"smolvm.volumes names {volume.host}, which is not a folder of this machine.",
+                code="sandbox.mount_failed",
+                remedy="Make it, or correct `smolvm.volumes` in WORKFLOW.md.",
+            )
 
 
 async def _give(folder: Path, uid: int) -> None:

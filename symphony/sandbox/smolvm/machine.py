@@ -31,12 +31,16 @@ class SmolvmMachine:
         engine: that holds it.
         name: its name there.
         labels: as it was made with.
+
+    Attributes:
+        kernel: the release of the guest's kernel, by its own word, once a program has started.
     """
 
     mcp_command = GUEST_MCP
 
     def __init__(self, engine: Engine, name: str, labels: Mapping[str, str]) -> None:
         self.name = name
+        self.kernel = ""
         self._engine = engine
         self._labels = dict(labels)
         self._seen: list[Any] = []

@@ -9,10 +9,13 @@ import re
 from collections.abc import Awaitable, Callable
 
 from symphony.core.ports import RunResult
-from symphony.host.process import PIPE_GRACE, STDIN_GRACE, HostProcess, finish_first, read_tail
+from symphony.core.text import one_line
+from symphony.host.process import PIPE_GRACE, HostProcess, finish_first, read_tail
 
 LAUNCH_TIMEOUT = 60.0  # seconds for a command to begin in a guest that runs; it takes milliseconds
+WORD_LIMIT = 100  # characters of the launcher's word, which the guest could have written itself
 LAUNCH_LIMIT = 65_536  # bytes that the engine and the launcher may say before the program's first
+STDIN_GRACE = 2.0  # seconds to leave by itself once its stdin is closed, which the engine has to pass on
 CHUNK_BYTES = 1 << 16
 SIGNALLED = 128  # the engine's exit status for a program that a signal ended is this and the signal
 LAST_SIGNAL = 64
@@ -110,23 +113,23 @@ class GuestProcess:
             await self._host.kill()
 
 
-async def read_launch(host: HostProcess, mark: str) -> tuple[bytes, bytes]:
+async def read_launch(host: HostProcess, mark: str) -> tuple[str, bytes]:
     """Read stderr up to the launcher's first word about this program.
 
     Returns:
-        The word, `started` or why not; and what the program has said since.
+        The word, `started` with the guest's kernel or why not; and what was said besides it.
 
     Raises:
         TimeoutError: nothing came in time; the caller ends the command.
     """
-    told = re.compile(rb"^symphony-launch %b: (\w+)\n" % re.escape(mark.encode()), re.MULTILINE)
+    told = re.compile(rb"^symphony-launch %b: (.+)\n" % re.escape(mark.encode()), re.MULTILINE)
     said = b""
     async with asyncio.timeout(LAUNCH_TIMEOUT):
         while len(said) < LAUNCH_LIMIT:
             if found := told.search(said):
-                return found[1], said[found.end() :]
+                return one_line(found[1].decode("utf-8", "replace"), WORD_LIMIT), said[found.end() :]
             piece = await host.read_stderr(CHUNK_BYTES)
             if not piece:
                 break
             said += piece
-    return b"", said
+    return "", said

@@ -14,7 +14,7 @@ from symphony.core.ports import RunResult, SandboxSpec
 from symphony.core.text import one_line
 from symphony.host.process import HostProcess, ProcessGone
 from symphony.sandbox.errors import SandboxError, closed
-from symphony.sandbox.guest import STDIN_VARIABLES, end_command, launch_command, variables_text
+from symphony.sandbox.guest import GO, STDIN_VARIABLES, end_command, launch_command, variables_text
 from symphony.sandbox.smolvm.engine import Engine
 from symphony.sandbox.smolvm.errors import EngineError, parse_failure
 from symphony.sandbox.smolvm.machine import SmolvmMachine
@@ -22,6 +22,7 @@ from symphony.sandbox.smolvm.process import GuestProcess, read_launch
 
 TERM_GRACE = 2  # seconds between SIGTERM and SIGKILL in the guest, as on the host
 END_TIMEOUT = 30.0  # seconds for ending a family of processes in a guest that may be overloaded
+STARTED = "started"  # the launcher's word for a program that runs, before the guest's kernel
 NOT_FOUND = "127"  # the launcher's word for a program that is not there
 NO_FOLDER = "125"
 SAID_LIMIT = 400  # characters of the engine's words in a reason
@@ -31,6 +32,11 @@ class SmolvmSandbox:
     """An open machine; a `core.ports.Sandbox`."""
 
     kind = "smolvm"
+
+    @property
+    def place(self) -> str:
+        """Where its programs run: the guest's own kernel is not the host's."""
+        return f"{self.kind}, guest kernel {self.machine.kernel}" if self.machine.kernel else self.kind
 
     def __init__(self, engine: Engine, machine: SmolvmMachine, spec: SandboxSpec) -> None:
         self.machine = machine
@@ -61,9 +67,13 @@ class SmolvmSandbox:
             with suppress(ProcessGone):  # it has ended, and its stderr says why
                 await host.write(variables_text({**self._variables, **(environment or {})}, mark))
             word, said = await read_launch(host, mark)
-            refusal = (
-                None if word == b"started" else await self._refusal(argv[0], folder, word.decode(), said)
-            )
+            refusal = None
+            if word.startswith(STARTED):
+                self.machine.kernel = word.removeprefix(STARTED).strip()
+                with suppress(ProcessGone):
+                    await host.write(GO)
+            else:
+                refusal = await self._refusal(argv[0], folder, word, said)
         except TimeoutError:
             refusal = SandboxError(
                 f"sandbox: '{argv[0]}' did not start in the machine {self.machine.name} in time.",
