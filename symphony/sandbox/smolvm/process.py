@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from symphony.core.ports import RunResult
 from symphony.core.text import one_line
 from symphony.host.process import PIPE_GRACE, HostProcess, finish_first, read_tail
+from symphony.sandbox.smolvm.backlog import CHUNK_BYTES, Backlog
 
 LAUNCH_TIMEOUT = 60.0  # seconds for a command to begin in a guest that runs; it takes milliseconds
 WORD_LIMIT = 100  # characters of the launcher's word, which the guest could have written itself
 LAUNCH_LIMIT = 65_536  # bytes that the engine and the launcher may say before the program's first
 STDIN_GRACE = 2.0  # seconds to leave by itself once its stdin is closed, which the engine has to pass on
-CHUNK_BYTES = 1 << 16
 SIGNALLED = 128  # the engine's exit status for a program that a signal ended is this and the signal
 LAST_SIGNAL = 64
 
@@ -36,9 +36,11 @@ class GuestProcess:
 
     def __init__(self, host: HostProcess, early: bytes, end_family: EndFamily, last_words: LastWords) -> None:
         self._host = host
-        self._early = early
+        self._stdout = Backlog(host.read_stdout)
+        self._stderr = Backlog(host.read_stderr, early)
         self._end_family = end_family
         self._last_words: LastWords | None = last_words
+        self._added = b""
         self._ending: asyncio.Task[None] | None = None
 
     async def write(self, data: bytes) -> None:
@@ -55,16 +57,16 @@ class GuestProcess:
 
     async def read_stdout(self, limit: int) -> bytes:
         """Return up to `limit` bytes as soon as there are any; empty at the end."""
-        return await self._host.read_stdout(limit)
+        return await self._stdout.read(limit)
 
     async def read_stderr(self, limit: int) -> bytes:
         """Return up to `limit` bytes as soon as there are any; empty at the end."""
-        if not self._early:
-            self._early = await self._host.read_stderr(limit)
-        if not self._early and self._last_words is not None:
+        if said := await self._stderr.read(limit):
+            return said
+        if self._last_words is not None:
             words, self._last_words = self._last_words, None
-            self._early = await words()
-        said, self._early = self._early[:limit], self._early[limit:]
+            self._added = await words()
+        said, self._added = self._added[:limit], self._added[limit:]
         return said
 
     async def wait(self) -> int:
@@ -100,7 +102,7 @@ class GuestProcess:
             except TimeoutError:
                 pass
             finally:
-                await (self.kill() if status is None else self._host.kill())
+                await (self.kill() if status is None else self._release())
         return RunResult(status, stdout.result(), stderr.result())
 
     async def _end(self) -> None:
@@ -110,7 +112,11 @@ class GuestProcess:
             await asyncio.wait({ended}, timeout=STDIN_GRACE)
             await self._end_family()
         finally:
-            await self._host.kill()
+            await self._release()
+
+    async def _release(self) -> None:
+        await self._host.kill()
+        await asyncio.gather(self._stdout.close(), self._stderr.close())
 
 
 async def read_launch(host: HostProcess, mark: str) -> tuple[str, bytes]:

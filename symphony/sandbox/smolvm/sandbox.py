@@ -149,7 +149,7 @@ class SmolvmSandbox:
                 remedy="Make it executable, or correct the command.",
             )
         state = await self._state()
-        if state is not MachineState.RUNNING:
+        if state not in (MachineState.RUNNING, None):
             return self._machine_gone(state)
         words = one_line(parse_failure(said)[1], SAID_LIMIT) or "nothing was said"
         return SandboxError(
@@ -162,15 +162,17 @@ class SmolvmSandbox:
         if self._closed or await host.wait() == 0:
             return b""
         state = await self._state()
-        return b"" if state is MachineState.RUNNING else f"{self._machine_gone(state).message}\n".encode()
+        running = state in (MachineState.RUNNING, None)
+        return b"" if running else f"{self._machine_gone(state).message}\n".encode()
 
-    async def _state(self) -> MachineState:
+    async def _state(self) -> MachineState | None:
+        """Return what the machine does; None when the engine does not say."""
         try:
             return await self.machine.state()
         except EngineError:
-            return MachineState.FAILED
+            return None
 
-    def _machine_gone(self, state: MachineState) -> SandboxError:
+    def _machine_gone(self, state: MachineState | None) -> SandboxError:
         return SandboxError(
             f"sandbox: the machine {self.machine.name} does not run any more; the engine calls it {state}.",
             code="sandbox.machine_gone",
