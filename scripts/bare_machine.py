@@ -3,6 +3,7 @@
 Called by `scripts/test` and `scripts/demo` to choose between this machine and the lab.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,19 +11,39 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from environment import ROOT
 from lab_disks import find_engine, prepare_engine
+from lab_initramfs import write_whole
 
-BOOT_BOUND_S: Final = 20.0  # a second where KVM works; where it does not, the engine waits for 30
+BOOT_BOUND_S: Final = 10.0  # a second where KVM works; where it does not, the engine waits for 30
+END_GRACE_S: Final = 10.0  # for a killed process to be gone
+REMEMBERED: Final = ROOT / ".lab" / "bare-machine"
 
 
 def machine_boots() -> str | None:
-    """Boot a machine without an image; return nothing when it did, else one line that says why not."""
+    """Boot a machine without an image; return nothing when it did, else one line that says why not.
+
+    That it does not is remembered until this machine or the engine changes: finding out takes the deadline.
+    """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "/dev/kvm is missing or not accessible here"
     engine = find_engine()
     if engine is None:
         return "the smolmachines engine is not installed"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    key = f"{boot} {os.geteuid()} {(engine / 'smol-vmm').stat().st_mtime_ns}"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        remembered, reason = REMEMBERED.read_text(encoding="utf-8").split("\n", 1)
+        if remembered == key:
+            return reason
     prepare_engine(engine)
+    reason = _boot(engine)
+    if reason is not None:
+        write_whole(REMEMBERED, f"{key}\n{reason}".encode())
+    return reason
+
+
+def _boot(engine: Path) -> str | None:
     # state under the temporary folder: the machine's own user must be able to reach it
     with tempfile.TemporaryDirectory(prefix="symphony-boot-", ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o755)
@@ -59,7 +80,7 @@ def _end_all(process: "subprocess.Popen[bytes]") -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    process.wait(timeout=BOOT_BOUND_S)
+    process.wait(timeout=END_GRACE_S)
 
 
 def _descendants(pid: int) -> list[int]:

@@ -17,7 +17,6 @@ SUITE: Final = "bookworm"
 PACKAGES: Final = ("ca-certificates", "git", "procps", "python3", "ripgrep", "socat")
 # what a guest never reads, and what would only make the image slow to hand over
 LEFT_OUT: Final = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
-BUILDER: Final = {"mmdebstrap": "mmdebstrap"}
 
 
 def guest_image() -> Path:
@@ -28,7 +27,7 @@ def guest_image() -> Path:
         target = target.with_suffix(".tar")
     if target.exists():
         return target
-    lab_needs.require(BUILDER, kernel=False)
+    lab_needs.require(lab_needs.BUILDER, kernel=False)
     CACHE.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{os.getpid()}-{target.name}")
     argv = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]

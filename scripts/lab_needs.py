@@ -21,6 +21,7 @@ PROGRAMS: Final = {
     "modprobe": "kmod",
     "zstd": "zstd",
 }
+BUILDER: Final = {"mmdebstrap": "mmdebstrap"}  # for guest images
 
 
 def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None:
@@ -29,16 +30,27 @@ def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None
     Ends with status 125, and the command that helps, when something is missing and may not be installed.
     """
     packages = missing(programs, kernel=kernel)
-    if not packages:
-        return
-    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if packages and _may_install():
         install(packages)
-        if not (packages := missing(programs, kernel=kernel)):
-            return
-        command = f"make {', '.join(packages)} available"
-    say(f"lab: this machine lacks {', '.join(packages)}. Run as root: {command}")
-    raise SystemExit(UNAVAILABLE)
+        packages = missing(programs, kernel=kernel)
+    if packages:
+        say(f"lab: {_words(packages)}")
+        raise SystemExit(UNAVAILABLE)
+
+
+def unavailable(*, lab: bool) -> str | None:
+    """Return one line on what a guest image, and a lab if it takes one, lack and may not be installed."""
+    packages = missing(PROGRAMS if lab else {}, kernel=lab) + missing(BUILDER, kernel=False)
+    return _words(packages) if packages and not _may_install() else None
+
+
+def _may_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _words(packages: list[str]) -> str:
+    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    return f"this machine lacks {', '.join(packages)}; on Debian and Ubuntu, as root: {command}"
 
 
 def missing(programs: dict[str, str], *, kernel: bool) -> list[str]:
