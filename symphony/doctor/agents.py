@@ -40,14 +40,16 @@ async def look_at_credentials(case: Case) -> Finding:
     """Say which credentials are there for the adapters that the workflow names, by their names."""
     if case.settings is None:
         return skipped(NOT_LOADED)
-    look = _for_guest if case.in_machines else _for_host
-    return together([look(acp, case.settings, case) for acp in agents_of(case.settings)])
+    agents = agents_of(case.settings)
+    if not case.in_machines:
+        return together([_for_host(acp, case) for acp in agents])
+    return together([_for_guest(acp, case.settings, case) for acp in agents])
 
 
 def agents_of(settings: Settings) -> tuple[AcpSettings, ...]:
     """Return how agents are started, once for each adapter that a state or the workflow names."""
     chosen = [settings.acp, *(settings.in_state(state).acp for state in settings.states or ())]
-    return tuple({(acp.adapter, acp.command): acp for acp in reversed(chosen)}.values())[::-1]
+    return tuple({(acp.adapter, acp.command): acp for acp in chosen}.values())
 
 
 def _on_host(acp: AcpSettings, case: Case) -> Finding:
@@ -78,9 +80,10 @@ def _in_image(acp: AcpSettings, rootfs: Path) -> Finding:
     except AgentError as error:
         return failed(error.message, error.remedy)
     program = adapter.launch(acp, in_guest=True)[0]
-    if any(os.path.lexists(place) for place in _places(rootfs, program)):
-        own = f"`acp.command`, run by {program}" if acp.command else f"{adapter.name}"
-        return ok(f"{own}: {program} is in the image" if not acp.command else f"{own} of the image")
+    if any(os.path.lexists(place) for place in _places(rootfs, program)):  # links are the guest's
+        if acp.command is not None:
+            return ok(f"`acp.command`, run by {program} of the image")
+        return ok(f"{adapter.name}: {program} is in the image")
     what = "the shell of `acp.command`" if acp.command else f"the program of {adapter.name}"
     return failed(
         f"the image {rootfs} has no {program}, {what}",
@@ -105,8 +108,7 @@ def _program_of(command: str) -> str | None:
     return first if first and not set("=$`(){};&|<>*~") & set(first) else None
 
 
-def _for_host(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
-    del settings
+def _for_host(acp: AcpSettings, case: Case) -> Finding:
     try:
         adapter = find_adapter(acp.adapter)
     except AgentError:

@@ -21,7 +21,7 @@ from symphony.sandbox.smolvm.boot import (
     must_unpack,
 )
 from symphony.sandbox.smolvm.engine import ASK_TIMEOUT, Engine, open_engine
-from symphony.sandbox.smolvm.errors import EngineError
+from symphony.sandbox.smolvm.errors import DOCTOR, EngineError
 from symphony.sandbox.smolvm.machines import DELETE_TIMEOUT
 from symphony.sandbox.smolvm.ownership import check_reachable
 
@@ -48,22 +48,21 @@ class MachineChecks:
         self._engine: Engine | None = None
 
     async def look_at_engine(self) -> Finding:
-        """Say which engine there is.
-
-        Raises:
-            EngineError: `sandbox.engine_missing`, `sandbox.engine_version`, `sandbox.engine_timeout`.
-        """
+        """Say which engine there is."""
         settings = self._case.settings
         if settings is None or not self._case.in_machines:
             return skipped(self._case.no_machines)
-        self._engine = await open_engine(settings.smolvm.binary, self._case.environ)
+        try:
+            self._engine = await open_engine(settings.smolvm.binary, self._case.environ)
+        except EngineError as error:
+            return _failed_here(error)
         return ok(f"smolvm {self._engine.version} ({self._engine.program})")
 
     async def look_at_kvm(self) -> Finding:
         """Boot a bare machine and say what its kernel is.
 
         Raises:
-            EngineError: `sandbox.kvm_unusable` and others.
+            EngineError: `sandbox.kvm_unusable`: without a boot.
         """
         if not self._case.in_machines:
             return skipped(self._case.no_machines)
@@ -74,6 +73,8 @@ class MachineChecks:
         began = self._clock()
         try:
             release = await check_boot(self._engine)
+        except EngineError as error:
+            return _failed_here(error)
         finally:
             self._tell("")
         return ok(f"a bare machine booted; its kernel is {release} ({self._clock() - began:.1f} s in all)")
@@ -115,6 +116,14 @@ async def look_at_reach(case: Case) -> Finding:
         shown += [source.path] if source is not None and source.path is not None else []
     shown += [volume.host for volume in settings.smolvm.volumes]
     return await in_thread(partial(_reach, shown))
+
+
+def _failed_here(error: EngineError) -> Finding:
+    """Return an error of the engine as a finding, without the advice to ask who is asking."""
+    remedy = error.remedy.replace(DOCTOR, "").strip()
+    return failed(
+        error.message, remedy or "Look at the free disk space and at who owns the engine's own folder."
+    )
 
 
 def _reach(folders: Sequence[Path]) -> Finding:

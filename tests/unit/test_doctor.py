@@ -1,0 +1,383 @@
+"""What each check of `symphony doctor` finds, and how checks are run."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from symphony.core.admission import MIB, HostMemory
+from symphony.doctor import host
+from symphony.doctor.agents import look_at_agents, look_at_credentials
+from symphony.doctor.case import Case, read_case
+from symphony.doctor.check import (
+    Check,
+    Finding,
+    Status,
+    failed,
+    in_thread,
+    ok,
+    run_check,
+    run_checks,
+    together,
+    warning,
+)
+from symphony.doctor.examination import NAMES, examine, is_well
+from symphony.doctor.host import look_at_disk, look_at_git, look_at_memory, look_at_port
+from symphony.doctor.machines import MachineChecks, look_at_image, look_at_reach
+from symphony.host.memory import MemoryHost
+from symphony.workspace.errors import WorkspaceError
+
+SECRET = "sk-never-printed-0123456789"
+PATH = os.environ["PATH"]
+
+
+def quiet(_: object) -> None:
+    """Take what is told."""
+
+
+def still() -> float:
+    return 0.0
+
+
+def make_case(folder: Path, front: str, sandbox: str | None = None, **environ: str) -> Case:
+    (folder / "WORKFLOW.md").write_text(f"---\n{front}\n---\nDo it.\n")
+    environ = {"PATH": PATH, "HOME": str(folder), "SYMPHONY_IMAGES": str(folder / "images"), **environ}
+    return Case(folder / "WORKFLOW.md", environ, sandbox)
+
+
+async def found(
+    look: Callable[[Case], Awaitable[Finding]], folder: Path, front: str, **environ: str
+) -> Finding:
+    case, _ = await read_case(make_case(folder, front, **environ))
+    assert case.settings is not None
+    return await look(case)
+
+
+# --- how checks are run ------------------------------------------------------------------------------
+
+
+async def test_a_check_that_finds_nothing_within_its_bound_has_failed() -> None:
+    result = await run_check(Check("disk", 0.01, lambda: asyncio.Event().wait()), still)
+    assert result.finding.status is Status.FAILED
+    assert result.finding.found == "nothing was found out within 0.01 s"
+
+
+async def test_a_thread_that_hangs_does_not_hold_up_a_check() -> None:
+    hanging = threading.Event()
+    result = await run_check(Check("disk", 0.01, lambda: in_thread(hanging.wait)), still)
+    hanging.set()
+    assert result.finding.status is Status.FAILED
+
+
+async def test_an_expected_error_is_a_failed_check_with_its_remedy() -> None:
+    async def look() -> Finding:
+        raise WorkspaceError("git is too old.", remedy="Install a newer one.")
+
+    result = await run_check(Check("git", 1.0, look), still)
+    assert result.finding == failed("git is too old.", "Install a newer one.")
+
+
+async def test_checks_run_side_by_side_and_their_results_keep_the_order() -> None:
+    met = asyncio.Barrier(2)
+
+    async def look() -> Finding:
+        await met.wait()
+        return ok("there")
+
+    results = await run_checks([Check("a", 10.0, look), Check("b", 10.0, look)], still)
+    assert [(result.name, result.finding) for result in results] == [("a", ok("there")), ("b", ok("there"))]
+
+
+async def test_an_error_in_a_thread_is_raised_where_it_is_awaited() -> None:
+    def work() -> None:
+        raise WorkspaceError("broken")
+
+    with pytest.raises(WorkspaceError):
+        await in_thread(work)
+
+
+def test_several_findings_are_as_bad_as_the_worst_and_say_each_thing_once() -> None:
+    bad = failed("b is missing", "Install it.")
+    assert together([ok("a is there"), bad, bad, warning("c is old", "Install it.")]) == failed(
+        "a is there; b is missing; c is old", "Install it."
+    )
+
+
+# --- the workflow ------------------------------------------------------------------------------------
+
+
+async def test_every_problem_of_the_workflow_is_found_and_the_rest_is_left_open(tmp_path: Path) -> None:
+    case, finding = await read_case(make_case(tmp_path, "sandbox: locl\npolling: {interval_ms: 0}"))
+    assert finding.status is Status.FAILED
+    assert len(finding.found.splitlines()) == 2
+    assert case.settings is None
+    assert (await look_at_disk(case)).found == "WORKFLOW.md does not load"
+
+
+async def test_what_is_valid_and_cannot_be_carried_out_has_failed(tmp_path: Path) -> None:
+    case, finding = await read_case(make_case(tmp_path, "sandbox: local\nacp: {permission: ask}"))
+    assert finding == failed(
+        "acp.permission: ask is not built yet.", "Set `acp: {permission: allow}` or `deny` in WORKFLOW.md."
+    )
+    assert case.settings is not None
+
+
+async def test_an_unknown_section_is_a_warning(tmp_path: Path) -> None:
+    _, finding = await read_case(make_case(tmp_path, "sandbox: local\nfoo: 1"))
+    assert finding.status is Status.WARNING
+    assert "foo: unknown key, ignored." in finding.found
+
+
+async def test_without_a_workflow_the_machine_is_examined_with_the_defaults(tmp_path: Path) -> None:
+    case, finding = await read_case(Case(tmp_path / "WORKFLOW.md", {"PATH": PATH}))
+    assert finding.remedy == "Name the file, or create one with `symphony init`."
+    assert case.in_machines
+    assert case.settings is not None
+    assert case.settings.workspace.root == tmp_path / ".symphony" / "workspaces"
+
+
+async def test_the_command_lines_sandbox_beats_the_workflows_also_when_that_is_broken(tmp_path: Path) -> None:
+    case, _ = await read_case(make_case(tmp_path, "sandbox: local", "smolvm"))
+    assert case.in_machines
+    case, _ = await read_case(make_case(tmp_path, "sandbox: [", "smolvm"))
+    assert case.in_machines
+
+
+# --- this machine ------------------------------------------------------------------------------------
+
+
+async def test_the_installed_git_is_named(tmp_path: Path) -> None:
+    finding = await found(look_at_git, tmp_path, "sandbox: local")
+    assert finding.status is Status.OK
+    assert finding.found.endswith("/git)")
+
+
+@pytest.mark.parametrize(
+    ("free", "status"), [(100 << 30, Status.OK), (1 << 30, Status.WARNING), (1 << 20, Status.FAILED)]
+)
+async def test_free_space_is_judged_for_workspaces_and_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: Status
+) -> None:
+    monkeypatch.setattr(host.shutil, "disk_usage", lambda _: host.shutil._ntuple_diskusage(free, 0, free))
+    local = await found(look_at_disk, tmp_path, "sandbox: local")
+    assert (local.status, "for machines" in local.found) == (status, False)
+    in_machines = await found(look_at_disk, tmp_path, "sandbox: smolvm")
+    assert f"for machines in {tmp_path}/.cache/smolvm" in in_machines.found
+
+
+@pytest.mark.parametrize(
+    ("front", "free", "status"),
+    [
+        ("sandbox: smolvm", 8_000, Status.OK),
+        ("sandbox: smolvm", 1_000, Status.WARNING),
+        ("sandbox: smolvm\nsmolvm: {mem_mib: 9000}", 8_000, Status.FAILED),
+        ("sandbox: local\nsmolvm: {mem_mib: 9000}", 8_000, Status.OK),
+    ],
+)
+async def test_memory_is_judged_by_whether_a_machine_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str, free: int, status: Status
+) -> None:
+    memory = HostMemory(free * MIB, 8_192 * MIB)
+    monkeypatch.setattr(host, "SystemHost", partial(MemoryHost, memory))
+    finding = await found(look_at_memory, tmp_path, front)
+    assert finding.status is status
+    assert bool(finding.remedy) is (status is not Status.OK)
+
+
+async def test_a_port_that_another_program_holds_has_failed(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        taken = await found(look_at_port, tmp_path, f"sandbox: local\nserver: {{port: {port}}}")
+    assert taken == failed(
+        f"127.0.0.1:{port}: address already in use",
+        "Stop the program that listens there, or set another `server.port`.",
+    )
+    free = await found(look_at_port, tmp_path, f"sandbox: local\nserver: {{port: {port}}}")
+    assert free == ok(f"127.0.0.1:{port} is free")
+
+
+async def test_an_address_that_is_not_this_machines_has_failed(tmp_path: Path) -> None:
+    front = "sandbox: local\nserver: {host: 203.0.113.7, token: abcdefgh}"
+    finding = await found(look_at_port, tmp_path, front)
+    assert finding.status is Status.FAILED
+    assert "server.host" in finding.remedy
+
+
+# --- agents and credentials --------------------------------------------------------------------------
+
+
+def program(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+async def test_the_program_of_each_adapter_that_a_state_names_is_looked_for(tmp_path: Path) -> None:
+    opencode = program(tmp_path / "bin", "opencode")
+    front = (
+        "sandbox: local\nstates: {Todo: {role: active}, Review: {role: active, adapter: opencode},"
+        " Done: {role: terminal}}"
+    )
+    finding = await found(look_at_agents, tmp_path, front, PATH=str(tmp_path / "bin"))
+    assert finding.status is Status.FAILED
+    assert finding.found == f"claude: claude-agent-acp is not on PATH; opencode is {opencode}"
+    assert "npm install -g" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("exec no-such-agent --acp", Status.WARNING),
+        ("git --version", Status.OK),
+        ("X=1 no-such-agent", Status.OK),
+        ("'", Status.OK),
+    ],
+)
+async def test_of_a_command_the_shell_must_be_there_and_the_program_should(
+    tmp_path: Path, command: str, status: Status
+) -> None:
+    front = f"sandbox: local\nacp: {{command: {command!r}, shell: sh}}"
+    assert (await found(look_at_agents, tmp_path, front)).status is status
+    front = f"sandbox: local\nacp: {{command: {command!r}, shell: no-such-shell}}"
+    assert (await found(look_at_agents, tmp_path, front)).status is Status.FAILED
+
+
+async def test_in_machines_the_program_is_looked_for_in_the_image(tmp_path: Path) -> None:
+    rootfs = tmp_path / "rootfs"
+    (rootfs / "etc").mkdir(parents=True)
+    front = f"sandbox: smolvm\nsmolvm: {{image: {rootfs}}}\nacp: {{adapter: claude}}"
+    missing = await found(look_at_agents, tmp_path, front)
+    assert missing.status is Status.FAILED
+    assert missing.found == f"the image {rootfs} has no claude-agent-acp, the program of claude"
+    (rootfs / "usr/local/bin").mkdir(parents=True)
+    (rootfs / "usr/local/bin/claude-agent-acp").symlink_to("/opt/agents/claude")  # the guest's /opt
+    assert (await found(look_at_agents, tmp_path, front)).status is Status.OK
+
+
+async def test_without_an_image_to_look_into_agents_are_skipped_and_say_so(tmp_path: Path) -> None:
+    finding = await found(look_at_agents, tmp_path, "sandbox: smolvm")
+    assert finding == Finding(Status.SKIPPED, "there is no image to look into")
+    registry = await found(look_at_agents, tmp_path, "sandbox: smolvm\nsmolvm: {image: 'python:3.12'}")
+    assert registry == Finding(Status.SKIPPED, "what the image holds is seen when a machine starts")
+
+
+@pytest.mark.parametrize("sandbox", ["local", "smolvm"])
+async def test_credentials_are_told_by_name_and_never_by_value(tmp_path: Path, sandbox: str) -> None:
+    front = f"sandbox: {sandbox}\nacp: {{adapter: claude}}"
+    there = await found(look_at_credentials, tmp_path, front, ANTHROPIC_API_KEY=SECRET)
+    assert there.status is Status.OK
+    assert there.found.startswith("claude: ANTHROPIC_API_KEY is set")
+    assert SECRET not in f"{there}"
+    missing = await found(look_at_credentials, tmp_path, front, ANTHROPIC_API_KEY="")
+    assert missing.status is Status.WARNING
+    assert "ANTHROPIC_API_KEY" in f"{missing}"
+
+
+async def test_a_chosen_credential_that_is_not_set_has_failed(tmp_path: Path) -> None:
+    front = "sandbox: smolvm\nacp: {adapter: opencode}\nsmolvm: {credentials: {OPENAI_API_KEY: MY_KEY}}"
+    missing = await found(look_at_credentials, tmp_path, front)
+    assert missing.status is Status.FAILED
+    assert missing.found == "`smolvm.credentials` names MY_KEY, which is not set"
+    there = await found(look_at_credentials, tmp_path, front, MY_KEY=SECRET)
+    assert there == ok("opencode: OPENAI_API_KEY is set; guests see a placeholder")
+
+
+async def test_a_credential_without_a_host_has_failed(tmp_path: Path) -> None:
+    front = "sandbox: smolvm\nacp: {adapter: opencode}\nsmolvm: {credentials: {ODD_KEY: MY_KEY}}"
+    finding = await found(look_at_credentials, tmp_path, front, MY_KEY=SECRET)
+    assert finding.status is Status.FAILED
+    assert "ODD_KEY" in finding.found
+
+
+async def test_the_demo_needs_no_credentials(tmp_path: Path) -> None:
+    for sandbox in ("local", "smolvm"):
+        front = f"sandbox: {sandbox}\nacp: {{adapter: demo}}"
+        assert await found(look_at_credentials, tmp_path, front) == ok("demo needs none")
+
+
+# --- machines ----------------------------------------------------------------------------------------
+
+
+async def test_a_missing_image_is_a_warning_that_says_how_to_build_it(tmp_path: Path) -> None:
+    finding = await found(look_at_image, tmp_path, "sandbox: smolvm")
+    assert finding.status is Status.WARNING
+    assert "`symphony image build`" in finding.remedy
+
+
+async def test_a_damaged_image_has_failed(tmp_path: Path) -> None:
+    (tmp_path / "rootfs").mkdir()
+    case, _ = await read_case(make_case(tmp_path, f"sandbox: smolvm\nsmolvm: {{image: {tmp_path}/rootfs}}"))
+    result = await run_check(Check("image", 10.0, partial(look_at_image, case)), still)
+    assert result.finding.status is Status.FAILED
+
+
+async def test_a_folder_that_machines_cannot_enter_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    finding = await found(
+        look_at_reach, tmp_path, f"sandbox: smolvm\nworkspace: {{root: {closed}/workspaces}}"
+    )
+    assert finding.status is Status.FAILED
+    assert finding.found == f"a machine's own user cannot reach {closed}/workspaces"
+    assert "chmod o+x" in finding.remedy
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    case, _ = await read_case(make_case(tmp_path, "sandbox: smolvm"))
+    assert (await look_at_reach(case)).status is Status.SKIPPED
+
+
+async def test_without_an_engine_kvm_is_skipped_and_an_engine_that_hangs_gives_no_circular_advice(
+    tmp_path: Path,
+) -> None:
+    case, _ = await read_case(make_case(tmp_path, f"sandbox: smolvm\nsmolvm: {{binary: {tmp_path}/gone}}"))
+    checks = MachineChecks(case, quiet, still)
+    assert (await checks.look_at_engine()).status is Status.FAILED
+    broken = program(tmp_path / "bin", "smolvm")
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    case, _ = await read_case(make_case(tmp_path, f"sandbox: smolvm\nsmolvm: {{binary: {broken}}}"))
+    finding = await MachineChecks(case, quiet, still).look_at_engine()
+    assert finding.status is Status.FAILED
+    assert "symphony doctor" not in finding.remedy
+    assert finding.remedy
+
+
+# --- all of it ---------------------------------------------------------------------------------------
+
+
+async def test_what_local_agents_do_not_need_is_skipped_and_nothing_is_booted(tmp_path: Path) -> None:
+    told, doing = [], []
+    case = make_case(tmp_path, "sandbox: local\nacp: {adapter: demo}")
+    results = await examine(case, told.append, doing.append, still)
+    assert tuple(result.name for result in results) == NAMES
+    assert told == list(results)
+    assert is_well(results)
+    assert doing == []
+    not_needed = {result.name for result in results if result.finding.status is Status.SKIPPED}
+    assert not_needed == {"engine", "image", "reach", "kvm"}
+
+
+async def test_a_boot_is_told_while_it_takes_long_and_warnings_leave_all_well(tmp_path: Path) -> None:
+    engine = program(tmp_path / "bin", "smolvm")
+    engine.write_text(
+        '#!/bin/sh\ncase "$*" in *--version) echo smolvm 1.32.2;; *" ls "*) echo "[]";;'
+        " *uname*) echo 6.18;; esac"
+    )
+    doing: list[str] = []
+    front = f"sandbox: smolvm\nsmolvm: {{binary: {engine}, mem_mib: 1}}\nacp: {{adapter: demo}}"
+    results = await examine(make_case(tmp_path, front), quiet, doing.append, still)
+    by_name = {result.name: result.finding for result in results}
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        assert by_name["kvm"] == ok("a bare machine booted; its kernel is 6.18 (0.0 s in all)")
+        assert doing == ["booting a bare machine …", ""]
+    assert by_name["image"].status is Status.WARNING
+    assert is_well(tuple(result for result in results if result.name in {"engine", "image"}))
