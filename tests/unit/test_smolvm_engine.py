@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symphony.sandbox.smolvm.engine import Engine, check_version, find_program, open_engine
+from symphony.sandbox.smolvm.engine import PATIENCE, Engine, check_version, find_program, open_engine
 from symphony.sandbox.smolvm.errors import EngineError, engine_error, parse_failure
 
 
@@ -72,7 +72,7 @@ async def test_the_engine_inherits_what_it_needs_and_nothing_else(tmp_path: Path
     path = program(tmp_path, 'case "$*" in *--version) echo smolvm 1.32.2;; *) env;; esac')
     environ = {"PATH": os.environ["PATH"], "SECRET": "x", "SMOLVM_MACHINE_NAME": "y", "SMOLVM_LOG": "z"}
     engine = await open_engine(str(path), environ)
-    assert dict(engine.environment) == {"PATH": os.environ["PATH"], "SMOLVM_LOG": "z"}
+    assert dict(engine.environment) == {"PATH": os.environ["PATH"], "SMOLVM_LOG": "z", **PATIENCE}
     said = (await engine.call("machine", doing="x", secrets={"GIVEN": "for one call"})).decode()
     assert "GIVEN=for one call" in said
     assert "SECRET" not in said
@@ -85,7 +85,8 @@ async def test_a_call_that_hangs_is_ended_at_its_bound(tmp_path: Path) -> None:
     assert refused.value.code == "sandbox.engine_timeout"
     assert str(refused.value) == (
         "smolvm did not start the machine m within 0.2 s, and was ended. "
-        "`symphony doctor` says what is missing. A loaded host may need fewer attempts at once: agent.max_concurrent_agents."
+        "`symphony doctor` says what is missing. "
+        "A loaded host may need fewer attempts at once: agent.max_concurrent_agents."
     )
 
 

@@ -25,6 +25,7 @@ KEPT_VARIABLES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH"}
 )
 KEPT_PREFIXES = ("XDG_", "SMOLVM_", "LC_")
+PATIENCE = {"SMOLVM_AGENT_READY_TIMEOUT_SECS": "180"}  # a boot on a loaded host stands still for over 30 s
 NOT_KEPT = frozenset({"SMOLVM_MACHINE_NAME"})  # it would be taken for the machine's name
 
 
@@ -115,7 +116,7 @@ async def open_engine(
         for name, value in environ.items()
         if (name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)) and name not in NOT_KEPT
     }
-    engine = Engine(program, state_dir=state_dir, environment={"PATH": os.defpath, **kept})
+    engine = Engine(program, state_dir=state_dir, environment={"PATH": os.defpath, **PATIENCE, **kept})
     said = (await engine.call("--version", doing="say its version")).decode("utf-8", "replace")
     return Engine(program, check_version(program, said), state_dir, engine.environment)
 

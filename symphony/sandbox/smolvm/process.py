@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from symphony.core.ports import RunResult
 from symphony.core.text import one_line
-from symphony.host.process import PIPE_GRACE, HostProcess, finish_first, read_tail
+from symphony.host.process import PIPE_GRACE, HostProcess, ProcessGone, finish_first, read_tail
 from symphony.sandbox.smolvm.backlog import CHUNK_BYTES, Backlog
 
 LAUNCH_TIMEOUT = 60.0  # seconds for a command to begin in a guest that runs; it takes milliseconds
@@ -28,13 +28,17 @@ class GuestProcess:
     """A program in a guest; a `core.ports.Process`.
 
     Args:
+        program: its name, for an error.
         host: the engine's command that carries its pipes.
         early: what it has said on stderr already.
         end_family: ends the program and its offspring in the guest, in bounded time.
         last_words: what to add to its stderr when it ended badly: the machine's end, if that was why.
     """
 
-    def __init__(self, host: HostProcess, early: bytes, end_family: EndFamily, last_words: LastWords) -> None:
+    def __init__(
+        self, program: str, host: HostProcess, early: bytes, end_family: EndFamily, last_words: LastWords
+    ) -> None:
+        self._program = program
         self._host = host
         self._stdout = Backlog(host.read_stdout)
         self._stderr = Backlog(host.read_stderr, early)
@@ -49,7 +53,11 @@ class GuestProcess:
         Raises:
             ProcessGone: it has ended, or its stdin was closed here.
         """
-        await self._host.write(data)
+        try:
+            await self._host.write(data)
+        except ProcessGone as error:
+            fact = error.message.rpartition(": ")[2]
+            raise ProcessGone(f"nothing can be written to '{self._program}': {fact}") from error
 
     async def close_stdin(self) -> None:
         """Close its stdin once all is written; repeating it does nothing."""

@@ -85,7 +85,9 @@ class SmolvmSandbox:
         if refusal is not None:
             await host.kill()
             raise refusal
-        process = GuestProcess(host, said, lambda: self._end_family(mark), lambda: self._last_words(host))
+        process = GuestProcess(
+            argv[0], host, said, lambda: self._end_family(mark), lambda: self._last_words(host)
+        )
         self._processes.add(process)
         if self._closed:  # the sandbox was closed while this was under way
             await process.kill()
