@@ -28,9 +28,9 @@ agent:
 acp:
   adapter: claude  # claude, codex, opencode, or demo, which needs no model
 
-# local isolates nothing: agents run as you, with your files and your network. Work with it only on
-# issues that you wrote yourself.
-sandbox: local
+# A microVM for every issue: `symphony image build` makes its image once, and `symphony doctor` says
+# what this machine lacks. `local` isolates nothing: agents run as you, with your files and your network.
+sandbox: smolvm
 
 # Commands that must pass before an agent's word that it is done counts:
 # checks:

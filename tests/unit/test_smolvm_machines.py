@@ -25,7 +25,7 @@ from symphony.sandbox.smolvm.machines import (
     machine_name,
     parse_rows,
 )
-from symphony.sandbox.smolvm.plan import plan_machine
+from symphony.sandbox.smolvm.plan import forwarded, plan_machine
 
 LABELS = {"installation": "here", "issue": "7", "attempt": "7.1"}
 KEY = Credential("ANTHROPIC_API_KEY", "MY_KEY", ("api.example.com",))
@@ -50,6 +50,11 @@ def test_the_guest_sees_its_workspace_and_the_kit_read_only() -> None:
     assert words_after(words, "-v") == ["/work/7:/work/7", "/kit:/run/symphony:ro", "/cache:/root/.cache:ro"]
     assert words_after(words, "--cpus") == ["3"]
     assert words_after(words, "--mem") == ["700"]
+
+
+def test_only_the_variables_of_the_host_that_are_named_go_to_the_guest() -> None:
+    settings = SmolvmSettings(forward_env=("LANG", "TZ"))
+    assert forwarded(settings, {"LANG": "C.UTF-8", "SECRET": "x"}) == {"LANG": "C.UTF-8"}
 
 
 def test_the_only_host_service_in_the_guest_is_the_socket_of_the_dispatch() -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from symphony.core.ports import SandboxSpec
@@ -30,7 +31,7 @@ from symphony.sandbox.smolvm.machines import (
     start_machine,
 )
 from symphony.sandbox.smolvm.ownership import check_reachable, give_to
-from symphony.sandbox.smolvm.plan import plan_machine
+from symphony.sandbox.smolvm.plan import forwarded, plan_machine
 from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
 
 UID_FILE = ".vm-uid"  # in a machine's data folder: the user of its VMM, when it is not the caller
@@ -94,7 +95,8 @@ class SmolvmDriver:
         self._open.add(name)
         try:
             async with self._booted(engine, name, spec) as machine:
-                sandbox = SmolvmSandbox(engine, machine, spec)
+                variables = {**forwarded(spec.smolvm, self._environ), **spec.environment}
+                sandbox = SmolvmSandbox(engine, machine, replace(spec, environment=variables))
                 try:
                     yield sandbox
                 finally:
