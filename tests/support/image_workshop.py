@@ -24,12 +24,15 @@ STATUS = (
     "Package: base-files\nStatus: install ok installed\nVersion: 12.4\n\nPackage: git\nVersion: 1:2.39.5\n"
 )
 MMDEBSTRAP = """#!/bin/sh
-# writes the archive that the last argument but the sources names
+# writes the folder or the archive that an argument after the release names
 echo built >> {calls}
 echo "I: running apt-get update..."
 {before}
-for argument; do case $argument in *.tar) archive=$argument;; esac; done
-tar -c -f "$archive" -C {system} .
+while [ "$1" != bookworm ]; do shift; done
+case $2 in
+    *.tar) tar -c -f "$2" -C {system} . ;;
+    *) cp -a {system} "$2" ;;
+esac
 """
 DEFINITION = """
 name = "small"

@@ -146,9 +146,12 @@ def test_a_library_that_another_build_holds_too_long_is_an_error(tmp_path: Path)
     library = Library(Place(tmp_path / "library"))
     seconds = iter(range(0, 100_000, 600))
     waited: list[float] = []
-    with library.changing(waited.append, lambda: 0.0, lambda _: None), pytest.raises(ImageError) as busy:
-        with library.changing(waited.append, lambda: next(seconds), lambda _: None):
-            pass
+    with (
+        library.changing(waited.append, lambda: 0.0, lambda _: None),
+        pytest.raises(ImageError) as busy,
+        library.changing(waited.append, lambda: next(seconds), lambda _: None),
+    ):
+        pass
     assert busy.value.code == "image.busy"
     assert str(busy.value) == (
         f"Another build has held {tmp_path}/library/build.lock for 60 minutes."

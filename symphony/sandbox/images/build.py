@@ -19,7 +19,7 @@ from symphony.sandbox.images.debian import build_debian
 from symphony.sandbox.images.definition import Plan
 from symphony.sandbox.images.derived import build_from_base
 from symphony.sandbox.images.errors import ImageError, disk_full, unusable
-from symphony.sandbox.images.files import complete_root, remove_tree, sha256_of, size_of
+from symphony.sandbox.images.files import complete_root, is_full, remove_tree, sha256_of, size_of
 from symphony.sandbox.images.image import RECORD, Image, StageRecord, render_image, rootfs_of
 from symphony.sandbox.images.library import Library, free_bytes
 from symphony.sandbox.images.node import fetch_node
@@ -27,7 +27,7 @@ from symphony.sandbox.images.npm import fetch_agent, find_npm
 from symphony.sandbox.images.stages import archive_of, keep_stage, kept_stage, pack_tree, system_packages
 
 UNPACK = "unpack"
-UNPACK_BOUND = 900.0  # seconds for a gigabyte on a slow disk
+TAR_BOUND = 900.0  # seconds for a gigabyte on a slow disk
 ROOM_BYTES = {"base": 700 << 20, "node": 250 << 20, "agent": 700 << 20}  # for the archive and the files
 
 
@@ -117,7 +117,7 @@ class _Build:
     plan: Plan
     means: Means
     lock: int
-    node_tree: Path | None = field(default=None, init=False)
+    root: Path | None = field(default=None, init=False)  # the system's files, when they were just made
 
     def __post_init__(self) -> None:
         place = self.library.place
@@ -129,9 +129,13 @@ class _Build:
     def image(self) -> Image:
         records = tuple(self._stage(name, key) for name, key in self.plan.stages.items())
         folder = self.work / "image"
-        rootfs_of(folder).mkdir(parents=True)
+        folder.mkdir()
         self.watch.begin(UNPACK)
-        for record in records:
+        if self.root is None:
+            rootfs_of(folder).mkdir()
+        else:
+            self.root.rename(rootfs_of(folder))
+        for record in records if self.root is None else records[1:]:
             self.watch.note(f"unpacking {record.name}")
             self._unpack(archive_of(self.library.place, record.key), rootfs_of(folder))
         complete_root(rootfs_of(folder))
@@ -188,15 +192,19 @@ class _Build:
                     with_agents=definition.node is not None or bool(self.plan.agents),
                 )
             else:
+                root = self.work / "system" if os.geteuid() == 0 else None
                 build_debian(
                     definition.debian,
-                    archive,
+                    root or archive,
                     tree,
                     self.watch,
                     means.environ,
                     sources=means.sources,
                     install=means.install,
                 )
+                if root is not None:
+                    self._pack(root, archive)
+                    self.root = root
             return system_packages(archive)
         if name == "node" and definition.node is not None:
             content = tree / "files"
@@ -220,15 +228,23 @@ class _Build:
             self._unpack(archive_of(self.library.place, key), folder)
         return folder
 
+    def _pack(self, root: Path, archive: Path) -> None:
+        self.watch.note("packing")
+        argv = ("tar", "-c", "-f", str(archive), "--numeric-owner", "--one-file-system", "-C", str(root), ".")
+        self._tar(argv, "packed")
+
     def _unpack(self, archive: Path, folder: Path) -> None:
         mine = () if os.geteuid() == 0 else ("--no-same-owner",)
         argv = ("tar", "-x", "-p", "-f", str(archive), "--numeric-owner", *mine, "-C", str(folder))
-        ended = tools.run(argv, self.watch, bound_s=UNPACK_BOUND, environ=self.means.environ, cwd=folder)
-        if ended.says("no space left on device", "disk quota exceeded"):
-            raise disk_full(self.library.place.root, "unpack the image")
+        self._tar(argv, "unpacked")
+
+    def _tar(self, argv: tuple[str, ...], done: str) -> None:
+        ended = tools.run(argv, self.watch, bound_s=TAR_BOUND, environ=self.means.environ, cwd=self.work)
+        if ended.status and (is_full(self.work) or ended.says("no space left", "quota exceeded")):
+            raise disk_full(self.library.place.root, f"have the image {done}")
         if ended.status:
             raise ImageError(
-                f"The files of the image could not be unpacked: {ended.reason}.",
+                f"The files of the image could not be {done}: {ended.reason}.",
                 remedy=f"Read {self.watch.log}, then run the build again.",
             )
 

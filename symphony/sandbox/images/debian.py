@@ -96,7 +96,7 @@ def ensure_mmdebstrap(watch: tools.Watch, environ: Mapping[str, str], *, install
 
 def build_debian(
     debian: Debian,
-    archive: Path,
+    target: Path,
     work: Path,
     watch: tools.Watch,
     environ: Mapping[str, str],
@@ -104,11 +104,11 @@ def build_debian(
     sources: Path | None = None,
     install: bool = False,
 ) -> None:
-    """Write the system's files into an archive.
+    """Write the system's files into an archive or, as root, into a folder.
 
     Args:
         debian: which release and which packages.
-        archive: is written; what is there is replaced.
+        target: an archive, which ends in `.tar`, or a folder, which must not be there yet.
         work: a folder for what is written meanwhile.
         watch: is told how it goes.
         environ: of mmdebstrap.
@@ -122,10 +122,11 @@ def build_debian(
     program = ensure_mmdebstrap(watch, environ, install=install)
     apt = HostApt((str(sources),)) if sources else host_apt(debian.suite, environ)
     argv = [
+        *_own_mounts(environ),
         str(program),
         "--variant=minbase",
-        f"--include={','.join(debian.packages)}",
-        "--format=tar",
+        *([f"--include={','.join(debian.packages)}"] if debian.packages else []),
+        f"--format={'tar' if target.suffix == '.tar' else 'directory'}",
         "--skip=output/dev",
         "--dpkgopt=force-unsafe-io",
         '--aptopt=Acquire::Languages "none"',
@@ -133,7 +134,7 @@ def build_debian(
         f"--customize-hook={TRIM}",
         f"--customize-hook={FORGET}",
         debian.suite,
-        str(archive),
+        str(target),
         *apt.sources,
     ]
     # unprivileged, it works as users that may not reach into a home
@@ -176,6 +177,24 @@ def host_apt(suite: str, environ: Mapping[str, str], ask: Callable[..., str] | N
         if line.startswith(HOST_SETTINGS) and not line.rstrip().endswith('"";')
     )
     return HostApt(tuple(fits), settings)
+
+
+def _own_mounts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what lets root's mmdebstrap mount where nobody else sees it.
+
+    What it mounts in the new system then goes with its last process, however that ends; else a
+    killed build would leave the host's own devices in a folder that the next one sweeps.
+    """
+    apart = ("unshare", "--mount", "--propagation=private")
+    if os.geteuid() != 0:
+        return ()
+    try:
+        tried = subprocess.run(
+            (*apart, "true"), env=dict(environ), capture_output=True, timeout=ASK_BOUND, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return apart if tried.returncode == 0 else ()
 
 
 def _ask(environ: Mapping[str, str], *argv: str) -> str:

@@ -149,10 +149,12 @@ def _lines(pipe: IO[bytes], watch: Watch, deadline: float) -> Iterator[bytes]:
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
-            if watch.clock() > deadline:
+            left = deadline - watch.clock()
+            if left <= 0:
                 raise TimeoutError
-            if not selector.select(STILL):
-                watch.still()
+            if not selector.select(min(STILL, left)):
+                if left > STILL:
+                    watch.still()
                 continue
             chunk = os.read(pipe.fileno(), READ)
             if not chunk:
@@ -165,10 +167,11 @@ def _lines(pipe: IO[bytes], watch: Watch, deadline: float) -> Iterator[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the program and what it started: asked first, then not asked."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_GRACE)
-            return
+    with suppress(ProcessLookupError, PermissionError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(END_GRACE)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # children may be there when it is not
+    process.wait()
