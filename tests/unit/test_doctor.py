@@ -1,8 +1,10 @@
 """What each check of `symphony doctor` finds, and how checks are run."""
 
 import asyncio
+import io
 import os
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from symphony.cli.doctor import Progress
 from symphony.core.admission import MIB, HostMemory
 from symphony.doctor import host
 from symphony.doctor.agents import look_at_agents, look_at_credentials
@@ -106,6 +109,21 @@ def test_several_findings_are_as_bad_as_the_worst_and_say_each_thing_once() -> N
     assert together([ok("a is there"), bad, bad, warning("c is old", "Install it.")]) == failed(
         "a is there; b is missing; c is old", "Install it."
     )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_takes_long_is_told_on_a_terminal_and_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, written in ((Terminal(), "booting …\r\x1b[K"), (io.StringIO(), "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        progress = Progress()
+        progress.tell("booting …")
+        progress.tell("")
+        progress.clear()
+        assert stream.getvalue() == written
 
 
 # --- the workflow ------------------------------------------------------------------------------------
