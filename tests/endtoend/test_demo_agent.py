@@ -1,25 +1,32 @@
-"""The demo agent as the real program it is: real git, real tests, real MCP over HTTP, real ACP."""
+"""The demo agent as the real program it is: real git, real tests, real MCP, real ACP."""
 
 import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from symphony.agent import AcpAgents, AgentError
+from symphony.agent.demo.tools import Server, call_tool
 from symphony.core.agent import McpServer, StopKind
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.steering import SteeringRequest
 from symphony.mcp_server.gate import Gate
+from symphony.mcp_server.socket_folder import SocketFolder
+from symphony.sandbox.guest import write_guest_kit
 from symphony.sandbox.local import LocalDriver
 from symphony.workflow.continuation import reply_prompt
 from tests.agents.harness import BOUND, PATIENT, Heard, Reports, make_spec, open_listener
+from tests.support.guest_tools import find
+from tests.support.sockets import short_folder
 from tests.support.world import NOON
 
 GREETER = "def greet(name):\n    return 'Hello'\n"
@@ -316,3 +323,128 @@ async def test_sigterm_ends_it_in_the_middle_of_a_turn(project: Path) -> None:
         with pytest.raises(AgentError) as caught:
             await prompt
     assert caught.value.code == "agent.exited"
+
+
+def oldest_python() -> Path:
+    """Return a Python 3.9, which the one file promises to run on; without one the test is skipped."""
+    installed = sorted((Path.home() / ".pyenv" / "versions").glob("3.9.*/bin/python3.9"))
+    return installed[0] if installed else find("python3.9")
+
+
+@pytest.mark.parametrize("oldest", [False, True], ids=["this python", "python 3.9"])
+async def test_as_one_file_it_works_on_the_standard_library_alone_over_a_socket(
+    project: Path, tmp_path: Path, oldest: bool
+) -> None:
+    python = oldest_python() if oldest else Path(sys.executable).resolve()
+    kit = write_guest_kit(tmp_path / "kits")
+    reports, heard = Reports(), Heard()
+    with short_folder() as base:
+        gate = Gate(lambda: "http://x", sockets=SocketFolder("t", base=base))
+        async with (
+            asyncio.timeout(BOUND * 2),
+            gate.admit("1", reports, socket=True) as access,
+            LocalDriver().open_sandbox(SandboxSpec(project, NO_IDENTITY)) as sandbox,
+        ):
+            server = McpServer("symphony", command="/bin/sh", args=(str(kit / "mcp"), str(access.socket)))
+            command = shlex.join([str(python), "-I", "-S", "-W", "error", str(kit / "demo.pyz")])
+            spec = make_spec(project, command, server)
+            async with AcpAgents(bounds=PATIENT).open_session(spec, sandbox, heard) as session:
+                assert reports.of("connected") == ["symphony-demo-agent 1"]
+                await session.prompt(FIX)
+    assert reports.of("mark_done") == ["Greet people by name"]
+    assert git(project, "log", "--format=%s", "agent/1") == "Greet people by name\nStart"
+    assert heard.of("stderr") == []
+
+
+async def test_a_prompt_to_no_session_and_an_unknown_method_are_refused(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "symphony.agent.demo", stdin=-1, stdout=-1
+    )
+
+    async def ask(said: bytes) -> dict[str, Any]:
+        process.stdin.write(said + b"\n")
+        answer: dict[str, Any] = json.loads(await process.stdout.readline())
+        return answer
+
+    async with asyncio.timeout(BOUND):
+        refusals = [
+            await ask(
+                b'{"jsonrpc": "2.0", "id": 1, "method": "session/prompt", "params": {"sessionId": "x"}}'
+            ),
+            await ask(b'{"jsonrpc": "2.0", "id": "2", "method": "fs/read"}'),
+            await ask(b'{"jsonrpc": "2.0", "id": 3, "method": "session/new", "params": {"cwd": "/no/such"}}'),
+            await ask(b'{"jsonrpc": "2.0", "id": 4, "method": "session/new"}'),
+            await ask(b"{"),
+        ]
+        process.stdin.close()
+        assert await process.wait() == 0
+    assert [(each["id"], each["error"]["code"]) for each in refusals] == [
+        (1, -32002),
+        ("2", -32601),
+        (3, -32602),
+        (4, -32602),
+        (None, -32700),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 404 X\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone", "HTTP 404: gone"),
+        (
+            b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+            "did not answer with a JSON-RPC",
+        ),
+        (b"nonsense\r\n\r\n", "BadStatusLine"),
+    ],
+    ids=["404", "no answer", "no http"],
+)
+async def test_an_endpoint_that_does_not_speak_mcp_is_told_on_stderr(
+    project: Path, answer: bytes, reason: str
+) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0]))
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(say, "127.0.0.1", 0)
+    heard, port = Heard(), listening.sockets[0].getsockname()[1]
+    spec = make_spec(project, None, McpServer("symphony", url=f"http://127.0.0.1:{port}/mcp"))
+    async with (
+        asyncio.timeout(BOUND),
+        listening,
+        LocalDriver().open_sandbox(SandboxSpec(project)) as sandbox,
+        AcpAgents(bounds=PATIENT).open_session(spec, sandbox, heard),
+    ):
+        await heard.until("stderr")
+    assert reason in heard.of("stderr")[0]
+
+
+async def test_an_answer_as_an_event_stream_is_understood(project: Path) -> None:
+    def answer(said: dict[str, Any]) -> dict[str, Any]:
+        result = {"tools": [], "content": [{"type": "text", "text": "Accepted."}]}
+        return {"jsonrpc": "2.0", "id": said["id"], "result": result}
+
+    calls = []
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        said = json.loads(await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0])))
+        calls.append((said["method"], b"mcp-session-id: s7" in head))
+        body = b""
+        if "id" in said:
+            note = b'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {}}\r\n\r\n'
+            body = note + b"event: message\r\ndata: " + json.dumps(answer(said)).encode() + b"\r\n\r\n"
+        kind = b"Content-Type: text/event-stream\r\nMcp-Session-Id: s7\r\n"
+        writer.write(b"HTTP/1.1 200 X\r\n" + kind + b"Connection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(say, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    server = Server(url=f"http://127.0.0.1:{port}/mcp")
+    async with asyncio.timeout(BOUND), listening:
+        assert (await call_tool(server, "mark_done", {})).text == "Accepted."
+    assert calls == [("initialize", False), ("notifications/initialized", True), ("tools/call", True)]

@@ -10,10 +10,12 @@ import pytest
 
 from symphony.agent import ADAPTERS, AcpAgents, AgentError, PermissionRequest
 from symphony.agent.adapters import find_adapter
-from symphony.core.agent import McpServer, StopKind
+from symphony.core.agent import McpServer, SessionSpec, StopKind
 from symphony.core.ports import SandboxSpec
 from symphony.core.settings import AcpSettings
 from symphony.sandbox.local import LocalDriver
+from symphony.sandbox.memory import MemoryDriver
+from symphony.sandbox.memory_process import MemoryProcessIO
 from tests.agents.harness import PATIENT, Heard, make_spec, open_program
 
 
@@ -82,7 +84,35 @@ def test_the_adapters_launch_what_they_name() -> None:
         "demo": (sys.executable, "-m", "symphony.agent.demo"),
     }
     command = AcpSettings(command="npx my-agent", shell="zsh")
-    assert find_adapter("claude").launch(command) == ("zsh", "-lc", "npx my-agent")
+    for in_guest in (False, True):
+        assert find_adapter("demo").launch(command, in_guest=in_guest) == ("zsh", "-lc", "npx my-agent")
+
+
+def test_in_a_guest_the_adapters_launch_the_same_names_and_the_demo_agent_its_one_file() -> None:
+    launches = {name: adapter.launch(AcpSettings(), in_guest=True) for name, adapter in ADAPTERS.items()}
+    assert launches == {
+        "claude": ("claude-agent-acp",),
+        "codex": ("codex-acp",),
+        "opencode": ("opencode", "acp"),
+        "demo": ("python3", "/run/symphony/demo.pyz"),
+    }
+
+
+@pytest.mark.parametrize(("has_machines", "program"), [(True, "python3"), (False, Path(sys.executable).name)])
+async def test_the_program_is_the_guests_where_there_is_a_machine(has_machines: bool, program: str) -> None:
+    started: list[tuple[str, ...]] = []
+
+    async def run(io: MemoryProcessIO) -> int:
+        started.append(io.argv)
+        return 0
+
+    driver = MemoryDriver({program: run}, has_machines=has_machines)
+    spec = SessionSpec(AcpSettings(adapter="demo"), Path("/w"))
+    async with driver.open_sandbox(SandboxSpec(Path("/w"))) as sandbox:
+        with pytest.raises(AgentError):
+            async with AcpAgents(bounds=PATIENT).open_session(spec, sandbox, Heard()):
+                pass
+    assert [argv[0] for argv in started] == [program if has_machines else sys.executable]
 
 
 def test_claude_waits_for_its_tools_and_phones_nowhere() -> None:

@@ -53,7 +53,8 @@ def write_edit(cwd: Path, edit: Edit) -> None:
     """Write one file."""
     file = inside(cwd, edit.path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(edit.after, encoding="utf-8", newline="")
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(edit.after)
 
 
 def inside(cwd: Path, path: str) -> Path:

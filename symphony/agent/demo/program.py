@@ -93,16 +93,17 @@ class Program:
 
     def _read(self) -> None:
         stream = self._process.stdout
-        while stream is not None and (data := os.read(stream.fileno(), CHUNK_BYTES)):
-            self._output += data
-            del self._output[: max(0, len(self._output) - self._limit)]
+        if stream is not None:
+            with stream:
+                while data := os.read(stream.fileno(), CHUNK_BYTES):
+                    self._output += data
+                    del self._output[: max(0, len(self._output) - self._limit)]
 
     def _feed(self, data: bytes) -> None:
         stream = self._process.stdin
         if stream is not None:
-            with suppress(BrokenPipeError):  # a command that does not want it is free to leave it
+            with suppress(BrokenPipeError), stream:  # a command that does not want it is free to leave it
                 stream.write(data)
-                stream.close()
 
 
 def marked(mark: str) -> list[int]:

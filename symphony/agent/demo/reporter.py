@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from symphony.agent.demo.tools import Answer, Server, ToolError, call_tool, list_tools
+from symphony.agent.demo.text import one_line
+from symphony.agent.demo.tools import Answer, Server, call_tool, list_tools
 from symphony.agent.demo.voice import Voice
 
 NAME = "symphony"  # the server that is preferred when the session has several
@@ -25,8 +26,8 @@ class Reporter:
             return
         try:
             await list_tools(self._server, CONNECT_BOUND_S)
-        except ToolError as error:
-            sys.stderr.write(f"demo agent: cannot reach symphony's tools: {error}\n")
+        except Exception as error:  # noqa: BLE001  whatever a server does, the session opens all the same
+            sys.stderr.write(f"demo agent: cannot reach symphony's tools: {_reason(error)}\n")
 
     async def call(self, name: str, arguments: Mapping[str, str]) -> Answer:
         """Call a tool, shown as such; a failure is an answer too."""
@@ -36,7 +37,11 @@ class Reporter:
         else:
             try:
                 answer = await call_tool(self._server, name, arguments)
-            except ToolError as error:
-                answer = Answer(True, f"symphony's tools cannot be reached: {error}")
+            except Exception as error:  # noqa: BLE001  whatever a server does is the agent's to tell
+                answer = Answer(True, f"symphony's tools cannot be reached: {_reason(error)}")
         await self._voice.ended(call, not answer.failed, answer.text)
         return answer
+
+
+def _reason(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")

@@ -143,8 +143,8 @@ class HttpLink:
             raise ToolError(
                 f"HTTP {error.code}: {one_line(error.read(4096).decode('utf-8', 'replace'))}"
             ) from error
-        except (OSError, ValueError) as error:
-            raise ToolError(one_line(f"{type(error).__name__}: {error}")) from error
+        except OSError as error:
+            raise ToolError(str(error)) from error
         if session:
             self._headers["Mcp-Session-Id"] = session
         if "id" not in said:
