@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent
+SUITE = "test_contract.py"  # drivers without machines pass it in tests/contract
 REASON = "no microVM boots here (SYMPHONY_MICROVM is not set): run `scripts/test tests/microvm`"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "SYMPHONY_MICROVM" in os.environ:
+        items[:] = [item for item in items if item.path.name != SUITE or "smolvm" in item.name]
         return
     for item in items:
         if item.path.is_relative_to(FOLDER):

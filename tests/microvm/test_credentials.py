@@ -1,0 +1,228 @@
+"""A credential works in the guest and is nowhere in it: shown with an API host of the tests' own.
+
+The host's name, its public address and its certificate are made up inside the lab, which is thrown
+away; on a machine of somebody's own nothing like that is done.
+"""
+
+import os
+import ssl
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingUDPServer
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from symphony.core.machine import Credential, GuestNeeds
+from symphony.core.ports import RunResult
+from symphony.sandbox.smolvm.driver import SmolvmDriver
+from symphony.sandbox.smolvm.machines import list_machines
+from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
+from tests.support.microvm import BOUND_S, open_place, spec_of
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(
+        "SYMPHONY_LAB" not in os.environ,
+        reason="needs public addresses and a resolver of its own: only in the lab",
+    ),
+]
+
+API, OTHER, INSIDE = "api.example.test", "other.example.test", "inside.example.test"
+ADDRESSES = {API: "93.184.216.34", OTHER: "93.184.216.35", INSIDE: "10.77.0.5"}
+RESOLVER = "93.184.216.53"
+VALUE = "sk-the-real-value-7c1e9f02d5"
+VARIABLE = "API_KEY_OF_THE_HOST"
+LABELS = {"installation": "credentials", "issue": "1", "attempt": "1.1"}
+ASK = """
+import os, sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"x-api-key": os.environ["API_KEY"]})
+try: print(urllib.request.urlopen(request, timeout=20).read().decode())
+except OSError as error: print("refused", error)
+"""
+
+
+@dataclass
+class Servers:
+    """The tests' own hosts.
+
+    Attributes:
+        seen: the key that each request carried, by the name that it asked for.
+    """
+
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return what answers."""
+        seen = self.seen
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                seen.append((self.headers["Host"], self.headers["x-api-key"]))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"answered")
+
+            def log_message(self, *words: Any) -> None:
+                del words
+
+        return Answer
+
+
+class Resolve(BaseRequestHandler):
+    """Answers for the tests' names and for no other."""
+
+    def handle(self) -> None:
+        query, socket = self.request
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1 : at + 1 + query[at]].decode())
+            at += 1 + query[at]
+        question = query[12 : at + 5]
+        address = ADDRESSES.get(".".join(labels).lower())
+        wants_v4 = query[at + 1 : at + 3] == b"\0\1"
+        head = query[:2] + (b"\x81\x80" if address else b"\x81\x83") + b"\0\1"
+        if address is None or not wants_v4:
+            socket.sendto(head + b"\0\0\0\0\0\0" + question, self.client_address)
+            return
+        data = bytes(map(int, address.split(".")))
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + data
+        socket.sendto(head + b"\0\1\0\0\0\0" + question + answer, self.client_address)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    with open_place() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def servers(place: Path) -> Iterator[Servers]:
+    for address in (*ADDRESSES.values(), RESOLVER):
+        subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
+    Path("/etc/resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+    servers = Servers()
+    with (
+        serving(ThreadingUDPServer((RESOLVER, 53), Resolve)),
+        certificate(place) as context,
+        serving(tls(ADDRESSES[API], servers, context)),
+        serving(tls(ADDRESSES[OTHER], servers, context)),
+        serving(tls(ADDRESSES[INSIDE], servers, context)),
+    ):
+        yield servers
+
+
+def tls(address: str, servers: Servers, context: ssl.SSLContext) -> ThreadingHTTPServer:
+    """Return a server with the tests' certificate."""
+    server = ThreadingHTTPServer((address, 443), servers.handler())
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return server
+
+
+@contextmanager
+def serving(server: Any) -> Iterator[None]:
+    """Serve while the block runs."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(BOUND_S)
+        server.server_close()
+
+
+@contextmanager
+def certificate(place: Path) -> Iterator[ssl.SSLContext]:
+    """Yield a certificate for the names, signed by an authority of the tests' own."""
+    names = ",".join(f"DNS:{name}" for name in ADDRESSES)
+    key, pem = place / "key.pem", place / "ca.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]
+    command += ["-addext", f"subjectAltName={names}", "-keyout", str(key), "-out", str(pem)]
+    subprocess.run(command, check=True, capture_output=True, timeout=BOUND_S)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    yield context
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(place: Path, servers: Servers) -> AsyncIterator[SmolvmSandbox]:
+    environ = {**os.environ, VARIABLE: VALUE, "SSL_CERT_FILE": str(place / "ca.pem")}
+    (place / "ca.pem").chmod(0o644)
+    workspace = place / "workspace"
+    workspace.mkdir()
+    needs = GuestNeeds((API,), (Credential("API_KEY", VARIABLE, (API,)),))
+    spec = replace(spec_of(workspace, LABELS), needs=needs, allowed_hosts=(OTHER, INSIDE))
+    async with SmolvmDriver(environ, place / "kit").open_sandbox(spec) as opened:
+        yield opened
+
+
+async def ask(sandbox: SmolvmSandbox, name: str) -> RunResult:
+    """Ask a host with the guest's key."""
+    verify = {"SSL_CERT_FILE": "/run/smolvm/ca-bundle.pem"}
+    return await sandbox.run(
+        ["python3", "-c", ASK, f"https://{name}/"], environment=verify, timeout_s=BOUND_S
+    )
+
+
+async def test_the_api_host_gets_the_value_and_the_guest_has_a_placeholder(
+    sandbox: SmolvmSandbox, servers: Servers
+) -> None:
+    asked = await ask(sandbox, API)
+    variables = await sandbox.run(["env"], timeout_s=BOUND_S)
+
+    assert asked.stdout.strip() == b"answered", asked
+    assert servers.seen[-1] == (API, VALUE)
+    assert b"API_KEY=SMOL_PLACEHOLDER_" in variables.stdout
+
+
+async def test_no_other_host_gets_the_value(sandbox: SmolvmSandbox, servers: Servers) -> None:
+    before = len(servers.seen)
+    await sandbox.run(
+        ["python3", "-c", ASK.replace("urlopen(request, ", "urlopen(request, context=__import__('ssl')"
+         "._create_unverified_context(), "), f"https://{OTHER}/"],
+        timeout_s=BOUND_S,
+    )  # fmt: skip
+    (seen,) = servers.seen[before:]
+    assert seen[0] == OTHER
+    assert seen[1].startswith("SMOL_PLACEHOLDER_")
+
+
+async def test_an_allowed_name_that_leads_to_a_private_address_stays_closed(
+    sandbox: SmolvmSandbox, servers: Servers
+) -> None:
+    before = len(servers.seen)
+    asked = await ask(sandbox, INSIDE)
+    assert asked.stdout.startswith(b"refused")
+    assert len(servers.seen) == before
+
+
+async def test_the_value_is_nowhere_in_the_guest_and_in_no_log_of_the_host(
+    sandbox: SmolvmSandbox, place: Path, servers: Servers
+) -> None:
+    await ask(sandbox, API)
+    search = (
+        "grep -lsa 'the-real-value' /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/cmdline; "
+        "grep -rlsa 'the-real-value' /etc /root /home /tmp /run /var /workspace /dev/shm 2>/dev/null; "
+        "dmesg 2>/dev/null | grep -c 'the-real-value'; true"
+    )
+    found = await sandbox.run(["sh", "-c", search], timeout_s=BOUND_S)
+    assert found.stdout.strip() in (b"", b"0"), found
+
+    engine = await SmolvmDriver(os.environ, place / "kit").engine(None)
+    (row,) = await list_machines(engine, LABELS)
+    said = await engine.call("machine", "data-dir", "--name", row.name, doing="say where a machine is")
+    kept = Path(said.decode().strip())
+    state = {path for root in (kept, place) for path in root.rglob("*") if path.is_file()}
+    small = [path for path in state if path.stat().st_size < 64 << 20]
+    assert small
+    assert [path for path in small if VALUE.encode() in path.read_bytes()] == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert [command for command in commands if VALUE.encode() in command] == []
