@@ -4,6 +4,7 @@ A line for each check on stdout; what takes long is told on stderr, where somebo
 """
 
 import asyncio
+import shutil
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from symphony.cli.errors import DONE, FAILED
+from symphony.cli.layout import folded
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted
@@ -95,12 +97,17 @@ class Printer:
         mark, style = self._marks[finding.status], STYLES[finding.status]
         head = f"{mark} {result.name:<{WIDTH}}  "
         skipped = "skipped: " if finding.status is Status.SKIPPED else ""
-        self._screen.line(f"{head}{skipped}{first}", style)
+        self._put(head, skipped + first, style)
         for line in more:
-            self._screen.line(line, style, INDENT)
+            self._put(INDENT, line, style)
         if finding.remedy:
-            self._screen.line(finding.remedy, "", INDENT)
+            self._put(INDENT, finding.remedy, "")
         self._screen.flush()
+
+    def _put(self, head: str, text: str, style: str) -> None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in folded(text, width, head, INDENT):
+            self._screen.line(line, style)
 
 
 def summary(results: tuple[Result, ...]) -> str:

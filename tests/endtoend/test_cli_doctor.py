@@ -15,7 +15,7 @@ import pytest
 
 from symphony.core.guest import GUEST_DEMO
 from symphony.doctor.examination import NAMES
-from tests.support.command_line import BOUND_S, ENVIRONMENT, argv, symphony
+from tests.support.command_line import BOUND_S, ENVIRONMENT, argv, on_terminal, symphony
 
 LOCAL = "---\nsandbox: local\nacp: {adapter: demo}\n---\nDo it.\n"
 SECRET = "sk-never-printed-0123456789"
@@ -95,6 +95,14 @@ def test_no_credential_is_printed(folder: Path) -> None:
         ran = symphony(folder, *words, environment={"ANTHROPIC_API_KEY": SECRET})
         assert "ANTHROPIC_API_KEY is set" in ran.out
         assert SECRET not in ran.out + ran.err
+
+
+def test_on_a_narrow_terminal_what_is_found_is_folded_under_itself(folder: Path) -> None:
+    (folder / "WORKFLOW.md").write_text("---\nsandbox: locl\n---\n")
+    shown = on_terminal(folder, "doctor", columns=60, environment={"NO_COLOR": "1"})
+    below = shown.split("workflow", 1)[1].split("agents", 1)[0].splitlines()[1:-1]
+    assert "allowed: smolvm or local." in " ".join(" ".join(below).split())
+    assert all(line.startswith(" " * 15) for line in below)
 
 
 def test_a_terminal_that_knows_no_signs_gets_letters(folder: Path) -> None:
