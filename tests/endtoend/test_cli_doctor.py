@@ -97,9 +97,9 @@ def test_no_credential_is_printed(folder: Path) -> None:
         assert SECRET not in ran.out + ran.err
 
 
-def test_on_a_narrow_terminal_what_is_found_is_folded_under_itself(folder: Path) -> None:
-    (folder / "WORKFLOW.md").write_text("---\nsandbox: locl\n---\n")
-    shown = on_terminal(folder, "doctor", columns=60, environment={"NO_COLOR": "1"})
+def test_on_a_narrow_terminal_what_is_found_is_folded_under_itself(open_folder: Path) -> None:
+    (open_folder / "WORKFLOW.md").write_text("---\nsandbox: locl\n---\n")
+    shown = on_terminal(open_folder, "doctor", columns=60, environment={"NO_COLOR": "1"})
     below = shown.split("workflow", 1)[1].split("agents", 1)[0].splitlines()[1:-1]
     assert "allowed: smolvm or local." in " ".join(" ".join(below).split())
     assert all(line.startswith(" " * 15) for line in below)
