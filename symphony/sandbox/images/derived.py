@@ -19,6 +19,7 @@ START_BOUND = 1200.0  # seconds: the first start of a registry's image downloads
 INSTALL_BOUND = 1800.0
 PACK_BOUND = 1200.0
 END_BOUND = 120.0
+CPUS, MEMORY_MIB = "2", "2048"  # the engine's own default, 8 GiB, is more than many hosts have free
 ROOM_GIB = "20"  # of the machine's own disk; only what is written takes room on the host
 FULL = ("no space left on device",)
 UNFIT = 90  # the status of INSTALL for a system that it cannot serve
@@ -117,9 +118,13 @@ def _machine(
     machine: tuple[str, str], name: str, base: str, watch: tools.Watch, environ: Mapping[str, str]
 ) -> Iterator[None]:
     watch.note(f"starting a machine from {base}")
-    create = ("create", "--name", name, "--image", base, "--storage", ROOM_GIB, "--net", "--block-private")
+    create = ("create", "--name", name, "--image", base, "--net", "--block-private")
+    size = ("--cpus", CPUS, "--mem", MEMORY_MIB, "--storage", ROOM_GIB)
     try:
-        for argv in ((*machine, *create, "--", "sleep", "infinity"), (*machine, "start", "--name", name)):
+        for argv in (
+            (*machine, *create, *size, "--", "sleep", "infinity"),
+            (*machine, "start", "--name", name),
+        ):
             ended = tools.run(argv, watch, bound_s=START_BOUND, environ=environ, cwd=Path("/"))
             if ended.status:
                 raise _failed(base, f"smolvm {argv[1]} {argv[2]}", ended, watch.log)
