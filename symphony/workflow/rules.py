@@ -173,20 +173,22 @@ def _volumes(settings: Settings) -> Iterator[Finding]:
     for number, volume in enumerate(settings.smolvm.volumes):
         path = PurePosixPath(volume.guest)
         taken = any(place == path or place in path.parents for place in GUEST_OWN)
+        key: KeyPath = ("smolvm", "volumes", number, "guest")
         if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/") or taken:
             yield (
-                ("smolvm", "volumes", number, "guest"),
+                key,
                 f'found "{volume.guest}"; allowed: an absolute path of the guest, such as /root/.cache, '
-                f"that is not below {one_of([str(place) for place in GUEST_OWN])}.",
+                f"that is not below {one_of(tuple(map(str, GUEST_OWN)))}.",
             )
 
 
 def _egress(settings: Settings) -> Iterator[Finding]:
     for number, host in enumerate(settings.smolvm.egress.allow):
+        key: KeyPath = ("smolvm", "egress", "allow", number)
         try:
             parse_host(host.removeprefix("*."))
         except HostRefused as refused:
-            yield ("smolvm", "egress", "allow", number), f'found "{host}"; {refused}'
+            yield key, f'found "{host}"; {refused}'
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:

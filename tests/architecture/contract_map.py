@@ -68,7 +68,6 @@ NOT_BUILT_YET: dict[str, str] = {
 }
 
 PARTLY_BUILT: dict[str, str] = {
-    "1.3": "doctor and image come with the microVM",
-    "2.3": "sandbox: smolvm, pull requests, notify and permission: ask are accepted, and refused at start",
+    "2.3": "pull requests, notify and permission: ask are accepted, and refused at start",
     "6.4": "transition comes with the agents that use several states",
 }

@@ -153,12 +153,6 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_star
     ("sections", "code", "text"),
     [
         (
-            {"sandbox": "smolvm"},
-            "sandbox.not_built",
-            "sandbox: smolvm is not built yet. Set `sandbox: local` in WORKFLOW.md or start with "
-            "`--sandbox local`; local isolates nothing.",
-        ),
-        (
             {"handoff": {"mode": "pull_request"}},
             "handoff.pull_request_not_built",
             "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.",

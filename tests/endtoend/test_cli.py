@@ -85,9 +85,9 @@ def revision_of(folder: Path, issue_id: str) -> str:
         (["status", "--workflow", "issues"],
          "symphony: issues: the workflow cannot be read: it is a folder. "
          "Name the file, or create one with `symphony init`."),
-        (["--sandbox", "smolvm"],
-         "symphony: sandbox: smolvm is not built yet. Set `sandbox: local` in WORKFLOW.md or start with "
-         "`--sandbox local`; local isolates nothing."),
+        (["--sandbox", "docker"],
+         "symphony: sandbox: there is no kind 'docker'. Set `sandbox` to smolvm or local in WORKFLOW.md, "
+         "or start with `--sandbox`."),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_status_2_with_one_line_on_stderr(folder, words, message):
@@ -247,7 +247,7 @@ def test_status_where_the_issues_folder_is_missing_says_what_to_do(folder):
     assert ran.status == 0
     assert "\nProblems (1)\n" in ran.out
     assert f"{folder}/elsewhere" in ran.out
-    assert "\n  sandbox   sandbox: smolvm is not built yet. " in ran.out
+    assert "\n  sandbox   smolvm gives every attempt a machine of its own: " in ran.out
     new = symphony(folder, "new", "x")
     assert (new.status, new.err) == (
         1,
