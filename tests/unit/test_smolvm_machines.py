@@ -97,7 +97,8 @@ def test_net_false_gives_no_network_and_no_credential() -> None:
 
 
 def test_a_credential_is_named_and_its_value_is_nowhere() -> None:
-    words = arguments(SmolvmSettings(), needs=GuestNeeds(("api.example.com",), (KEY,)))
+    words = arguments(SmolvmSettings(), needs=GuestNeeds((), (KEY,)))
+    assert words_after(words, "--allow-host-pattern") == ["closed.invalid", "api.example.com"]
     assert words_after(words, "--credential") == ["ANTHROPIC_API_KEY=ANTHROPIC_API_KEY@api.example.com"]
     assert words_after(words, "--secret-env") == ["ANTHROPIC_API_KEY=MY_KEY"]
 

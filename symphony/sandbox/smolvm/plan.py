@@ -42,7 +42,8 @@ def plan_egress(spec: SandboxSpec) -> EgressPolicy:
     """Return where the guest may connect to [CONTRACT 2.3, `smolvm.net` and `smolvm.egress`]."""
     if spec.smolvm.net is False:
         return EgressPolicy(open=False)
-    hosts = (*spec.needs.hosts, *spec.smolvm.egress.allow, *spec.allowed_hosts)
+    of_credentials = (host for credential in spec.needs.credentials for host in credential.hosts)
+    hosts = (*spec.needs.hosts, *of_credentials, *spec.smolvm.egress.allow, *spec.allowed_hosts)
     return EgressPolicy(everything=spec.smolvm.net is True, hosts=tuple(dict.fromkeys(hosts)))
 
 
