@@ -21,6 +21,7 @@ from symphony.sandbox.smolvm.machine import SmolvmMachine
 from symphony.sandbox.smolvm.process import GuestProcess, read_launch
 
 TERM_GRACE = 2  # seconds between SIGTERM and SIGKILL in the guest, as on the host
+START_WAIT = 30.0  # seconds for a program that is just being started; then the machine takes it along
 END_TIMEOUT = 30.0  # seconds for ending a family of processes in a guest that may be overloaded
 STARTED = "started"  # the launcher's word for a program that runs, before the guest's kernel
 NOT_FOUND = "127"  # the launcher's word for a program that is not there
@@ -45,6 +46,8 @@ class SmolvmSandbox:
         self._variables = guest_variables(spec)
         self._processes: set[GuestProcess] = set()
         self._closed = False
+        self._starting = 0
+        self._started = asyncio.Event()
 
     async def start(
         self, argv: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None
@@ -60,6 +63,20 @@ class SmolvmSandbox:
             raise closed(self.kind, argv[0] if argv else "")
         if not argv:
             raise SandboxError("sandbox: no program was named.", remedy="Give a command.")
+        self._starting += 1
+        try:
+            process = await self._launch(argv, cwd, environment)
+        finally:
+            self._starting -= 1
+            self._started.set()
+        self._processes.add(process)
+        if self._closed:  # the sandbox was closed while this was under way
+            await process.kill()
+        return process
+
+    async def _launch(
+        self, argv: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None
+    ) -> GuestProcess:
         mark, folder = uuid.uuid4().hex, cwd or self._spec.folder
         command = launch_command(argv, mark=mark, folder=str(folder), variables=STDIN_VARIABLES)
         host = await self._engine.open("machine", "exec", "-i", "--name", self.machine.name, "--", *command)
@@ -85,13 +102,9 @@ class SmolvmSandbox:
         if refusal is not None:
             await host.kill()
             raise refusal
-        process = GuestProcess(
+        return GuestProcess(
             argv[0], host, said, lambda: self._end_family(mark), lambda: self._last_words(host)
         )
-        self._processes.add(process)
-        if self._closed:  # the sandbox was closed while this was under way
-            await process.kill()
-        return process
 
     async def run(
         self,
@@ -116,6 +129,11 @@ class SmolvmSandbox:
     async def close(self) -> None:
         """End every program of this sandbox and let nothing more start; repeating it does nothing."""
         self._closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_WAIT):
+                while self._starting:
+                    self._started.clear()
+                    await self._started.wait()
         await asyncio.gather(*(process.kill() for process in self._processes))
         self._processes.clear()
 
