@@ -106,8 +106,8 @@ async def test_delivered_work_is_not_delivered_again_when_its_attempts_end_canno
     assert world.workspaces.removed == ["1"]
 
 
-async def test_delivered_work_stays_delivered_when_after_run_cannot_be_prepared(world, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+async def test_delivered_work_stays_delivered_when_after_run_cannot_be_prepared(world, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     world.file.write(PUBLISHED)
     async with world.running():
         world.script("1", one_turn(writes(world), mark_done()))

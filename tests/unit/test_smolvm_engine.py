@@ -63,8 +63,8 @@ def test_a_program_that_is_not_smolvm_is_named() -> None:
     )
 
 
-async def test_the_engine_of_the_package_says_its_version() -> None:
-    engine = await open_engine(None, {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+async def test_the_engine_of_the_package_says_its_version(tmp_path: Path) -> None:
+    engine = await open_engine(None, {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
     assert engine.version.startswith("1.")
 
 
