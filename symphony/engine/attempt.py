@@ -35,9 +35,12 @@ from symphony.engine.checks import failed_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
+from symphony.engine.line import open_line
+from symphony.engine.machine_watch import watch_machine
 from symphony.engine.patience import done_before
 from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
+from symphony.engine.waiting import Wait
 
 NO_LONGER_WANTED = frozenset(
     {StopReason.CANCELLED, StopReason.HELD, StopReason.GONE, StopReason.STALLED}
@@ -192,17 +195,18 @@ class Attempt:
         reports: DispatchReports,
     ) -> Done | TurnsExhausted | Released:
         async with AsyncExitStack() as stack:
+            watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
+            await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
             earlier = await self._earlier()
             resume = _session_to_resume(earlier)
             servers = reach.servers(sandbox)
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
-            session = await stack.enter_async_context(
-                self._ports.agents.open_session(spec, sandbox, self._progress.hear)
-            )
-            await self._ports.store.session_opened(self._start.attempt_id, session.id)
+            line = await stack.enter_async_context(open_line(self._context, sandbox, spec))
+            await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
+            wait = Wait(self._context, sandbox.machine)
             checks = partial(self._verify, sandbox, workspace)
-            conversation = Conversation(self._context, session, reports, checks)
+            conversation = Conversation(self._context, line, wait, reports, checks)
             issue = self._control.issue or issue
             self._control.take_edited()
             number = self._start.number

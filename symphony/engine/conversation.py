@@ -12,18 +12,19 @@ from symphony.core.agent import StopKind, TurnEnd
 from symphony.core.claim import Phase
 from symphony.core.eligibility import over_budget
 from symphony.core.errors import SymphonyError
-from symphony.core.event import AttemptWaits, CompletionWithdrawn, ReplyUsed
+from symphony.core.event import CompletionWithdrawn, ReplyUsed
 from symphony.core.outcome import Released, TurnsExhausted
-from symphony.core.ports import HookResult, Session
+from symphony.core.ports import HookResult
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import plain
 from symphony.engine.context import AttemptContext
+from symphony.engine.line import Line, LineBroken
 from symphony.engine.patience import done_before, done_within
 from symphony.engine.reports import DispatchReports
+from symphony.engine.waiting import Wait
 
 NOTE_LIMIT = 4_000  # characters of failed checks that the next attempt is told
 TURN_END_GRACE = timedelta(seconds=60)  # a model may still say a closing sentence
-HOLD_SESSION = timedelta(hours=1)  # a waiting agent costs memory; after this a reply starts a new one
 
 TURN_ERRORS = {
     StopKind.MAX_TOKENS: (
@@ -71,13 +72,18 @@ class Conversation:
     def __init__(
         self,
         context: AttemptContext,
-        session: Session,
+        line: Line,
+        wait: Wait,
         reports: DispatchReports,
         run_checks: Callable[[], Awaitable[tuple[HookResult, ...]]],
     ) -> None:
-        """Take the attempt's context and session; `run_checks` returns the checks that fail."""
+        """Take the attempt's context, its line to the agent and its way to wait for a person.
+
+        `run_checks` returns the checks that fail.
+        """
         self._context = context
-        self._session = session
+        self._line = line
+        self._wait = wait
         self._reports = reports
         self._run_checks = run_checks
         self._control = context.control
@@ -101,7 +107,13 @@ class Conversation:
         while True:
             turn += counts
             self._progress.enter(Phase.TURN, turn)
-            end = await self._turn(text)
+            try:
+                end = await self._turn(text)
+            except LineBroken:
+                if not await self._line.reopen():
+                    return Released()
+                counts = False
+                continue
             await self._note_used(told)
             told = ()
             if self._reports.completion is not None:
@@ -111,9 +123,11 @@ class Conversation:
                 await self._withdraw()
                 text = note = self._prompts.checks_failed(failed)
             elif self._reports.question is not None:
-                reply = await self._wait_for_reply()
+                reply = await self._wait.for_reply()
                 if reply is None:
                     return Released()
+                if self._wait.slept:
+                    self._line.doubt()
                 text, counts, told = self._prompts.reply(reply), False, (reply,)
                 continue
             else:
@@ -129,11 +143,11 @@ class Conversation:
     async def _turn(self, text: str) -> TurnEnd | SymphonyError:
         self._reports.begin_turn()
         began = self._clock.now()
-        prompt = asyncio.create_task(self._session.prompt(text))
+        prompt = asyncio.create_task(self._line.prompt(text))
         try:
             await done_before(prompt, self._reports.turn_is_over)
             if not await done_within(prompt, self._clock, TURN_END_GRACE):
-                await self._session.cancel()
+                await self._line.cancel()
             return await prompt
         except SymphonyError as error:
             if self._reports.completion is None:
@@ -154,15 +168,6 @@ class Conversation:
     async def _withdraw(self) -> None:
         await self._reports.withdraw()
         await self._mailbox.put(CompletionWithdrawn(self._progress.issue_id, self._progress.attempt_id))
-
-    async def _wait_for_reply(self) -> SteeringRequest | None:
-        await self._mailbox.put(AttemptWaits(self._progress.issue_id, self._progress.attempt_id))
-        answer = asyncio.create_task(self._control.reply())
-        try:
-            return answer.result() if await done_within(answer, self._clock, HOLD_SESSION) else None
-        finally:
-            answer.cancel()
-            await asyncio.wait({answer})
 
     def _raise_unless_ended_well(self, end: TurnEnd | SymphonyError) -> None:
         if isinstance(end, SymphonyError):

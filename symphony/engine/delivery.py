@@ -18,6 +18,7 @@ from symphony.core.ports import Sandbox, Workspace
 from symphony.engine.checks import failed_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
+from symphony.engine.machine_watch import watch_machine
 
 
 class WorkspaceMissing(SymphonyError):
@@ -55,7 +56,10 @@ class Delivery:
                 f"The workspace of issue {completion.issue_id} is gone before its work was handed over.",
                 remedy=f"`symphony discard {completion.issue_id}` gives the handoff up.",
             )
-        async with self._context.open_sandbox(workspace) as sandbox:
+        async with (
+            self._context.open_sandbox(workspace) as sandbox,
+            watch_machine(sandbox.machine, self._progress, self._ports.log),
+        ):
             imported = await self.import_branch(workspace, sandbox)
             if issue is not None and self._context.settings.state_table().is_active(issue.state):
                 await self._check_again(completion, sandbox, workspace)
