@@ -37,7 +37,8 @@ END_GRACE_S: Final = 10.0  # for a killed emulator to be gone
 POLL_S: Final = 0.05  # output that waits this long still reads as live
 TRIES: Final = 2  # an emulated machine hangs now and then; a second time has another cause
 OUT_OF_TIME: Final = 124
-PROCESSOR: Final = "max,+svm,-la57"  # five levels of page tables only slow an emulated processor down
+# what is quick on silicon is slow in emulation: five levels of page tables, and copying byte by byte
+PROCESSOR: Final = "max,+svm,-la57,-erms,-fsrm"
 # nothing hostile runs beside the lab's kernel; every clock but the counter is an emulated device, and slow
 KERNEL_LINE: Final = (
     "console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0 mitigations=off nokaslr cryptomgr.notests "
