@@ -53,7 +53,8 @@ NOT_CONNECTED = (
     "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot report."
 )
 NOT_CONNECTED_REMEDY = (
-    "Check that the agent supports MCP over HTTP and that mcp.host_url, if it is set, is reachable."
+    "Check that the agent supports MCP, over HTTP or, in a machine, by a program on stdio, "
+    "and that mcp.host_url, if it is set, is reachable."
 )
 
 

@@ -15,7 +15,7 @@ async def first_failure(project, daemon):
     project.drop("1")
     ended = await daemon.until_outcome("1")
     await daemon.until(lambda: (project.root / ".symphony/logs/symphony.log").exists())
-    assert (await daemon.state())["status"] in {"working", "idle"}
+    assert (await daemon.state())["status"] in {"working", "idle", "attention"}
     return ended["outcome"], ended["message"]
 
 
@@ -42,12 +42,14 @@ async def test_a_broken_agent_is_told_with_its_code_and_retried(project_with, ag
         assert (await daemon.state())["retrying"][0]["reason"] == message
 
 
-async def test_a_program_that_is_not_there_is_named(project):
+async def test_a_program_that_is_not_there_is_named_and_nobody_is_kept_waiting_for_it(project):
     project.configure(acp={"command": "exec no-such-agent"})
     async with project.daemon() as daemon:
         outcome, message = await first_failure(project, daemon)
         assert outcome in {"agent.exited", "agent.not_found"}
         assert "no-such-agent" in message
+        await daemon.until(lambda: "msg=scheduler.park issue=1" in log_of(project))
+        assert (await daemon.state())["status"] == "attention"
 
 
 @pytest.mark.parametrize(("stop", "code"), [("refusal", "agent.refused"), ("max_tokens", "agent.max_tokens")])

@@ -163,8 +163,8 @@ async def test_an_agent_that_never_connects_fails_as_mcp_not_connected(world):
         await world.until(lambda: isinstance(world.claim("1"), Retrying))
         assert world.claim("1").reason == (
             "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot "
-            "report. Check that the agent supports MCP over HTTP and that mcp.host_url, if it is set, is "
-            "reachable."
+            "report. Check that the agent supports MCP, over HTTP or, in a machine, by a program on stdio, "
+            "and that mcp.host_url, if it is set, is reachable."
         )
 
 
