@@ -3,11 +3,9 @@
 The guest is hostile by assumption; each test is a thing that it tries.
 """
 
-import asyncio
 import os
 import platform
 import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +70,6 @@ class World:
         self.sprung = place / "sprung-on-the-host"
         self.trap = self.shown / "trap.sh"
         self.trap.write_text(TRAP.format(sprung=self.sprung))
-        self.socket = place / "mcp.sock"
         self.workspace: Workspace
         self.sandbox: SmolvmSandbox
 
@@ -97,34 +94,14 @@ def place() -> Iterator[Path]:
 async def world(place: Path) -> AsyncIterator[World]:
     world = World(place)
     world.workspace = await world.workspaces.prepare(make_issue("12"), Settings(), {})
-    serve(world.socket)
     spec = SandboxSpec(
         world.workspace.path,
         {"IN_GUEST": "yes", "OUTSIDE": str(world.outside), "TRAP": "/shown/trap.sh"},
         {"installation": str(place), "issue": "12", "attempt": "12.1"},
         SETTINGS.model_copy(update={"volumes": (Volume(host=world.shown, guest="/shown"),)}),
-        mcp_socket=world.socket,
     )
     async with SmolvmDriver(os.environ, place / "kit").open_sandbox(spec) as world.sandbox:
         yield world
-
-
-def serve(path: Path) -> None:
-    """Answer each line on a Unix socket with the same line in capitals."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    path.chmod(0o666)
-    server.listen()
-
-    def answer() -> None:
-        while True:
-            connection, _ = server.accept()
-            with connection, connection.makefile("rwb") as stream:
-                for line in stream:
-                    stream.write(line.upper())
-                    stream.flush()
-
-    threading.Thread(target=answer, daemon=True).start()
 
 
 async def test_the_guest_has_a_kernel_and_processes_of_its_own(world: World) -> None:
@@ -160,30 +137,7 @@ async def test_work_in_the_guest_is_on_the_hosts_disk_at_once_and_belongs_to_no_
     await world.said("rm -f made.txt setuid device")
 
 
-@pytest.mark.parametrize("tool", ["socat", "python3", "perl"])
-async def test_the_agent_reaches_its_tools_by_the_socket_with_what_the_image_has(
-    world: World, tool: str
-) -> None:
-    command, *arguments = world.sandbox.machine.mcp_command
-    others = {"socat", "python3", "perl", "node"} - {tool}
-    hide = " ".join(others)
-    script = (
-        "mkdir -p /tmp/bin; rm -f /tmp/bin/*; for p in /bin/* /usr/bin/*; do "
-        f'n=${{p##*/}}; case " {hide} " in *" $n "*) ;; *) ln -sf $p /tmp/bin/$n;; esac; done'
-    )
-    if (await world.run(f"command -v {tool}")).exit_status != 0:
-        pytest.skip(f"the image of these tests has no {tool}")
-    await world.said(script)
-    relay = await world.sandbox.start(["env", "PATH=/tmp/bin", command, *arguments])
-    try:
-        async with asyncio.timeout(BOUND_S):
-            await relay.write(b'{"id": 1}\n')
-            assert await relay.read_stdout(100) == b'{"ID": 1}\n'
-    finally:
-        await relay.kill()
-
-
-async def test_nothing_is_reachable_but_that_socket_and_each_try_is_told(world: World) -> None:
+async def test_nothing_is_reachable_and_each_try_is_told(world: World) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
     dial = (
