@@ -187,6 +187,24 @@ async def test_a_machine_that_dies_ends_its_programs_and_says_so(place: Path) ->
     assert await list_machines(await driver.engine(None), labels) == ()
 
 
+async def test_a_guest_that_eats_its_memory_and_forks_without_end_is_removed_all_the_same(
+    place: Path,
+) -> None:
+    driver = SmolvmDriver(os.environ, place / "kit")
+    workspace = place / "workspace"
+    workspace.mkdir()
+    labels = {"installation": str(place), "issue": "1", "attempt": "1.1"}
+    async with driver.open_sandbox(spec_of(workspace, labels)) as sandbox:
+        eater = ["python3", "-c", "b = [bytearray(1 << 20) for _ in range(4096)]"]
+        eaten = await sandbox.run(eater, timeout_s=BOUND_S)
+        bomb = await sandbox.start(["sh", "-c", "bomb() { bomb | bomb & }; bomb; echo lit; sleep 1000"])
+        lit = await bomb.read_stdout(100)
+
+    assert eaten.exit_status not in (0, None)
+    assert lit in (b"lit\n", b"")
+    assert await list_machines(await driver.engine(None), labels) == ()
+
+
 async def test_an_engine_call_that_is_killed_fails_the_opening_and_leaves_nothing(place: Path) -> None:
     killer = place / "bin" / "smolvm"
     killer.parent.mkdir()
