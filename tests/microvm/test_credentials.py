@@ -37,6 +37,7 @@ pytestmark = [
 
 API, OTHER, INSIDE = "api.example.test", "other.example.test", "inside.example.test"
 ADDRESSES = {API: "93.184.216.34", OTHER: "93.184.216.35", INSIDE: "10.77.0.5"}
+TRIES = 4  # the engine answers 502 when a busy host took too long over a handshake
 RESOLVER = "93.184.216.53"
 VALUE = "sk-the-real-value-7c1e9f02d5"
 VARIABLE = "API_KEY_OF_THE_HOST"
@@ -165,11 +166,15 @@ async def sandbox(place: Path, servers: Servers) -> AsyncIterator[SmolvmSandbox]
 
 
 async def ask(sandbox: SmolvmSandbox, name: str) -> RunResult:
-    """Ask a host with the guest's key."""
+    """Ask a host with the guest's key, again where the engine itself was too slow for it."""
     verify = {"SSL_CERT_FILE": "/run/smolvm/ca-bundle.pem"}
-    return await sandbox.run(
-        ["python3", "-c", ASK, f"https://{name}/"], environment=verify, timeout_s=BOUND_S
-    )
+    for _ in range(TRIES):
+        asked = await sandbox.run(
+            ["python3", "-c", ASK, f"https://{name}/"], environment=verify, timeout_s=BOUND_S
+        )
+        if b"502" not in asked.stdout:
+            break
+    return asked
 
 
 async def test_the_api_host_gets_the_value_and_the_guest_has_a_placeholder(
@@ -209,9 +214,9 @@ async def test_the_value_is_nowhere_in_the_guest_and_in_no_log_of_the_host(
 ) -> None:
     await ask(sandbox, API)
     search = (
-        "grep -lsa 'the-real-value' /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/cmdline; "
-        "grep -rlsa 'the-real-value' /etc /root /home /tmp /run /var /workspace /dev/shm 2>/dev/null; "
-        "dmesg 2>/dev/null | grep -c 'the-real-value'; true"
+        "grep -lsa 'the-real[-]value' /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/cmdline; "
+        "grep -rlsa 'the-real[-]value' /etc /root /home /tmp /run /var /workspace /dev/shm 2>/dev/null; "
+        "dmesg 2>/dev/null | grep -c 'the-real[-]value'; true"
     )
     found = await sandbox.run(["sh", "-c", search], timeout_s=BOUND_S)
     assert found.stdout.strip() in (b"", b"0"), found
