@@ -18,8 +18,8 @@ from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.sandbox.smolvm.machines import list_machines
 from symphony.store.reader import read_store
 from tests.support.command_line import argv
-from tests.support.git_project import git
 from tests.support.microvm import BOUND_S, IMAGE, SETTINGS, in_guest, open_place, spec_of
+from tests.support.project import git
 
 pytestmark = pytest.mark.timeout(900)
 
