@@ -39,6 +39,8 @@ TRIES: Final = 2  # an emulated machine hangs now and then; a second time has an
 OUT_OF_TIME: Final = 124
 # what is quick on silicon is slow in emulation: five levels of page tables, and copying byte by byte
 PROCESSOR: Final = "max,+svm,-la57,-erms,-fsrm"
+# a guest's processor and the programs beside it take turns on the outer machine, where a turn is cheap
+PROCESSORS: Final = 4
 # nothing hostile runs beside the lab's kernel; every clock but the counter is an emulated device, and slow
 KERNEL_LINE: Final = (
     "console=ttyS0 quiet loglevel=1 panic=-1 net.ifnames=0 mitigations=off nokaslr cryptomgr.notests "
@@ -167,7 +169,7 @@ def _follow(process: subprocess.Popen[bytes], run: Path, bound_s: float) -> int:
 def _emulator(kernel: Path, run: Path, disks: list[Disk], memory_mib: int) -> list[str]:
     argv = ["qemu-system-x86_64", "-machine", "q35", "-nodefaults", "-no-user-config", "-no-reboot"]
     argv += ["-display", "none", "-serial", f"file:{_quoted(run / 'console')}"]
-    argv += ["-cpu", PROCESSOR, "-accel", "tcg,thread=multi", "-smp", str(min(4, os.cpu_count() or 1))]
+    argv += ["-cpu", PROCESSOR, "-accel", "tcg,thread=multi", "-smp", str(PROCESSORS)]
     argv += ["-m", f"{memory_mib}M", "-kernel", str(unpack_kernel(kernel, CACHE))]
     argv += ["-initrd", str(make_initramfs(kernel, CACHE)), "-append", KERNEL_LINE.format(khz=counter_khz())]
     argv += _share("host", Path("/"), "readonly=on") + _share("run", run, "readonly=off")
