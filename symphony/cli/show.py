@@ -7,7 +7,7 @@ from symphony.cli.access import print_ledger
 from symphony.cli.desk import Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
-from symphony.cli.words import counted, duration, moment
+from symphony.cli.words import counted, duration, machine, moment
 from symphony.core.keys import workspace_key
 
 DESCRIPTION_LINES = 40  # the file has the rest
@@ -49,6 +49,7 @@ def _head(screen: Screen, detail: Json) -> None:
         ("labels", ", ".join(issue["labels"])),
         ("blocked by", ", ".join(issue["blocked_by"])),
         ("paused", "by you; `symphony resume` with its id lifts it" if detail["paused"] else ""),
+        ("machine", f"{at['name']}: {machine(at)}" if (at := detail["machine"]) else ""),
         ("created", moment(issue["created_at"])),
         ("file", issue["path"]),
     ]

@@ -8,7 +8,7 @@ from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import STYLES, Screen
-from symphony.cli.words import counted, duration, moment, spent
+from symphony.cli.words import counted, duration, machine, moment, spent
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
 
@@ -92,6 +92,8 @@ def print_questions(screen: Screen, waiting: list[Json]) -> None:
             screen.command(f"symphony reply {shlex.quote(view['issue_id'])} TEXT")
         else:
             screen.line(view["reason"], style="dim", indent="    ")
+        if view["machine"]:
+            screen.line(f"machine: {machine(view['machine'])}", style="dim", indent="    ")
 
 
 def print_problems(screen: Screen, problems: list[Json]) -> None:
@@ -141,15 +143,15 @@ def _section(screen: Screen, title: str, rows: list[tuple[Any, ...]]) -> None:
 
 
 def _running(views: list[Json]) -> list[tuple[Any, ...]]:
-    rows = []
+    rows, machines = [], any(view["machine"] for view in views)
     for view in views:
         turn = f"turn {view['turn']}/{view['max_turns']}"
         phase = f"stopping: {view['stopping']}" if view["stopping"] else view["phase"]
         last = f"{view['last_event']}" if view["last_event"] else ""
         elapsed, tokens = duration(view["running_seconds"]), counted(view["usage"]["total_tokens"], "token")
-        rows.append(
-            (view["issue_id"], phase, turn, elapsed, tokens, _joined(one_line(view["title"], TITLE), last))
-        )
+        what = _joined(one_line(view["title"], TITLE), last)
+        costs = (machine(view["machine"]),) if machines else ()
+        rows.append((view["issue_id"], phase, turn, elapsed, tokens, *costs, what))
     return rows
 
 

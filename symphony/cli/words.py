@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+MIB = 1 << 20
 
 
 def duration(seconds: float) -> str:
@@ -26,6 +27,15 @@ def moment(text: str | None) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def machine(view: dict[str, Any] | None) -> str:
+    """Return what a machine does and costs; empty where there is none."""
+    if view is None:
+        return ""
+    if view["state"] != "running":
+        return str(view["state"])
+    return f"{view['memory_bytes'] // MIB:,} MiB, {view['cpu_percent']:.0f} % CPU"
 
 
 def spent(usage: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from symphony.core.access import AccessDecision, AccessLedger
 from symphony.core.access_answer import AccessAnswer
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue, IssueDraft
+from symphony.core.machine import MachineUsage
 from symphony.core.ports import AttemptRow
 from symphony.core.snapshot import Snapshot
 from symphony.core.steering import SteeringRequest
@@ -21,6 +22,7 @@ class IssueDetail:
         issue: None when its file is gone or unreadable but something is remembered of it.
         standing: one sentence: what the scheduler does with it and why.
         run_log: the file, which may not exist yet.
+        machine: of the attempt that lives; None without one.
     """
 
     issue_id: str
@@ -34,6 +36,7 @@ class IssueDetail:
     failures: int
     paused: bool
     access: AccessLedger = AccessLedger()
+    machine: MachineUsage | None = None
 
 
 class Operations(Protocol):

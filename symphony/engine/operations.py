@@ -53,6 +53,7 @@ class EngineOperations:
         if issue_id not in state.records and not state.issues.present(issue_id):
             raise _not_found(issue_id)
         record = state.record(issue_id)
+        attempt = running_attempt(record)
         return IssueDetail(
             issue_id=issue_id,
             issue=state.issues.get(issue_id),
@@ -65,6 +66,7 @@ class EngineOperations:
             failures=record.failures,
             paused=record.paused,
             access=record.access,
+            machine=attempt.machine if attempt else None,
         )
 
     async def issues(self) -> tuple[Issue, ...]:

@@ -12,7 +12,9 @@ Shapes that scripts and the command line rely on:
 - an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
-  failures, paused, access}`; `issue` is null when its file is gone or unreadable;
+  failures, paused, access, machine}`; `issue` is null when its file is gone or unreadable;
+- a machine is `{name, state, memory_bytes, cpu_percent}`, in `running[]`, `waiting[]` and a detail;
+  null where there is none; `cpu_percent` is of one core;
 - an access request is `{host, port, tries, asked_at, last_at, open, decision, decided_at, trouble}`
   and in a state also has its issue's `{issue_id, identifier, title, not_kept}`.
 """
@@ -27,6 +29,7 @@ from symphony.core.access_answer import AccessAnswer
 from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue
+from symphony.core.machine import MachineUsage
 from symphony.core.operations import IssueDetail
 from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
@@ -79,6 +82,18 @@ def steering_view(steering: SteeringRequest) -> Json:
     }
 
 
+def machine_view(machine: MachineUsage | None) -> Json | None:
+    """Return what an attempt's machine does and costs."""
+    if machine is None:
+        return None
+    return {
+        "name": machine.name,
+        "state": machine.state.value,
+        "memory_bytes": machine.memory_bytes,
+        "cpu_percent": round(machine.cpu_percent, 1),
+    }
+
+
 def running_view(view: RunningView, now: datetime) -> Json:
     """Return an attempt that holds a slot."""
     return {
@@ -99,6 +114,7 @@ def running_view(view: RunningView, now: datetime) -> Json:
         "last_event": view.last_event,
         "usage": usage_view(view.usage),
         "stopping": view.stopping,
+        "machine": machine_view(view.machine),
     }
 
 
@@ -124,6 +140,7 @@ def waiting_view(view: WaitingView, now: datetime) -> Json:
         "reason": view.reason,
         "waiting_seconds": seconds_view(now - view.steering.asked_at),
         "steering": steering_view(view.steering),
+        "machine": machine_view(view.machine),
     }
 
 
@@ -290,6 +307,7 @@ def detail_view(detail: IssueDetail) -> Json:
         "failures": detail.failures,
         "paused": detail.paused,
         "access": ledger_view(detail.access),
+        "machine": machine_view(detail.machine),
     }
 
 

@@ -14,6 +14,7 @@ from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
 from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue
+from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.operations import IssueDetail
 from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
@@ -105,6 +106,15 @@ SUMMARY_JSON = {
 }
 
 
+MACHINE = MachineUsage("symphony-7", MachineState.RUNNING, 432_013_312, 12.34, {"issue": "7"})
+MACHINE_JSON = {
+    "name": "symphony-7",
+    "state": "running",
+    "memory_bytes": 432_013_312,
+    "cpu_percent": 12.3,
+}
+
+
 def test_a_full_snapshot() -> None:
     running = RunningView(
         issue_id="7",
@@ -122,6 +132,7 @@ def test_a_full_snapshot() -> None:
         last_event="wrote",
         usage=USAGE,
         stopping="cancelled",
+        machine=MACHINE,
     )
     snapshot = Snapshot(
         NOON,
@@ -165,6 +176,7 @@ def test_a_full_snapshot() -> None:
                 "last_event": "wrote",
                 "usage": USAGE_JSON,
                 "stopping": "cancelled",
+                "machine": MACHINE_JSON,
             }
         ],
         "retrying": [
@@ -186,6 +198,7 @@ def test_a_full_snapshot() -> None:
                 "reason": "waiting for you",
                 "waiting_seconds": 60.0,
                 "steering": QUESTION_JSON,
+                "machine": None,
             }
         ],
         "blocked": [
@@ -242,6 +255,7 @@ def test_a_full_detail() -> None:
         access=AccessLedger(
             (ASKED, AccessRequest("a.example", decision=AccessDecision.DENY, decided_at=NOON)), 12, 7
         ),
+        machine=MACHINE,
     )
     nothing = {**dict.fromkeys(USAGE_JSON, 0), "context_used": None, "context_size": None}
     assert detail_view(detail) == {
@@ -304,12 +318,25 @@ def test_a_full_detail() -> None:
             "not_kept": 12,
             "never_opened": 7,
         },
+        "machine": MACHINE_JSON,
+    }
+
+
+def test_a_waiting_issue_shows_the_machine_that_its_session_sleeps_in() -> None:
+    asleep = MachineUsage("symphony-9", MachineState.PAUSED)
+    waiting = WaitingView("9", "9", "Choose", QUESTION, "waits for your answer", asleep)
+    assert state_view(Snapshot(NOON, waiting=(waiting,)))["waiting"][0]["machine"] == {
+        "name": "symphony-9",
+        "state": "paused",
+        "memory_bytes": 0,
+        "cpu_percent": 0.0,
     }
 
 
 def test_an_issue_whose_file_is_gone_is_null() -> None:
     detail = IssueDetail("7", None, "gone", (), (), (), Path("/l"), "", 0, False)
     assert detail_view(detail)["issue"] is None
+    assert detail_view(detail)["machine"] is None
 
 
 def test_times_are_utc_with_milliseconds() -> None:

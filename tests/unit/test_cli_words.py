@@ -2,7 +2,7 @@
 
 import pytest
 
-from symphony.cli.words import counted, duration, moment, spent
+from symphony.cli.words import counted, duration, machine, moment, spent
 
 NOTHING = {"total_tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
 
@@ -38,3 +38,17 @@ def test_only_what_was_spent_is_said():
     assert spent({"total_tokens": 12_400, "cost_usd": 0.125, "seconds": 60.0}) == (
         "12,400 tokens, $0.12, 1m 0s of turns"
     )
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (None, ""),
+        ({"state": "running", "memory_bytes": 432_013_312, "cpu_percent": 12.5}, "412 MiB, 12 % CPU"),
+        ({"state": "running", "memory_bytes": 2 << 30, "cpu_percent": 187.6}, "2,048 MiB, 188 % CPU"),
+        ({"state": "paused", "memory_bytes": 0, "cpu_percent": 0.0}, "paused"),
+        ({"state": "failed", "memory_bytes": 0, "cpu_percent": 0.0}, "failed"),
+    ],
+)
+def test_a_machine_is_said_by_what_it_costs_else_by_its_state(view, words):
+    assert machine(view) == words
