@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from environment import ROOT, fail, say
+from environment import ROOT, fail
+from lab_needs import tell
 
 MAKE_BOUND_S: Final = 300.0  # a gigabyte of small files takes a minute on a slow disk
 MAGIC_AT: Final = 1080  # where an ext4 file system says that it is one
@@ -69,7 +70,7 @@ def prepare_engine(engine: Path) -> None:
             argv = ["zstd", "--decompress", "--sparse", "--quiet", "--force", str(packed), "-o", str(draft)]
             waiting.append((subprocess.Popen(argv), draft, engine / name))
     if waiting:
-        say("lab: unpacking the engine's templates, once")
+        tell("unpacking the engine's templates, once")
     for process, draft, target in waiting:
         if process.wait(timeout=MAKE_BOUND_S) != 0:
             fail(f"lab: {draft.name} could not be unpacked")
@@ -122,7 +123,7 @@ def given_disk(name: str, source: Path, cache: Path) -> Disk:
 def _library_image(library: Path, cache: Path) -> Path:
     target = _place("library", f"{library}{sys.version}{LEFT_OUT}", cache)
     if not target.is_file():
-        say(f"lab: making a disk of {library}")
+        tell(f"making a disk of {library}")
         with tempfile.TemporaryDirectory(dir=_made(cache), prefix="library-") as scratch:
             ignore = shutil.ignore_patterns(*LEFT_OUT)
             shutil.copytree(library, scratch, ignore=ignore, symlinks=True, dirs_exist_ok=True)
@@ -138,7 +139,7 @@ def image_of(folder: Path, name: str, key: str, cache: Path) -> Path:
     """Return an ext4 image with what is in a folder; made anew only when the key changed."""
     target = _place(name, f"{folder}{key}", cache)
     if not target.is_file():
-        say(f"lab: making a disk of {folder}")
+        tell(f"making a disk of {folder}")
         _make(folder, target)
     os.utime(target)
     _drop_old(target, name)
@@ -151,7 +152,7 @@ def _image_of_archive(archive: Path, name: str, key: str, cache: Path) -> Path:
         os.utime(target)
         return target
     with tempfile.TemporaryDirectory(dir=_made(cache), prefix="unpacked-") as scratch:
-        say(f"lab: making a disk of {archive}")
+        tell(f"making a disk of {archive}")
         argv = [
             "tar",
             "--extract",

@@ -5,10 +5,11 @@ Called by laboratory.py before a lab starts, and by what builds guest images.
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
-from environment import say, step
+from environment import step
 from lab_initramfs import find_kernel
 
 UNAVAILABLE: Final = 125  # the status of a lab that could not run its command
@@ -34,8 +35,13 @@ def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None
         install(packages)
         packages = missing(programs, kernel=kernel)
     if packages:
-        say(f"lab: {_words(packages)}")
+        tell(_words(packages))
         raise SystemExit(UNAVAILABLE)
+
+
+def tell(line: str) -> None:
+    """Say something about the lab, apart from what its command says."""
+    print(f"lab: {line}", file=sys.stderr, flush=True)
 
 
 def unavailable(*, lab: bool) -> str | None:
@@ -64,8 +70,8 @@ def missing(programs: dict[str, str], *, kernel: bool) -> list[str]:
 def install(packages: list[str]) -> None:
     """Install packages, saying so."""
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
-        step("reading the lists of packages", ["apt-get", "update", "-qq"])
+    # old lists name packages that their servers do not have any more
+    step("reading the lists of packages", ["apt-get", "update", "-qq"])
     argv = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages]
     step(f"installing {', '.join(packages)}", argv)
 

@@ -26,6 +26,7 @@ from environment import ROOT
 from lab_clock import counter_khz
 from lab_disks import Disk, find_engine, given_disk, prepare_engine, python_disks, source_disks
 from lab_initramfs import find_kernel, make_initramfs, release_of, unpack_kernel
+from lab_needs import tell
 
 CACHE: Final = ROOT / ".lab" / "cache"
 RUNS: Final = ROOT / ".lab" / "runs"
@@ -98,11 +99,6 @@ def run_in_lab(argv: list[str], lab: Lab) -> int:
         tell("interrupted")
         status = 128 + signal.SIGINT
     return status
-
-
-def tell(line: str) -> None:
-    """Say something about the lab, apart from what its command says."""
-    print(f"lab: {line}", file=sys.stderr, flush=True)
 
 
 def _run_once(argv: list[str], lab: Lab, disks: list[Disk], engine: Path | None) -> int:
