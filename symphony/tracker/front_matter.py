@@ -14,6 +14,7 @@ from frontmatter.default_handlers import SafeLoader, YAMLHandler
 
 BOM = "\ufeff"
 NESTING = 100  # the C loader recurses for each level and dies without an error at some tens of thousands
+SCANNER_NESTING = "exceeded maximum nesting depth"  # the scanner's own limit, which it may reach before ours
 NESTING_MARKS = ("[", "{", "- ", "-\n", "? ", "?\n")
 FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 FENCED = YAMLHandler(fm_boundary=FENCE)
@@ -65,6 +66,8 @@ def load_front_matter(front: str, fence_line: int) -> Mapping[Any, Any]:
     except yaml.MarkedYAMLError as error:
         found = error.problem or error.context or "it cannot be read"
         line = line_of(error.problem_mark, fence_line)
+        if found == SCANNER_NESTING:
+            raise too_deep(line) from error
         message = f"the front matter is not valid YAML: {found}; correct this line or put the value in quotes"
         raise FrontMatterFault("broken_yaml", message, line) from error
     except (yaml.YAMLError, ValueError) as error:
@@ -95,11 +98,15 @@ def refuse_hostile(front: str, fence_line: int) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > NESTING:
-                line = line_of(event.start_mark, fence_line)
-                message = f"the front matter is nested more than {NESTING} levels deep; make it flatter"
-                raise FrontMatterFault("unsupported_yaml", message, line)
+                raise too_deep(line_of(event.start_mark, fence_line))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def too_deep(line: int | None) -> FrontMatterFault:
+    """Return the refusal of front matter that is nested too deeply."""
+    message = f"the front matter is nested more than {NESTING} levels deep; make it flatter"
+    return FrontMatterFault("unsupported_yaml", message, line)
 
 
 def line_of(mark: Any, fence_line: int) -> int | None:

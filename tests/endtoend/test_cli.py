@@ -145,7 +145,7 @@ def test_init_writes_what_is_missing_and_a_second_time_changes_nothing(tmp_path)
 def test_the_workflow_that_init_writes_loads_without_a_warning(tmp_path):
     symphony(tmp_path, "init", "a/project")
     workflow = load_workflow(tmp_path / "a/project/WORKFLOW.md", {})
-    assert workflow.settings.sandbox == "local"
+    assert workflow.settings.sandbox == "smolvm"
     assert workflow.warnings == ()
     assert symphony(tmp_path / "a/project", "status").status == 0
 
