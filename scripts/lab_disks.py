@@ -7,6 +7,7 @@ Called by laboratory.py and by what prepares the tests. Writes only in the folde
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,9 @@ LEFT_OUT: Final = (
     "test",
 )  # of Python's library: large, and not the project's
 SOURCES: Final = ("symphony", "tests")
+TAKEN: Final = frozenset(
+    {*SOURCES, "packages", "library", "bin", "disks", "home", "kept", "path", "run", "tmp"}
+)
 TEMPLATES: Final = ("storage-template.ext4", "overlay-template.ext4")
 
 
@@ -105,6 +109,8 @@ def source_disks(cache: Path) -> list[Disk]:
 def given_disk(name: str, source: Path, cache: Path) -> Disk:
     """Return a disk for what a caller hands over: a folder, a tar archive, or an ext4 image."""
     folder = Path("/lab") / name
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,19}", name) or name in TAKEN:
+        fail(f"lab: {name} cannot be a disk's name: take another, of up to 20 small letters and digits")
     if source.is_dir():
         stat = source.stat()
         image = image_of(source, name, f"{source}{stat.st_mtime_ns}", cache)
