@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.microvm import open_place
+
 FOLDER = Path(__file__).parent
 SUITE = "test_contract.py"  # drivers without machines pass it in tests/contract
 REASON = "no microVM boots here (SYMPHONY_MICROVM is not set): run `scripts/test tests/microvm`"
@@ -54,3 +56,10 @@ def state() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="vm-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that a machine's own user can enter."""
+    with open_place() as folder:
+        yield folder

@@ -15,7 +15,6 @@ import pytest_asyncio
 
 from symphony.core.handoff import Completion
 from symphony.core.installation import Installation
-from symphony.core.machine import MachineState
 from symphony.core.ports import RunResult, SandboxSpec, Workspace
 from symphony.core.settings import Settings, Volume
 from symphony.sandbox.smolvm.driver import SmolvmDriver
@@ -171,32 +170,6 @@ async def test_a_host_is_opened_and_closed_while_the_machine_runs(world: World) 
     assert "closed.example.org" in told
     assert "opened.example.org" not in told
     assert "opened.example.org" in {refusal.host for refusal in await machine.refusals()}
-
-
-async def test_a_full_guest_disk_is_the_programs_error_and_the_workspace_is_unharmed(world: World) -> None:
-    filled = await world.run("dd if=/dev/zero of=/dev/shm/fill bs=1M 2>&1; rm -f /dev/shm/fill")
-    assert b"No space left on device" in filled.stdout
-    assert await world.said("cat sub/x.txt") == "x"
-
-
-async def test_a_machine_that_slept_goes_on_with_its_memory_and_its_mounts(world: World) -> None:
-    machine = world.sandbox.machine
-    await world.said(
-        "echo remembered > /dev/shm/note; nohup sleep 1000 >/dev/null 2>&1 & echo $! > /dev/shm/pid"
-    )
-
-    await machine.pause()
-    paused = await machine.usage()
-    (world.workspace.path / "meanwhile.txt").write_text("written while it slept\n")
-    await machine.resume()
-    await machine.resume()
-
-    assert paused.state is MachineState.PAUSED
-    assert paused.memory_bytes == 0
-    assert (await machine.usage()).state is MachineState.RUNNING
-    assert await world.said("cat /dev/shm/note meanwhile.txt; kill -0 $(cat /dev/shm/pid) && echo alive") == (
-        "remembered\nwritten while it slept\nalive"
-    )
 
 
 async def test_what_a_hostile_guest_leaves_in_its_repository_runs_nothing_on_the_host(world: World) -> None:

@@ -6,23 +6,18 @@ import os
 import platform
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from symphony.sandbox.guest.kit import write_guest_kit
-from symphony.sandbox.images.source import ImageSource
 from symphony.sandbox.smolvm.driver import SmolvmDriver
-from symphony.sandbox.smolvm.engine import PATIENCE
 from symphony.sandbox.smolvm.machines import list_machines
-from symphony.sandbox.smolvm.plan import plan_machine
 from symphony.store.reader import read_store
 from tests.support.command_line import argv
-from tests.support.microvm import BOUND_S, IMAGE, SETTINGS, in_guest, open_place, spec_of
+from tests.support.microvm import BOUND_S, IMAGE, spec_of
 from tests.support.project import git
 
 pytestmark = pytest.mark.timeout(900)
@@ -112,20 +107,6 @@ class Place:
         assert len(git(clone, "log", "--format=%s").splitlines()) == 2
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    with open_place() as folder:
-        yield folder
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    """Return once the condition holds."""
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline, f"it never came true: {what}"
-        time.sleep(LOOK_S)
-
-
 def test_an_issue_is_worked_on_in_a_machine_of_its_own_that_is_gone_afterwards(place: Path) -> None:
     project = Place(place / "project")
     project.drop("1", FIX)
@@ -136,32 +117,6 @@ def test_an_issue_is_worked_on_in_a_machine_of_its_own_that_is_gone_afterwards(p
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "demo in smolvm, guest kernel " in shown.stdout
     assert f"guest kernel {platform.release()}" not in shown.stdout
-    assert project.machines() == []
-    project.assert_delivered("1", place)
-
-
-@pytest.mark.parametrize(
-    "step", ["creating the machine", "booting the machine", "in a turn", "importing the branch"]
-)
-def test_a_daemon_killed_at_any_step_leaves_no_machine_and_its_work_is_delivered_once(
-    place: Path, step: str
-) -> None:
-    project = Place(place / "project")
-    project.drop("1", FIX)
-    reached: dict[str, Callable[[], Any]] = {
-        "creating the machine": lambda: "starting the sandbox" in project.phases("1"),
-        "booting the machine": lambda: [row for row in project.machines() if row["pid"]],
-        "in a turn": lambda: "in a turn" in project.phases("1"),
-        "importing the branch": lambda: "importing the branch" in project.phases("1"),
-    }
-    with project.daemon() as daemon:
-        until(reached[step], step)
-        daemon.send_signal(signal.SIGKILL)
-        daemon.wait(BOUND_S)
-
-    ran = project.run("--until-idle")
-
-    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert project.machines() == []
     project.assert_delivered("1", place)
 
@@ -228,63 +183,3 @@ async def test_an_engine_call_that_is_killed_fails_the_opening_and_leaves_nothin
             pytest.fail("it opened")
 
     assert await list_machines(await driver.engine(None), labels) == ()
-
-
-async def test_other_settings_get_a_new_machine_and_what_was_left_is_removed(place: Path) -> None:
-    driver = SmolvmDriver(os.environ, place / "kit")
-    workspace = place / "workspace"
-    workspace.mkdir()
-    labels = {"installation": str(place), "issue": "1", "attempt": "1.1"}
-    dead = SmolvmDriver(os.environ, place / "kit")
-    opened = dead.open_sandbox(spec_of(workspace, labels))
-    old = await opened.__aenter__()
-    settings = SETTINGS.model_copy(update={"mem_mib": 640})
-
-    async with driver.open_sandbox(spec_of(workspace, {**labels, "attempt": "1.2"}, settings)) as sandbox:
-        rows = await list_machines(await driver.engine(None), {"installation": str(place)})
-        memory = in_guest(sandbox.machine.name, "grep", "MemTotal", "/proc/meminfo").stdout
-
-    assert [row.name for row in rows] == [sandbox.machine.name]
-    assert rows[0].name != old.machine.name
-    assert int(memory.split()[1]) > 512 * 1024
-    await opened.__aexit__(None, None, None)
-
-
-def test_a_machine_of_an_ordinary_user_writes_its_workspace_as_that_user(place: Path) -> None:
-    if os.geteuid() != 0 or "SYMPHONY_LAB" not in os.environ:
-        pytest.skip("opens /dev/kvm to another user: only in the lab; as a user every other test shows it")
-    uid = 1234
-    workspace, home = place / "workspace", place / "home"
-    for folder in (workspace, home):
-        folder.mkdir()
-        os.chown(folder, uid, uid)
-    Path("/dev/kvm").chmod(0o666)  # as udev does for the user of a desktop
-    spec = spec_of(workspace, {"installation": str(place), "issue": "1", "attempt": "1.1"})
-    image = ImageSource(("--image", IMAGE), "", Path(IMAGE))
-    machine = plan_machine("of-a-user", spec, image, write_guest_kit(place / "kit"))
-
-    def as_user(*words: str) -> str:
-        ran = subprocess.run(
-            ["smolvm", *words],
-            user=uid,
-            group=uid,
-            extra_groups=[],
-            env={"PATH": os.environ["PATH"], "HOME": str(home), **PATIENCE},
-            capture_output=True,
-            text=True,
-            timeout=BOUND_S,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    as_user(*machine.create_arguments())
-    try:
-        as_user("machine", "start", "--name", "of-a-user")
-        words = f"cd {workspace} && git init -q . && echo made > made && id -u"
-        said = as_user("machine", "exec", "--name", "of-a-user", "--", "sh", "-c", words)
-    finally:
-        as_user("machine", "delete", "--name", "of-a-user", "--force")
-
-    assert said.strip() == "0"
-    assert (workspace / "made").stat().st_uid == uid
