@@ -798,7 +798,7 @@ async def test_reap_ends_what_a_dead_run_left_behind_and_nothing_else(
     others = replace(spec, labels={"installation": f"{spec.folder}/elsewhere"})
     async with bounded(), subject.driver.open_sandbox(spec) as open_here:
         mine = await open_here.start(subject.argv("cat"))
-        left = await subject.leave_behind(spec)
+        left = await subject.leave_behind(replace(spec, labels={**spec.labels, "issue": "8"}))
         foreign = await subject.leave_behind(others)
         assert subject.lives(left)
 
