@@ -37,7 +37,7 @@ class Wait:
         self._log = context.ports.log
         self._mailbox = context.mailbox
         self._progress = context.progress
-        self._complained = False
+        self._told = False
         self.slept = False
 
     async def for_reply(self) -> SteeringRequest | None:
@@ -65,9 +65,11 @@ class Wait:
         try:
             await machine.pause()
         except SymphonyError as error:
-            if not self._complained:
-                self._say("pause_machine", f"{error} It waits on in memory.")
-            self._complained = True
+            if not self._told:  # no fault: engines cannot pause every machine
+                text = f"not paused, it waits on in memory: {error}"
+                self._progress.run_log.append("machine", name=machine.name, text=text)
+                self._log.info("machine.not_paused", issue=self._progress.issue_id, reason=str(error))
+            self._told = True
             return False
         await self._note(machine, "paused: its memory is on disk until the reply is there")
         return True
@@ -76,7 +78,9 @@ class Wait:
         try:
             await machine.resume()
         except SymphonyError as error:
-            self._say("resume_machine", f"{error} The reply starts a new attempt.")
+            message = f"{error} The reply starts a new attempt."
+            self._progress.run_log.append("problem", step="resume_machine", message=message)
+            self._log.warning("machine.not_resumed", issue=self._progress.issue_id, reason=str(error))
             return False
         await self._note(machine, "resumed")
         return True
@@ -84,7 +88,3 @@ class Wait:
     async def _note(self, machine: Machine, text: str) -> None:
         self._progress.run_log.append("machine", name=machine.name, text=text)
         await MachineWatch(machine, self._progress, self._log).look()
-
-    def _say(self, step: str, message: str) -> None:
-        self._progress.run_log.append("problem", step=step, message=message)
-        self._log.warning(f"machine.{step}", issue=self._progress.issue_id, reason=message)

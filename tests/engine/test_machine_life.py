@@ -107,7 +107,9 @@ async def test_a_machine_that_cannot_pause_waits_on_awake_and_says_so_once(world
         await pass_time(world, PAUSE_AFTER)
         await world.operations.reply("1", "Crimson.")
         await world.until(lambda: world.state_of("1") == "Done")
-    assert told(world, "problem") == ["The memory machine was told not to pause. It waits on in memory."]
+    assert told(world, "machine") == [
+        "not paused, it waits on in memory: The memory machine was told not to pause."
+    ]
     assert len(world.agents.sessions) == 1
 
 
