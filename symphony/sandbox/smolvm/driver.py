@@ -114,11 +114,7 @@ class SmolvmDriver:
         """
         if not labels:
             return ()
-        engine = await self.engine(None)
-        dead = [row for row in await list_machines(engine, labels) if row.name not in self._open]
-        for row in dead:
-            await delete_machine(engine, row.name)
-        return tuple(f"machine {row.name}" for row in dead)
+        return tuple(f"machine {name}" for name in await self._remove_dead(await self.engine(None), labels))
 
     async def engine(self, binary: str | None) -> Engine:
         """Return the engine that the settings name, looked up once.
@@ -158,9 +154,14 @@ class SmolvmDriver:
         """Remove what an earlier attempt on this issue left, whatever it was made from."""
         wanted = {key: labels[key] for key in ("installation", "issue") if key in labels}
         if len(wanted) == 2:
-            for row in await list_machines(engine, wanted):
-                if row.name not in self._open:
-                    await delete_machine(engine, row.name)
+            await self._remove_dead(engine, wanted)
+
+    async def _remove_dead(self, engine: Engine, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Remove the machines with these labels that are not open here; return their names."""
+        dead = [row.name for row in await list_machines(engine, labels) if row.name not in self._open]
+        for name in dead:
+            await delete_machine(engine, name)
+        return tuple(dead)
 
     async def _remove(self, engine: Engine, name: str, folder: Path) -> None:
         try:

@@ -16,7 +16,7 @@ from symphony.core.guest import GUEST_MCP
 from symphony.core.machine import MachineState, MachineUsage, Refusal
 from symphony.core.text import one_line
 from symphony.sandbox.errors import SandboxError
-from symphony.sandbox.smolvm.engine import Engine
+from symphony.sandbox.smolvm.engine import ASK_TIMEOUT, Engine
 from symphony.sandbox.smolvm.errors import EngineError
 from symphony.sandbox.smolvm.machines import PAUSE_TIMEOUT, list_machines
 
@@ -149,7 +149,7 @@ class SmolvmMachine:
                 remedy="It holds for the next attempt. `smolvm: {net: false}` closes everything for good.",
             ) from error
 
-    async def _call(self, command: str, *words: str, doing: str, timeout_s: float = 20.0) -> bytes:
+    async def _call(self, command: str, *words: str, doing: str, timeout_s: float = ASK_TIMEOUT) -> bytes:
         return await self._engine.call(
             "machine", command, "--name", self.name, *words, doing=doing, timeout_s=timeout_s
         )

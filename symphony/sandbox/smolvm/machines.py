@@ -17,7 +17,6 @@ from symphony.sandbox.smolvm.machine_spec import MachineSpec
 
 CREATE_TIMEOUT = 300.0  # seconds: the first machine of an image may have to copy it
 START_TIMEOUT = 300.0  # seconds: the engine's first start ever unpacks its disks; a boot takes one
-STOP_TIMEOUT = 60.0  # seconds, beyond which the machine is deleted as it is
 DELETE_TIMEOUT = 60.0  # seconds; a VMM that does not end by then is beyond the engine
 PAUSE_TIMEOUT = 300.0  # seconds: all of its memory is written to disk, or read from it
 NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")

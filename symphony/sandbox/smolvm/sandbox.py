@@ -14,7 +14,14 @@ from symphony.core.ports import RunResult, SandboxSpec
 from symphony.core.text import one_line
 from symphony.host.process import HostProcess, ProcessGone
 from symphony.sandbox.errors import SandboxError, closed
-from symphony.sandbox.guest import GO, STDIN_VARIABLES, end_command, launch_command, variables_text
+from symphony.sandbox.guest import (
+    GO,
+    STDIN_VARIABLES,
+    LaunchFailure,
+    end_command,
+    launch_command,
+    variables_text,
+)
 from symphony.sandbox.smolvm.engine import Engine
 from symphony.sandbox.smolvm.errors import EngineError, parse_failure
 from symphony.sandbox.smolvm.machine import SmolvmMachine
@@ -24,8 +31,6 @@ TERM_GRACE = 2  # seconds between SIGTERM and SIGKILL in the guest, as on the ho
 START_WAIT = 30.0  # seconds for a program that is just being started; then the machine takes it along
 END_TIMEOUT = 30.0  # seconds for ending a family of processes in a guest that may be overloaded
 STARTED = "started"  # the launcher's word for a program that runs, before the guest's kernel
-NOT_FOUND = "127"  # the launcher's word for a program that is not there
-NO_FOLDER = "125"
 SAID_LIMIT = 400  # characters of the engine's words in a reason
 
 
@@ -33,11 +38,6 @@ class SmolvmSandbox:
     """An open machine; a `core.ports.Sandbox`."""
 
     kind = "smolvm"
-
-    @property
-    def place(self) -> str:
-        """Where its programs run: the guest's own kernel is not the host's."""
-        return f"{self.kind}, guest kernel {self.machine.kernel}" if self.machine.kernel else self.kind
 
     def __init__(self, engine: Engine, machine: SmolvmMachine, spec: SandboxSpec) -> None:
         self.machine = machine
@@ -48,6 +48,11 @@ class SmolvmSandbox:
         self._closed = False
         self._starting = 0
         self._started = asyncio.Event()
+
+    @property
+    def place(self) -> str:
+        """Where its programs run: the guest's own kernel is not the host's."""
+        return f"{self.kind}, guest kernel {self.machine.kernel}" if self.machine.kernel else self.kind
 
     async def start(
         self, argv: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None
@@ -152,13 +157,13 @@ class SmolvmSandbox:
 
     async def _refusal(self, program: str, folder: Path, word: str, said: bytes) -> SandboxError:
         """Return why a program did not start, from the launcher's word, or from the machine's state."""
-        if word == NOT_FOUND:
+        if word == str(LaunchFailure.NOT_FOUND.value):
             return SandboxError(
                 f"sandbox: program not found: '{program}': it is not in the guest's image.",
                 code="sandbox.program_not_found",
                 remedy="Install it, or correct the command.",
             )
-        if word == NO_FOLDER:
+        if word == str(LaunchFailure.NO_FOLDER.value):
             return SandboxError(
                 f"sandbox: folder not found: {folder}, in which '{program}' was to run.",
                 remedy="Create it, or correct the setting that names it.",
