@@ -36,6 +36,7 @@ stage_run() {
     $B --install -s /lab/bin/tools
     export PATH=/lab/bin/tools
     mount -t tmpfs -o mode=755 run /run
+    ulimit -H -n 1048576 # as service managers give it; the kernel's own is 4,096
     mkdir -p /dev/pts /dev/shm
     mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
     mount -t tmpfs -o mode=1777 shm /dev/shm

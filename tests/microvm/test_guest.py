@@ -25,6 +25,7 @@ from tests.support.microvm import BOUND_S, SETTINGS, open_place
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
+MANY_FILES = 3_000  # a process may usually hold 1,024 open
 TRAP = """#!/bin/sh
 [ -n "$IN_GUEST" ] || echo "$0 $*" >> "{sprung}"
 cat 2>/dev/null
@@ -134,6 +135,16 @@ async def test_work_in_the_guest_is_on_the_hosts_disk_at_once_and_belongs_to_no_
     assert made.st_uid == os.geteuid() != 0 or made.st_uid >= 2_000_000
     assert not (world.workspace.path / "device").is_char_device()
     await world.said("rm -f made.txt setuid device")
+
+
+async def test_a_guest_may_look_at_more_files_than_a_process_usually_holds_open(world: World) -> None:
+    many = world.workspace.path / "many"
+    many.mkdir()
+    for number in range(MANY_FILES):
+        (many / f"{number}.txt").touch()
+
+    assert await world.said("cat many/*.txt; ls -l many | grep -c txt") == str(MANY_FILES)
+    await world.said("rm -r many")
 
 
 async def test_nothing_is_reachable_and_each_try_is_told(world: World) -> None:

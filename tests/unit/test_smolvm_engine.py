@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ async def test_the_engine_inherits_what_it_needs_and_nothing_else(tmp_path: Path
     said = (await engine.call("machine", doing="x", secrets={"GIVEN": "for one call"})).decode()
     assert "GIVEN=for one call" in said
     assert "SECRET" not in said
+
+
+async def test_a_machine_is_started_with_as_many_open_files_as_the_host_allows(tmp_path: Path) -> None:
+    engine = Engine(program(tmp_path, 'echo "$5 $(ulimit -S -n)"'), environment={"PATH": os.environ["PATH"]})
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(usual, most - 1), most))
+    try:
+        said = await engine.call("machine", "start", "x y", doing="start it", roomy=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+    assert said.decode() == f"x y {most}\n"
 
 
 async def test_a_call_that_hangs_is_ended_at_its_bound(tmp_path: Path) -> None:

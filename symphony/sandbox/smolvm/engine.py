@@ -19,6 +19,7 @@ PROGRAM = "smolvm"
 PACKAGE, PACKAGED_PROGRAM = "smol", "smol-vmm"  # of the wheel `smolmachines`
 OLDEST, BELOW = (1, 32), (2, 0)  # from the first with `--credential` and `--mount-socket` as used here
 VERSION = re.compile(r"\b(\d+)\.(\d+)(?:\.(\d+))?")
+ROOMY = ("/bin/sh", "-c", 'ulimit -n "$(ulimit -H -n)"; exec "$@"', "sh")
 ASK_TIMEOUT = 20.0  # seconds for what only reads; it takes milliseconds on an idle host
 OUTPUT_LIMIT = 8 << 20  # bytes: `machine ls --json` of a thousand machines is about one MiB
 KEPT_VARIABLES = frozenset(
@@ -50,6 +51,7 @@ class Engine:
         doing: str,
         timeout_s: float = ASK_TIMEOUT,
         secrets: Mapping[str, str] | None = None,
+        roomy: bool = False,
     ) -> bytes:
         """Run one command to its end and return its stdout.
 
@@ -58,6 +60,7 @@ class Engine:
             doing: what this is, for an error: "start the machine x".
             timeout_s: seconds until it is ended.
             secrets: variables for this call alone.
+            roomy: with as many open files as this host allows.
 
         Raises:
             EngineError: `sandbox.engine_timeout` and what the engine's own code stands for.
@@ -65,7 +68,7 @@ class Engine:
         """
         try:
             result = await run_group(
-                self._argv(arguments),
+                (*(ROOMY if roomy else ()), *self._argv(arguments)),
                 cwd=Path("/"),
                 env={**self.environment, **(secrets or {})},
                 timeout_s=timeout_s,

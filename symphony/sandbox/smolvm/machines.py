@@ -96,6 +96,9 @@ async def create_machine(engine: Engine, spec: MachineSpec) -> None:
 async def start_machine(engine: Engine, name: str, secrets: Mapping[str, str]) -> None:
     """Boot the machine; returns when it takes commands.
 
+    Its process keeps a file open for each file of a mount that the guest has looked at: with the
+    usual limit of 1,024 a guest could not so much as run `git status` in a large workspace.
+
     Raises:
         EngineError: `sandbox.kvm_unusable`, `sandbox.engine_timeout` and others.
     """
@@ -107,6 +110,7 @@ async def start_machine(engine: Engine, name: str, secrets: Mapping[str, str]) -
         doing=f"start the machine {name}",
         timeout_s=START_TIMEOUT,
         secrets=secrets,
+        roomy=True,
     )
 
 
