@@ -4,7 +4,7 @@ The index and the in-memory tracker report what each file says; conflicts, probl
 published set follow here, at a cost that depends on what changed. No I/O.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +65,22 @@ class Catalog:
             return claims[0].path
         unreadable = self._unreadable_of(issue_id)
         return None if unreadable is None else unreadable.path
+
+    def other_holder(self, issue_id: str, path: Path) -> Path | None:
+        """Return another file than this one that has the id, readable or not."""
+        paths = [claim.path for claim in self._claims.get(issue_id, ())]
+        paths += [one.path for one in self._unreadable_with(issue_id)]
+        return next((other for other in paths if other != path), None)
+
+    def file_of(self, issue_id: str, root: Path) -> Path:
+        """Return the only file with this id; an unreadable one if no readable file has it.
+
+        Raises:
+            TrackerError: `issue_not_found`, `issue_ambiguous`.
+        """
+        if not self._claims.get(issue_id) and (unreadable := self._unreadable_of(issue_id)) is not None:
+            return unreadable.path
+        return self.the_one(issue_id, root).path
 
     def highest_number(self) -> int:
         """Return the highest id that is a number, else 0."""
@@ -140,8 +156,10 @@ class Catalog:
         return self._current
 
     def _unreadable_of(self, issue_id: str) -> Unreadable | None:
-        found = (one for one in self._unreadable.values() if issue_id in (one.name_id, one.last_id))
-        return next(found, None)
+        return next(self._unreadable_with(issue_id), None)
+
+    def _unreadable_with(self, issue_id: str) -> Iterator[Unreadable]:
+        return (one for one in self._unreadable.values() if issue_id in (one.name_id, one.last_id))
 
     def _unreadable_ids(self) -> frozenset[str]:
         found = self._unreadable.values()

@@ -84,6 +84,15 @@ def id_taken(issue_id: str, path: Path) -> TrackerError:
     )
 
 
+def id_clash(issue_id: str, path: Path) -> TrackerError:
+    """An edited issue would have another file's id."""
+    return TrackerError(
+        f"The id {issue_id!r} is taken by {path}.",
+        code="id_taken",
+        remedy="Choose another, or take the line out: the file's name is the id then.",
+    )
+
+
 def invalid_title(reason: str) -> TrackerError:
     """The title is not one line of text."""
     return TrackerError(

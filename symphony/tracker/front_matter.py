@@ -114,6 +114,21 @@ def line_of(mark: Any, fence_line: int) -> int | None:
     return None if mark is None else fence_line + int(mark.line)
 
 
+def line_of_key(text: str, key: str | None) -> int | None:
+    """Return the file's line of a key at the left margin, the last one if there are two as YAML takes it.
+
+    A key that is written in braces, or with an escape, is not found.
+    """
+    unified = text.removeprefix(BOM).replace("\r\n", "\n")
+    fenced = unified.lstrip()
+    front = FENCE.split(fenced, 2)[1] if key is not None and FENCED.detect(fenced) else ""
+    found = [
+        match.start() for match in re.finditer(rf"""(?m)^["']?{re.escape(key or "")}["']?[ \t]*:""", front)
+    ]
+    above = len(unified) - len(fenced)
+    return unified.count("\n", 0, above) + front.count("\n", 0, found[-1]) + 1 if found else None
+
+
 def kind_of(value: object) -> str:
     """Name what YAML made of a value, in an author's words."""
     match value:

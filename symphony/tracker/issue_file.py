@@ -14,7 +14,7 @@ import yaml
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.problem import Problem
 from symphony.core.text import plain
-from symphony.tracker.front_matter import BOM, FrontMatterFault, split_front_matter
+from symphony.tracker.front_matter import BOM, FrontMatterFault, line_of_key, split_front_matter
 from symphony.tracker.names import shown
 from symphony.tracker.values import ValueFaults, Values
 
@@ -62,8 +62,12 @@ class IssueUnreadable(Exception):
 
 def unreadable(code: str, path: str, name_id: str, message: str, line: int | None = None) -> IssueUnreadable:
     """Build the error with one problem."""
-    where = shown(path) if line is None else f"{shown(path)}:{line}"
-    return IssueUnreadable(Problem(code, where, message, name_id))
+    return IssueUnreadable(problem_at(code, path, name_id, message, line))
+
+
+def problem_at(code: str, path: str, name_id: str, message: str, line: int | None) -> Problem:
+    """Build a problem that names the file, and the line if there is one."""
+    return Problem(code, shown(path) if line is None else f"{shown(path)}:{line}", message, name_id)
 
 
 def revision_of(content: bytes) -> str:
@@ -119,7 +123,10 @@ def parse_issue(content: bytes, path: Path, state: str, name_id: str) -> Issue:
         )
         values.finish()
     except ValueFaults as faults:
-        problems = (Problem("invalid_front_matter", shown(where), text, name_id) for text in faults.messages)
+        problems = (
+            problem_at("invalid_front_matter", where, name_id, message, line_of_key(text, key))
+            for key, message in faults.faults
+        )
         raise IssueUnreadable(*problems) from faults
     return issue
 

@@ -18,15 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from symphony.core.editing import EditConflict, IssueText, TextReading
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.states import StateTable, state_key
 from symphony.host.durable import rename_noreplace, sync_folder, write_durably, write_new
 from symphony.tracker import errors
+from symphony.tracker.errors import TrackerError
 from symphony.tracker.index import Index
 from symphony.tracker.issue_file import add_note, parse_issue
 from symphony.tracker.names import SUFFIX, highest_number
+from symphony.tracker.opened import Opened, open_issue
 from symphony.tracker.placing import first_active, render_draft, state_folder
 from symphony.tracker.reader import Mark, mark_of
+from symphony.tracker.text import checked_text, edited
 
 LOCK_WAIT_S = 10.0  # a writer holds the lock for one file's write; longer means that it is stuck
 LOCK_POLL_S = 0.01
@@ -82,6 +86,32 @@ class LocalTracker:
                 `unknown_state`, `tracker_busy`, `tracker_write_failed`.
         """
         return await asyncio.to_thread(self._move, issue_id, to_state, note)
+
+    async def text(self, issue_id: str) -> IssueText:
+        """Return the whole text of the issue's file, also of one that cannot be read as an issue.
+
+        Raises:
+            TrackerError: `issue_not_found`, `issue_ambiguous`, `issue_unreadable`.
+        """
+        return await asyncio.to_thread(self._text, issue_id)
+
+    async def check(self, issue_id: str, text: str) -> TextReading:
+        """Say what the issue would be with this text; nothing is written.
+
+        Raises:
+            TrackerError: as of `text`.
+        """
+        return await asyncio.to_thread(self._check, issue_id, text)
+
+    async def save(self, issue_id: str, text: str, revision: str) -> Issue:
+        """Replace the text that had this revision, durably; a repeat changes nothing.
+
+        Raises:
+            EditConflict: `edit_conflict`, with what the file says by now.
+            IssueTextRefused: `invalid_issue_text`, with every fault.
+            TrackerError: as of `text`, and `id_taken`, `tracker_busy`, `tracker_write_failed`.
+        """
+        return await asyncio.to_thread(self._save, issue_id, text, revision)
 
     def _scan(self) -> IssueSet:
         with self._one_at_a_time:
@@ -152,6 +182,43 @@ class LocalTracker:
                 raise errors.write_failed(f"{issue.path} could not be moved to {state!r}", error) from error
             self._index.refresh([issue.path, target])
             return self._index.catalog.the_one(issue_id, self._root)
+
+    def _text(self, issue_id: str) -> IssueText:
+        with self._one_at_a_time:
+            return self._found(issue_id).text
+
+    def _check(self, issue_id: str, text: str) -> TextReading:
+        with self._one_at_a_time:
+            opened = self._found(issue_id)
+            return checked_text(opened.text, opened.content, text, self._index.catalog)
+
+    def _save(self, issue_id: str, text: str, revision: str) -> Issue:
+        with self._one_at_a_time, self._only_writer():
+            self._index.scan()
+            opened = self._open(issue_id)
+            new = edited(opened.text, opened.content, text, revision, self._index.catalog)
+            try:
+                if new.content != opened.content and not self._replace(opened, new.content):
+                    raise EditConflict(self._open(issue_id).text)
+            except FileNotFoundError as error:
+                raise errors.issue_not_found(issue_id, self._root) from error
+            except OSError as error:
+                raise errors.write_failed(f"{opened.text.path} could not be saved", error) from error
+            return new.issue
+
+    def _replace(self, opened: Opened, content: bytes) -> bool:
+        """Write a file's new content unless its author saves it at this very moment."""
+        return write_durably(opened.file, content, only_if=partial(same_mark, opened.file, opened.mark))
+
+    def _found(self, issue_id: str) -> Opened:
+        try:
+            return self._open(issue_id)
+        except TrackerError:
+            self._index.scan()  # the file may be new, or elsewhere by now
+            return self._open(issue_id)
+
+    def _open(self, issue_id: str) -> Opened:
+        return open_issue(issue_id, self._index.catalog, self._root)
 
     def _add_note(self, path: Path, note: str) -> None:
         file = path.resolve()

@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from symphony.core.editing import IssueText, TextReading
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.states import StateTable, state_key
 from symphony.tracker import errors
 from symphony.tracker.catalog import Catalog, Reading, Unreadable
-from symphony.tracker.issue_file import IssueUnreadable, add_note, parse_issue
+from symphony.tracker.issue_file import ISSUE_BYTES, IssueUnreadable, add_note, parse_issue, too_large
 from symphony.tracker.names import SUFFIX, highest_number, is_issue_name
 from symphony.tracker.placing import first_active, render_draft, state_folder
+from symphony.tracker.text import checked_text, edited, issue_text
 
-Operation: TypeAlias = Literal["scan", "refresh", "create", "move"]
+Operation: TypeAlias = Literal["scan", "refresh", "create", "move", "text", "save"]
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -134,6 +136,45 @@ class MemoryTracker:
             self._files[target] = self._files.pop(issue.path)
         self._look({issue.path, target})
         return self._catalog.the_one(issue_id, self.root)
+
+    async def text(self, issue_id: str) -> IssueText:
+        """Return the whole text of the issue's file, also of one that cannot be read as an issue.
+
+        Raises:
+            TrackerError: as LocalTracker does.
+        """
+        self._fail_if_told("text")
+        return self._open(issue_id)[0]
+
+    async def check(self, issue_id: str, text: str) -> TextReading:
+        """Say what the issue would be with this text; nothing is written.
+
+        Raises:
+            TrackerError: as LocalTracker does.
+        """
+        opened, content = self._open(issue_id)
+        return checked_text(opened, content, text, self._catalog)
+
+    async def save(self, issue_id: str, text: str, revision: str) -> Issue:
+        """Replace the text that had this revision; a repeat changes nothing.
+
+        Raises:
+            EditConflict, IssueTextRefused, TrackerError: as LocalTracker does.
+        """
+        self._fail_if_told("save")
+        opened, content = self._open(issue_id)
+        new = edited(opened, content, text, revision, self._catalog)
+        self._files[opened.path] = new.content
+        return new.issue
+
+    def _open(self, issue_id: str) -> tuple[IssueText, bytes]:
+        self._look(self._files.keys() | self._seen.keys())
+        path = self._catalog.file_of(issue_id, self.root)
+        content = self._files[path]
+        if len(content) > ISSUE_BYTES:
+            refusal = too_large(str(path), path.name.removesuffix(SUFFIX), len(content))
+            raise errors.issue_unreadable(path, [each.message for each in refusal.problems])
+        return issue_text(issue_id, path, content), content
 
     def _fail_if_told(self, operation: Operation) -> None:
         if failures := self._failures.get(operation):

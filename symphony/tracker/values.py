@@ -16,12 +16,12 @@ class ValueFaults(Exception):
     """Some values have a wrong type.
 
     Attributes:
-        messages: one sentence each: the key, what was found, what is allowed.
+        faults: the key, None for the file's name, and a sentence: what was found, what is allowed.
     """
 
-    def __init__(self, messages: tuple[str, ...]) -> None:
-        super().__init__("; ".join(messages))
-        self.messages = messages
+    def __init__(self, faults: tuple[tuple[str | None, str], ...]) -> None:
+        super().__init__("; ".join(message for _, message in faults))
+        self.faults = faults
 
 
 class Values:
@@ -29,7 +29,7 @@ class Values:
 
     def __init__(self, front: Mapping[Any, Any]) -> None:
         self._front = front
-        self._faults: list[str] = []
+        self._faults: list[tuple[str | None, str]] = []
 
     def finish(self) -> None:
         """Raise ValueFaults if any value read so far was wrong."""
@@ -41,12 +41,13 @@ class Values:
         issue_id = self.text("id")
         if issue_id is None:
             if (fault := id_fault(default)) is not None:
-                self._faults.append(
+                message = (
                     f"the file name cannot be an issue id: it {fault}; rename the file, or give it an `id`"
                 )
+                self._faults.append((None, message))
             return default
         if (fault := id_fault(issue_id)) is not None:
-            self._faults.append(f"`id` cannot be an issue id: it {fault}; choose another")
+            self._faults.append(("id", f"`id` cannot be an issue id: it {fault}; choose another"))
         return issue_id
 
     def title(self) -> str | None:
@@ -92,9 +93,8 @@ class Values:
             elif is_whole_number(item):
                 words.append(str(item))
             else:
-                self._faults.append(
-                    f"`{key}` has an entry that is {kind_of(item)}; allowed are texts and whole numbers"
-                )
+                message = f"`{key}` has an entry that is {kind_of(item)}; allowed are texts and whole numbers"
+                self._faults.append((key, message))
         return tuple(word for word in words if word)
 
     def moment(self, key: str) -> datetime | None:
@@ -117,14 +117,14 @@ class Values:
         """Return every other key with its value as parsed."""
         extra = {str(key): value for key, value in self._front.items() if key not in known}
         self._faults.extend(
-            f"`{key}` has a number of more than {NUMBER_BITS} bits; put it in quotes"
+            (key, f"`{key}` has a number of more than {NUMBER_BITS} bits; put it in quotes")
             for key, value in extra.items()
             if has_large_number(value)
         )
         return extra
 
     def _wrong(self, key: str, value: object, allowed: str) -> None:
-        self._faults.append(f"`{key}` is {kind_of(value)}; allowed is {allowed}")
+        self._faults.append((key, f"`{key}` is {kind_of(value)}; allowed is {allowed}"))
 
 
 def parsed(convert: Callable[[Any], Any], value: object) -> Any:

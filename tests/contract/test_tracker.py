@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from symphony.core.editing import EditConflict, IssueTextRefused
 from symphony.core.errors import SymphonyError
 from symphony.core.issue import IssueDraft, IssueSet
 from symphony.core.ports import Tracker
@@ -433,6 +434,147 @@ async def test_many_creations_at_once_get_a_number_each(room: Room) -> None:
     assert sorted(int(issue.id) for issue in issues) == list(range(1, 9))
 
 
+async def test_an_edit_is_kept_and_nothing_but_it_changes(room: Room) -> None:
+    path = room.drop("Todo", "7", "---\ntitle: Old  # why\nodd: {a: 1}\n---\n\nBody\n")
+    opened = await room.tracker.text("7")
+    assert (opened.issue_id, opened.path, opened.state) == ("7", path, "Todo")
+    saved = await room.tracker.save("7", opened.text.replace("Old", "New"), opened.revision)
+    assert (saved.title, saved.path) == ("New", path)
+    assert room.read(path) == b"---\ntitle: New  # why\nodd: {a: 1}\n---\n\nBody\n"
+    assert (await room.tracker.scan()).issues["7"] == saved
+
+
+async def test_an_edit_keeps_the_mark_and_the_line_ends_that_an_editor_does_not_know(room: Room) -> None:
+    path = room.drop("Todo", "7", "\ufeff---\r\ntitle: A\r\n---\r\none\rtwo\nthree\r\nend")
+    opened = await room.tracker.text("7")
+    assert opened.text == "---\ntitle: A\n---\none\ntwo\nthree\nend"
+    await room.tracker.save("7", opened.text.replace("\n", "\r\n"), opened.revision)
+    assert room.read(path) == "\ufeff---\r\ntitle: A\r\n---\r\none\rtwo\nthree\r\nend".encode()
+    await room.tracker.save("7", opened.text.replace("two", "2\n2.5") + "\nmore\n", opened.revision)
+    assert room.read(path) == (
+        "\ufeff---\r\ntitle: A\r\n---\r\none\r2\r\n2.5\r\nthree\r\nend\r\nmore\r\n".encode()
+    )
+
+
+async def test_a_repeated_save_changes_nothing_and_is_no_conflict(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    opened = await room.tracker.text("7")
+    first = await room.tracker.save("7", "two\n", opened.revision)
+    assert await room.tracker.save("7", "two\n", opened.revision) == first
+    assert room.read(path) == b"two\n"
+
+
+async def test_a_save_never_goes_over_a_newer_text_and_brings_it_along(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    opened = await room.tracker.text("7")
+    room.edit(path, "theirs\n")
+    with pytest.raises(EditConflict) as conflict:
+        await room.tracker.save("7", "mine\n", opened.revision)
+    assert conflict.value.code == "edit_conflict"
+    assert str(conflict.value) == (
+        f"{path} has changed since you opened it, so your text was not saved over it. "
+        "Compare the two texts, then save again what is to stay."
+    )
+    assert conflict.value.now == await room.tracker.text("7")
+    assert conflict.value.now.text == "theirs\n"
+    assert room.read(path) == b"theirs\n"
+    assert (await room.tracker.save("7", "both\n", conflict.value.now.revision)).description == "both"
+
+
+async def test_a_file_that_was_moved_meanwhile_is_saved_where_it_is(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    opened = await room.tracker.text("7")
+    moved = room.move_file(path, "Done")
+    saved = await room.tracker.save("7", "two\n", opened.revision)
+    assert (saved.state, saved.path) == ("Done", moved)
+    assert room.read(moved) == b"two\n"
+    assert (await room.tracker.text("7")).state == "Done"
+
+
+async def test_an_unreadable_file_can_be_opened_and_mended(room: Room) -> None:
+    path = room.drop("Todo", "7", "---\ntitle: [\n---\nBody\n")
+    opened = await room.tracker.text("7")
+    assert opened.text == "---\ntitle: [\n---\nBody\n"
+    reading = await room.tracker.check("7", opened.text)
+    assert reading.issue is None
+    assert [str(fault) for fault in reading.faults] == [
+        "line 3: the front matter is not valid YAML: did not find expected node content; "
+        "correct this line or put the value in quotes"
+    ]
+    assert (await room.tracker.save("7", "---\ntitle: Mended\n---\n", opened.revision)).title == "Mended"
+    assert room.read(path) == b"---\ntitle: Mended\n---\n"
+
+
+async def test_a_text_that_could_not_be_read_again_is_refused_with_every_fault_by_line(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    opened = await room.tracker.text("7")
+    with pytest.raises(IssueTextRefused) as refused:
+        await room.tracker.save("7", "---\npriority: high\nlabels: bug\n---\n", opened.revision)
+    assert refused.value.code == "invalid_issue_text"
+    assert str(refused.value) == (
+        "The issue was not saved, because it could not be read again: "
+        "line 2: `priority` is text; allowed is a whole number such as 2, or nothing; "
+        "line 3: `labels` is text; allowed is a list such as [one, two]. "
+        "Correct this and save again."
+    )
+    with pytest.raises(IssueTextRefused, match="1,048,577 bytes long and the limit is 1,048,576"):
+        await room.tracker.save("7", "x" * 1_048_577, opened.revision)
+    assert room.read(path) == b"one\n"
+
+
+async def test_an_id_that_another_file_has_is_refused_and_told_before(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    room.drop("Done", "8")
+    room.drop("Done", "9", "---\n")
+    opened = await room.tracker.text("7")
+    for taken in ("8", "9"):
+        words = (
+            f"The id '{taken}' is taken by {room.root}/Done/{taken}.md. "
+            "Choose another, or take the line out: the file's name is the id then."
+        )
+        text = f"---\ntitle: x\nid: {taken}\n---\n"
+        with pytest.raises(TrackerError) as clash:
+            await room.tracker.save("7", text, opened.revision)
+        assert (clash.value.code, str(clash.value)) == ("id_taken", words)
+        reading = await room.tracker.check("7", text)
+        assert reading.issue is not None
+        assert [str(fault) for fault in reading.faults] == [f"line 3: {words}"]
+    assert room.read(path) == b"one\n"
+    renamed = await room.tracker.save("7", "---\nid: new\n---\n", opened.revision)
+    assert (renamed.id, renamed.path) == ("new", path)
+    assert (await room.tracker.text("new")).text == "---\nid: new\n---\n"
+
+
+async def test_a_check_tells_what_a_text_would_be_and_writes_nothing(room: Room) -> None:
+    path = room.drop("Todo", "7", "one\n")
+    reading = await room.tracker.check("7", "---\ntitle: Better\n---\nBody\n")
+    assert reading.issue is not None
+    assert (reading.issue.id, reading.issue.title, reading.issue.description) == ("7", "Better", "Body")
+    assert reading.faults == ()
+    assert room.read(path) == b"one\n"
+
+
+async def test_what_is_missing_or_ambiguous_is_not_opened(room: Room) -> None:
+    room.drop("Todo", "two")
+    room.drop("Done", "two")
+    room.drop("Todo", "huge", "x" * 1_048_577)
+    for call in (
+        room.tracker.text,
+        lambda it: room.tracker.check(it, ""),
+        lambda it: room.tracker.save(it, "", ""),
+    ):
+        assert await refusal(room, lambda call=call: call("none")) == (
+            "issue_not_found: No issue 'none' in ROOT. `symphony status` lists the issues there are."
+        )
+        assert await refusal(room, lambda call=call: call("two")) == (
+            "issue_ambiguous: Issue 'two' is in more than one file: Done/two.md, Todo/two.md. "
+            "Delete or rename all but one of them."
+        )
+        assert (await refusal(room, lambda call=call: call("huge"))).startswith(
+            "issue_unreadable: Todo/huge.md cannot be read: the file is 1,048,577 bytes long"
+        )
+
+
 async def test_the_memory_tracker_fails_when_told_and_only_then() -> None:
     tracker = MemoryTracker(lambda: STATES)
     path = tracker.drop("Todo", "1")
@@ -675,6 +817,82 @@ async def test_an_edit_while_the_note_is_being_written_is_kept(
     monkeypatch.setattr(durable, "write_temporary", edited_meanwhile)
     moved = await local.tracker.move("1", "Done", note="Noted.")
     assert moved.path.read_text() == "second thoughts\n\nNoted.\n"
+
+
+async def test_a_save_at_the_moment_of_another_is_a_conflict(
+    local: LocalRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = local.drop("Todo", "7", "one\n")
+    opened = await local.tracker.text("7")
+    write_temporary = durable.write_temporary
+
+    def edited_meanwhile(folder: Path, content: bytes, mode: int | None) -> Path:
+        path.write_text("theirs\n")
+        return write_temporary(folder, content, mode)
+
+    monkeypatch.setattr(durable, "write_temporary", edited_meanwhile)
+    with pytest.raises(EditConflict) as conflict:
+        await local.tracker.save("7", "mine\n", opened.revision)
+    assert conflict.value.now.text == path.read_text() == "theirs\n"
+    assert [file.name for file in path.parent.iterdir()] == ["7.md"]
+
+
+async def test_a_save_keeps_the_file_s_mode_and_goes_through_a_symlink(local: LocalRoom) -> None:
+    (local.root / "shared").mkdir()
+    real = local.root / "shared" / "real.txt"
+    real.write_text("one\n")
+    real.chmod(0o640)
+    (local.root / "Todo").mkdir()
+    (local.root / "Todo" / "7.md").symlink_to(real)
+    opened = await local.tracker.text("7")
+    saved = await local.tracker.save("7", "two\n", opened.revision)
+    assert saved.path == opened.path == local.root / "Todo" / "7.md"
+    assert opened.path.is_symlink()
+    assert (real.read_text(), real.stat().st_mode & 0o777) == ("two\n", 0o640)
+
+
+async def test_what_is_no_plain_file_is_not_opened(local: LocalRoom) -> None:
+    (local.root / "Todo" / "7.md").mkdir(parents=True)
+    assert await refusal(local, lambda: local.tracker.text("7")) == (
+        "issue_unreadable: Todo/7.md cannot be read: this is a folder, not a file; remove it, or give it "
+        "another name. Mend the file, then repeat this."
+    )
+
+
+async def test_a_file_that_may_not_be_read_is_not_opened(unprivileged: LocalRoom) -> None:
+    path = unprivileged.drop("Todo", "7")
+    path.chmod(0)
+    assert await refusal(unprivileged, lambda: unprivileged.tracker.text("7")) == (
+        "issue_unreadable: Todo/7.md cannot be read: it cannot be opened (Permission denied). "
+        "Mend the file, then repeat this."
+    )
+
+
+async def test_a_folder_that_refuses_a_save_is_told_and_the_text_stays(unprivileged: LocalRoom) -> None:
+    path = unprivileged.drop("Todo", "7", "one\n")
+    opened = await unprivileged.tracker.text("7")
+    path.parent.chmod(0o500)
+    try:
+        assert await refusal(
+            unprivileged, lambda: unprivileged.tracker.save("7", "two\n", opened.revision)
+        ) == (
+            "tracker_write_failed: Todo/7.md could not be saved: Permission denied. "
+            "Make room or set the permissions right, then repeat this; nothing was lost."
+        )
+    finally:
+        path.parent.chmod(0o700)
+    assert path.read_text() == "one\n"
+
+
+async def test_a_file_in_another_encoding_is_opened_as_it_was_meant_and_mended_by_a_save(
+    local: LocalRoom,
+) -> None:
+    path = local.drop("Todo", "7")
+    path.write_bytes("título: ümlaut\n".encode() + b"caf\xe9 \x93quoted\x94 \x81\n")
+    opened = await local.tracker.text("7")
+    assert opened.text == "título: ümlaut\ncafé “quoted” \x81\n"
+    saved = await local.tracker.save("7", opened.text.replace(" \x81", ""), opened.revision)
+    assert saved.description == "título: ümlaut\ncafé “quoted”"
 
 
 WRITER = """

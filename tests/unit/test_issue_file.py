@@ -202,7 +202,23 @@ TEXT = "allowed is text (in quotes if YAML takes it for something else)"
     ],
 )
 def test_a_value_of_a_wrong_type_names_the_key_and_what_is_allowed(line: str, complaint: str) -> None:
-    assert complaints(f"---\n{line}\n---\n") == [f"invalid_front_matter /p/issues/Todo/7.md: {complaint}"]
+    assert complaints(f"---\n{line}\n---\n") == [f"invalid_front_matter /p/issues/Todo/7.md:2: {complaint}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("\n\n---\ntitle: a\npriority: x\n---\npriority: y\n", "7.md:5"),
+        ("\ufeff---\r\n'priority' : x\r\n---\r\n", "7.md:2"),
+        ("---\npriority: 1\npriority: x\n---\n", "7.md:3"),
+        ("---\n{priority: x}\n---\n", "7.md"),
+        ('---\n"prio\\x72ity": x\n---\n', "7.md"),
+    ],
+    ids=["below blank lines", "quoted", "twice", "in braces", "escaped"],
+)
+def test_a_wrong_value_is_placed_on_the_line_of_its_key(text: str, where: str) -> None:
+    complaint = "`priority` is text; allowed is a whole number such as 2, or nothing"
+    assert complaints(text) == [f"invalid_front_matter /p/issues/Todo/{where}: {complaint}"]
 
 
 def test_all_wrong_values_are_told_at_once() -> None:
