@@ -39,6 +39,7 @@ from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.listener import open_listener
+from symphony.web.surface import Surface
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workflow_source import WorkflowSource
@@ -159,8 +160,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         operations = EngineOperations(orchestrator, installation.run_logs)
         listener = await stack.enter_async_context(
             open_listener(
-                operations,
-                gate,
+                Surface(operations, gate),
                 host=settings.server.host,
                 port=settings.server.port or 0 if options.port is None else options.port,
                 token=settings.server.token,

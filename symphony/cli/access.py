@@ -7,9 +7,9 @@ from symphony.cli.desk import Desk, Json, act, read
 from symphony.cli.errors import usage_error
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
-from symphony.cli.words import counted, duration, moment
+from symphony.cli.words import counted, moment
 from symphony.core.access import AccessDecision
-from symphony.core.text import one_line
+from symphony.core.text import duration, one_line
 
 WORDS = {
     None: "open",

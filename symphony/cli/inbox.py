@@ -5,8 +5,8 @@ from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
-from symphony.cli.words import counted, duration
-from symphony.core.text import one_line
+from symphony.cli.words import counted
+from symphony.core.text import duration, one_line
 
 PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
 

@@ -7,8 +7,9 @@ from symphony.cli.access import print_ledger
 from symphony.cli.desk import Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
-from symphony.cli.words import counted, duration, machine, moment
+from symphony.cli.words import counted, machine, moment
 from symphony.core.keys import workspace_key
+from symphony.core.text import duration
 
 DESCRIPTION_LINES = 40  # the file has the rest
 DECISIONS = 12

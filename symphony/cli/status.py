@@ -8,9 +8,9 @@ from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import STYLES, Screen
-from symphony.cli.words import counted, duration, machine, moment, spent
+from symphony.cli.words import counted, machine, moment, spent
 from symphony.core.errors import SymphonyError
-from symphony.core.text import one_line
+from symphony.core.text import duration, one_line
 
 TITLE = 40  # characters of a title in a table
 BLOCKED_SHOWN = 20  # a screen; `--json` has more

@@ -3,20 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
+from symphony.core.text import duration
+
 MIB = 1 << 20
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    whole = max(0, round(seconds))
-    if whole < MINUTE:
-        return f"{whole}s"
-    if whole < HOUR:
-        return f"{whole // MINUTE}m {whole % MINUTE}s"
-    if whole < DAY:
-        return f"{whole // HOUR}h {whole % HOUR // MINUTE}m"
-    return f"{whole // DAY}d {whole % DAY // HOUR}h"
 
 
 def moment(text: str | None) -> str:

@@ -1,5 +1,6 @@
 """What a person may ask of the running daemon, whichever surface they use."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,7 @@ from symphony.core.effect import Audit
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.machine import MachineUsage
 from symphony.core.ports import AttemptRow
-from symphony.core.snapshot import Snapshot
+from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.steering import SteeringRequest
 
 
@@ -52,7 +53,15 @@ class Operations(Protocol):
     """
 
     def snapshot(self) -> Snapshot:
-        """Return the latest picture."""
+        """Return the latest snapshot."""
+        ...
+
+    def picture(self) -> Picture:
+        """Return the latest snapshot with the issues, states and workflow behind it."""
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call the listener, which must be quick, after each change; return what ends that."""
         ...
 
     async def detail(self, issue_id: str) -> IssueDetail:

@@ -16,7 +16,6 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.text import counted
 from symphony.core.usage import Usage
 
-BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
 NOT_BLOCKED = frozenset(
     {"running", "stopping", "retrying", "continuing", "waiting_for_reply", "reply_pending"}
 )
@@ -59,7 +58,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         running=running,
         retrying=retrying,
         waiting=waiting,
-        blocked=tuple(sorted(blocked, key=_needs_nobody))[:BLOCKED_SHOWN],
+        blocked=tuple(sorted(blocked, key=_needs_nobody)),
         problems=problems,
         access=access[:ACCESS_SHOWN],
         totals=totals,

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from symphony.core.access_view import AccessView
+from symphony.core.issue import IssueSet
 from symphony.core.machine import MachineUsage
 from symphony.core.problem import Problem
+from symphony.core.states import StateTable
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
+from symphony.core.workflow import Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,7 @@ class Snapshot:
         status: one word: `working`, `attention`, `idle` or `draining`.
         status_reason: the word explained.
         rate_limits: adapter to the time until which it rests.
-        blocked: active issues that do not run, those that need a person first; at most
-            `BLOCKED_SHOWN`, counts has them all.
+        blocked: active issues that do not run, those that need a person first.
         access: hosts that guests were refused and a person has to decide about; at most
             `ACCESS_SHOWN`.
         sandbox: the kind in force, which the command line may have chosen.
@@ -108,3 +110,17 @@ class Snapshot:
     rate_limits: Mapping[str, datetime] = field(default_factory=dict)
     paused: bool = False
     sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The snapshot with what it was made from, for surfaces that show every issue.
+
+    Attributes:
+        workflow: the one in force.
+    """
+
+    snapshot: Snapshot
+    issues: IssueSet
+    states: StateTable
+    workflow: Workflow

@@ -4,6 +4,7 @@ import re
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 ELLIPSIS = "…"
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 def plain(text: str, limit: int) -> str:
@@ -18,6 +19,18 @@ def plain(text: str, limit: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return the number with its noun: `1 issue`, `2 issues`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units: `42s`, `3m 5s`, `2h 0m`, `4d 1h`."""
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{whole}s"
+    if whole < HOUR:
+        return f"{whole // MINUTE}m {whole % MINUTE}s"
+    if whole < DAY:
+        return f"{whole // HOUR}h {whole % HOUR // MINUTE}m"
+    return f"{whole // DAY}d {whole % DAY // HOUR}h"
 
 
 def one_line(text: str, limit: int = 200) -> str:

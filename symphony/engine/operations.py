@@ -1,5 +1,6 @@
 """What a person may ask of the running daemon; implements `core.operations.Operations`."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from symphony.core.issue import Issue, IssueDraft
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
 from symphony.core.picture import standing
-from symphony.core.snapshot import Snapshot
+from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.states import StateRole
 from symphony.engine.access_desk import AccessDesk
 from symphony.engine.environment import attempt_environment
@@ -40,8 +41,20 @@ class EngineOperations:
         self._run_logs = run_logs
 
     def snapshot(self) -> Snapshot:
-        """Return the latest picture."""
+        """Return the latest snapshot."""
         return self._orchestrator.snapshot()
+
+    def picture(self) -> Picture:
+        """Return the latest snapshot with the issues, states and workflow behind it."""
+        snapshot = self._orchestrator.snapshot()
+        state = self._orchestrator.state
+        return Picture(snapshot, state.issues, state.states, state.workflow)
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call the listener after each change; return what ends that."""
+        listeners = self._orchestrator.listeners
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
 
     async def detail(self, issue_id: str) -> IssueDetail:
         """Return all that is known of one issue.

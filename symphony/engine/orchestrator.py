@@ -38,6 +38,7 @@ class Orchestrator:
         until_idle: end by itself once nothing is left to do.
         tell_person: takes a line for the console when something needs or awaits a person.
         store_problem: why the store cannot be written now; nothing is decided until it can.
+        listeners: called after each change of what `snapshot` shows; they must be quick.
     """
 
     state: SchedulerState
@@ -50,6 +51,7 @@ class Orchestrator:
     until_idle: bool = False
     tell_person: Callable[[str], None] = lambda _: None
     store_problem: Problem | None = None
+    listeners: list[Callable[[], None]] = field(default_factory=list)
     _ticked_at: datetime | None = None
     _decided_at: datetime = EARLIEST
     _scanned: bool = False
@@ -98,6 +100,7 @@ class Orchestrator:
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()
         self._scanned = True
+        self._tell_listeners()
         while not await self._finished():
             await self._handle(await self._next_letter())
 
@@ -158,6 +161,7 @@ class Orchestrator:
             _answer(letter, refusal)
             return
         await self._make_durable(decision)
+        changed = decision.state is not self.state
         self.state = decision.state
         if looks:
             self._decided_at = now
@@ -167,6 +171,8 @@ class Orchestrator:
             raise RuntimeError("a letter was handled outside run()")
         for effect in decision.effects:
             self.supervisor.perform(effect, self.state, scope)
+        if changed:
+            self._tell_listeners()
         _answer(letter, None)
 
     async def _check_workflow(self) -> None:
@@ -196,6 +202,7 @@ class Orchestrator:
                 if self.store_problem is None:
                     self.tell_person(f"problem: {error}")
                 self.store_problem = Problem(error.code, "the store", str(error))
+                self._tell_listeners()
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
                 now = self.ports.clock.now()
                 if give_up_at is None and self.mailbox.holds(lambda event: isinstance(event, DrainAsked)):
@@ -206,6 +213,10 @@ class Orchestrator:
             else:
                 self.store_problem = None
                 return
+
+    def _tell_listeners(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
     def _log(self, decision: Decision) -> None:
         for entry in decision.changes.audit:

@@ -5,6 +5,7 @@ header (so a foreign name is refused: DNS rebinding), it cannot hide its Origin 
 cannot send JSON across origins without a preflight, which nobody answers here.
 """
 
+import hashlib
 import hmac
 import ipaddress
 import re
@@ -20,6 +21,7 @@ AUTHORITY = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s]+)(?::(?P<por
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 SHOWN = 80  # characters of a refused header in the answer
+COOKIE = "symphony_session"
 
 
 def split_authority(authority: str) -> tuple[str, str] | None:
@@ -87,7 +89,7 @@ class Guard:
         )
 
     def check_token(self, request: web.BaseRequest) -> None:
-        """Return if no token is asked for or the right one is given.
+        """Return if no token is asked for, or the right one or the cookie of a login is given.
 
         Raises:
             Refusal: 401.
@@ -95,8 +97,8 @@ class Guard:
         if self.token is None:
             return
         scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
-        given_bytes = given.strip().encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given_bytes, self.token.encode("utf-8")) or scheme.lower() != "bearer":
+        right = self.is_token(given.strip()) and scheme.lower() == "bearer"
+        if not right and not is_same(request.cookies.get(COOKIE, ""), cookie_of(self.token)):
             raise Refusal(
                 401,
                 "unauthorized",
@@ -104,6 +106,25 @@ class Guard:
                 remedy="Send `Authorization: Bearer` with the value of server.token.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+    def is_token(self, given: str) -> bool:
+        """Say whether this is the token."""
+        return self.token is not None and is_same(given, self.token)
+
+    def check_own_page(self, request: web.BaseRequest) -> None:
+        """Return if a form comes from a page of this server, which a browser always says.
+
+        Raises:
+            Refusal: 403.
+        """
+        if "Origin" not in request.headers:
+            raise Refusal(
+                403,
+                "form_refused",
+                "A form is accepted from the dashboard only.",
+                remedy="Programs use the JSON API under /api/v1.",
+            )
+        self.check_origin(request)
 
     def check_origin(self, request: web.BaseRequest) -> None:
         """Return if the request names no origin, or this very server.
@@ -127,3 +148,13 @@ class Guard:
             f"A page of {one_line(', '.join(given), SHOWN)!r} may not use this server.",
             remedy="Use symphony's own pages, or a program that sends no Origin header.",
         )
+
+
+def cookie_of(token: str) -> str:
+    """Return the value of a login's cookie: it proves the token and does not tell it."""
+    return hmac.new(token.encode("utf-8"), b"symphony dashboard", hashlib.sha256).hexdigest()
+
+
+def is_same(given: str, right: str) -> bool:
+    """Compare in constant time, as bytes."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode("utf-8"))

@@ -1,6 +1,7 @@
 """The daemon's one HTTP listener: opened with its guards, closed in bounded time [CONTRACT 7].
 
-Every answer is JSON with strict headers, also those to requests that no endpoint sees.
+Every answer has strict headers, also those to requests that no endpoint sees. Errors are JSON, and
+pages on the paths of pages.
 """
 
 import asyncio
@@ -16,17 +17,18 @@ import structlog
 from aiohttp import web
 
 from symphony.core.errors import SymphonyError
-from symphony.core.operations import AgentDoor, Operations
 from symphony.core.text import one_line
 from symphony.web.api import Api, is_agent_path
-from symphony.web.errors import Refusal, WebError, error_response, internal_error
+from symphony.web.dashboard import Dashboard
+from symphony.web.errors import Refusal, WebError, error_response, internal_error, method_not_allowed
 from symphony.web.guards import Guard
+from symphony.web.surface import Surface
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-OPEN_PATH: Final = "/healthz"  # says nothing that a token would protect
+OPEN_PATHS: Final = ("/healthz", "/login", "/static/")  # say nothing that a token would protect
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -35,6 +37,12 @@ SECURITY_HEADERS: Final = {
     "Server": "symphony",
     "X-Content-Type-Options": "nosniff",
 }
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",  # a form's Origin would be null without
+}
+READING: Final = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +99,7 @@ class Connection(web.RequestHandler):
 
 @asynccontextmanager
 async def open_listener(
-    operations: Operations,
-    door: AgentDoor,
+    surface: Surface,
     *,
     host: str,
     port: int,
@@ -103,8 +110,7 @@ async def open_listener(
     """Listen until the context is left.
 
     Args:
-        operations: what people's requests are passed to.
-        door: what agents' requests are passed to.
+        surface: the daemon behind the requests.
         host: an address or a name of this machine; a name is bound at its first address.
         port: 0 takes a free one.
         token: what people must show; required unless the address is loopback.
@@ -125,9 +131,11 @@ async def open_listener(
             code="token_required",
             remedy="In WORKFLOW.md, set server.token, to $SYMPHONY_TOKEN say, or server.host to 127.0.0.1.",
         )
-    api = Api(operations, door, bounds.body_s, bounds.operation_s)
+    guard = Guard.of(host, address, token, allowed_hosts)
+    api = Api(surface.operations, surface.door, bounds.body_s, bounds.operation_s)
+    dashboard = Dashboard(surface, guard)
     runner = web.AppRunner(
-        application(api, Guard.of(host, address, token, allowed_hosts)),
+        application(api, dashboard, guard),
         access_log=None,
         shutdown_timeout=bounds.close_s,
     )
@@ -140,43 +148,70 @@ async def open_listener(
         finally:
             server.close()
     finally:
+        dashboard.close_streams()
         try:
             await runner.cleanup()
         finally:
+            await dashboard.aclose()
             await api.aclose()
 
 
-def application(api: Api, guard: Guard) -> web.Application:
+def application(api: Api, dashboard: Dashboard, guard: Guard) -> web.Application:
     """Return the application with its guards around every path, known or not."""
+
+    def answer(request: web.Request, error: SymphonyError) -> web.StreamResponse:
+        if Dashboard.is_page(request):
+            return dashboard.answer(request, error)
+        return error_response(error)
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             guard.check_host(request)
             if not is_agent_path(request):
-                if request.path != OPEN_PATH:
+                if not request.path.startswith(OPEN_PATHS):
                     guard.check_token(request)
                 guard.check_origin(request)
+                if Dashboard.is_page(request) and request.method not in READING:
+                    guard.check_own_page(request)
             return await handler(request)
         except web.HTTPNotFound:
-            return error_response(Refusal(404, "not_found", f"There is nothing at {one_line(request.path)}."))
+            return answer(
+                request, Refusal(404, "not_found", f"There is nothing at {one_line(request.path)}.")
+            )
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return answer(
+                request, method_not_allowed(one_line(request.method, 20), one_line(request.path), allowed)
+            )
         except web.HTTPException as error:
-            return error_response(Refusal(error.status, "http_error", f"{error.reason}."))
+            return answer(request, Refusal(error.status, "http_error", f"{error.reason}."))
         except SymphonyError as error:
-            return error_response(error)
+            return answer(request, error)
+        except ConnectionError:
+            raise  # the other side has gone
         except Exception:
             log.exception("web.request_broke", method=request.method, path=one_line(request.path))
-            return error_response(internal_error())
+            return answer(request, internal_error())
 
     async def secure(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(SECURITY_HEADERS)
+        response.headers.update({**SECURITY_HEADERS, **kept(response)})
+        if response.content_type == "text/html":
+            response.headers.update(PAGE_HEADERS)
         if isinstance(response, web.Response) and not response.body:
             response.headers.popall("Content-Type", None)
 
     app = web.Application(middlewares=[guarded])
     app.on_response_prepare.append(secure)
     api.add_to(app)
+    dashboard.add_to(app)
     return app
+
+
+def kept(response: web.StreamResponse) -> dict[str, str]:
+    """Return the response's own word on how long it may be kept, if it has one."""
+    given = response.headers.get("Cache-Control")
+    return {} if given is None else {"Cache-Control": given}
 
 
 async def resolve(host: str) -> str:

@@ -9,6 +9,7 @@ Shapes that scripts and the command line rely on:
 - `state` is `{generated_at, status, status_reason, paused, counts, running[], retrying[],
   waiting[], blocked[], access[], problems[], totals, rate_limits}`; `counts` and `rate_limits` are objects
   by name, `totals` is a usage;
+- `blocked` holds the first 200, those that need a person before the others; `counts` has all;
 - an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
@@ -38,6 +39,7 @@ from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 
 Json: TypeAlias = dict[str, Any]
+BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
 DEPTH_LIMIT = 20  # of an author's own front matter
 
 
@@ -228,7 +230,7 @@ def state_view(snapshot: Snapshot) -> Json:
         "running": [running_view(view, now) for view in snapshot.running],
         "retrying": [retrying_view(view, now) for view in snapshot.retrying],
         "waiting": [waiting_view(view, now) for view in snapshot.waiting],
-        "blocked": [blocked_view(view) for view in snapshot.blocked],
+        "blocked": [blocked_view(view) for view in snapshot.blocked[:BLOCKED_SHOWN]],
         "access": [access_view(view) for view in snapshot.access],
         "problems": [problem_view(problem) for problem in snapshot.problems],
         "totals": usage_view(snapshot.totals),

@@ -22,6 +22,7 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.views import (
+    BLOCKED_SHOWN,
     detail_view,
     issue_summary_view,
     plain_value,
@@ -387,3 +388,10 @@ YAML = st.recursive(
 @given(YAML)
 def test_whatever_yaml_gives_is_json(value: Any) -> None:
     json.dumps(plain_value(value), allow_nan=False)
+
+
+def test_a_long_list_of_blocked_issues_is_cut() -> None:
+    views = tuple(
+        BlockedView(str(number), str(number), "", "Todo", "blocked", "") for number in range(BLOCKED_SHOWN + 5)
+    )
+    assert len(state_view(Snapshot(NOON, blocked=views))["blocked"]) == BLOCKED_SHOWN

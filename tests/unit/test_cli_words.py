@@ -2,7 +2,8 @@
 
 import pytest
 
-from symphony.cli.words import counted, duration, machine, moment, spent
+from symphony.cli.words import counted, machine, moment, spent
+from symphony.core.text import duration
 
 NOTHING = {"total_tokens": 0, "cost_usd": 0.0, "seconds": 0.0}
 

@@ -7,7 +7,7 @@ from symphony.core.access_view import ACCESS_SHOWN
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Waiting
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
-from symphony.core.picture import BLOCKED_SHOWN, render_snapshot, standing
+from symphony.core.picture import render_snapshot, standing
 from symphony.core.problem import Problem
 from symphony.core.usage import Usage
 from tests.support.world import (
@@ -95,13 +95,6 @@ def test_problems_and_warnings_of_the_workflow_come_before_those_of_files():
         "issue_unreadable",
     ]
     assert snapshot.status_reason == "3 problems"
-
-
-def test_a_long_list_of_blocked_issues_is_cut_and_still_counted():
-    issues = [make_issue(str(number), blocked_by=("x",)) for number in range(BLOCKED_SHOWN + 5)]
-    snapshot = render_snapshot(make_state(*issues), NOON, Usage())
-    assert len(snapshot.blocked) == BLOCKED_SHOWN
-    assert snapshot.counts["blocked"] == BLOCKED_SHOWN + 5
 
 
 def test_open_access_requests_need_a_person_and_decided_ones_do_not():

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
-from symphony.core.issue import Issue, IssueDraft
-from symphony.core.operations import DoorReply, IssueDetail
-from symphony.core.snapshot import Snapshot
+from symphony.core.issue import Issue, IssueDraft, IssueSet
+from symphony.core.operations import AgentDoor, DoorReply, IssueDetail
+from symphony.core.settings import Settings
+from symphony.core.snapshot import Picture, Snapshot
+from symphony.core.workflow import Workflow
+from symphony.web.surface import Surface
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BOUND = 20.0  # far above what any exchange on loopback takes
@@ -31,13 +34,30 @@ class Daemon:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     failure: BaseException | None = None
     known: tuple[Issue, ...] = ()
+    shown: Snapshot = Snapshot(NOON, counts={"running": 0})
+    workflow: Workflow = Workflow(Path("/project/WORKFLOW.md"), Settings())
+    listeners: list[Callable[[], None]] = field(default_factory=list)
     holds: bool = False
     began: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(NOON, counts={"running": 0})
+        return self.shown
+
+    def picture(self) -> Picture:
+        issues = IssueSet({issue.id: issue for issue in self.known})
+        return Picture(self.shown, issues, self.workflow.settings.state_table(), self.workflow)
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def change(self, shown: Snapshot) -> None:
+        """Show something else, and say so."""
+        self.shown = shown
+        for listener in self.listeners:
+            listener()
 
     async def detail(self, issue_id: str) -> IssueDetail:
         await self._take("detail", issue_id)
@@ -104,6 +124,11 @@ class Door:
     async def post(self, issue_id: str, authorization: str | None, body: bytes) -> DoorReply:
         self.posted.append((issue_id, authorization, body))
         return self.reply
+
+
+def surface_of(daemon: Daemon, door: AgentDoor) -> Surface:
+    """Return what a listener takes."""
+    return Surface(daemon, door)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from symphony.core.ports import McpAccess
 from symphony.mcp_server.gate import Gate
 from symphony.web.listener import open_listener
-from tests.web.support import BOUND, Answer, Client, Daemon
+from tests.web.support import BOUND, Answer, Client, Daemon, surface_of
 
 ISSUE = "ü 100%/../7"
 
@@ -63,7 +63,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     url = "not listening yet"
     gate = Gate(lambda: url, grace_s=0.1)
-    async with open_listener(Daemon(), gate, host="127.0.0.1", port=0, token=None) as listener:
+    async with open_listener(surface_of(Daemon(), gate), host="127.0.0.1", port=0, token=None) as listener:
         url = listener.url
         yield Served(gate, Client(listener.port))
 

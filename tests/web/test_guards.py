@@ -8,7 +8,7 @@ from symphony.core.operations import DoorReply
 from symphony.web.errors import WebError
 from symphony.web.guards import Guard
 from symphony.web.listener import Bounds, open_listener
-from tests.web.support import Client, Daemon, Door, request, send
+from tests.web.support import Client, Daemon, Door, request, send, surface_of
 
 PATHS = ["/api/v1/state", "/healthz", "/nowhere", "/api/v1/issues/7/mcp"]
 FORM = "application/x-www-form-urlencoded"
@@ -55,7 +55,9 @@ class TestHost:
 
     async def test_a_configured_name_is_answered(self, daemon: Daemon, door: Door) -> None:
         allowed = ["Guest.Internal:8080"]
-        listening = open_listener(daemon, door, host="localhost", port=0, token=None, allowed_hosts=allowed)
+        listening = open_listener(
+            surface_of(daemon, door), host="localhost", port=0, token=None, allowed_hosts=allowed
+        )
         async with listening as listener:
             client = Client(listener.port)
             for host in ("guest.internal", f"GUEST.internal:{listener.port}", "localhost"):
@@ -171,7 +173,7 @@ class TestToken:
         self, daemon: Daemon, door: Door, host: str, token: str | None
     ) -> None:
         with pytest.raises(WebError) as refused:
-            async with open_listener(daemon, door, host=host, port=0, token=token):
+            async with open_listener(surface_of(daemon, door), host=host, port=0, token=token):
                 pass
         assert refused.value.code == "token_required"
         assert str(refused.value) == (
@@ -184,7 +186,9 @@ class TestToken:
     ) -> None:
         door.reply = DoorReply(404, b"{}")
         bounds = Bounds(close_s=0.1)
-        listening = open_listener(daemon, door, host="127.0.0.1", port=0, token="sécret", bounds=bounds)
+        listening = open_listener(
+            surface_of(daemon, door), host="127.0.0.1", port=0, token="sécret", bounds=bounds
+        )
         async with listening as listener:
             client = Client(listener.port)
             refusal = (

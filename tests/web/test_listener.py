@@ -9,7 +9,7 @@ import pytest
 from symphony.web.errors import WebError
 from symphony.web.listener import Bounds, open_listener, url_of
 from symphony.web.requests import BODY_LIMIT_BYTES
-from tests.web.support import BOUND, JSON, Client, Daemon, Door, read_answer, request, send
+from tests.web.support import BOUND, JSON, Client, Daemon, Door, read_answer, request, send, surface_of
 
 QUICK = Bounds(body_s=0.2, idle_s=0.2, unread_s=0.2, close_s=0.2)
 
@@ -24,18 +24,18 @@ def has_ipv6() -> bool:
 
 class TestOpening:
     async def test_a_free_port_is_taken_and_named(self, daemon: Daemon, door: Door) -> None:
-        async with open_listener(daemon, door, host="127.0.0.1", port=0, token=None) as listener:
+        async with open_listener(surface_of(daemon, door), host="127.0.0.1", port=0, token=None) as listener:
             assert listener.port > 0
             assert listener.url == f"http://127.0.0.1:{listener.port}"
 
     async def test_localhost_is_one_address_with_one_port(self, daemon: Daemon, door: Door) -> None:
-        async with open_listener(daemon, door, host="localhost", port=0, token=None) as listener:
+        async with open_listener(surface_of(daemon, door), host="localhost", port=0, token=None) as listener:
             assert listener.url == f"http://127.0.0.1:{listener.port}"
 
     @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
     @pytest.mark.parametrize("host", ["::1", "[::1]"])
     async def test_ipv6_is_written_in_brackets(self, daemon: Daemon, door: Door, host: str) -> None:
-        async with open_listener(daemon, door, host=host, port=0, token=None) as listener:
+        async with open_listener(surface_of(daemon, door), host=host, port=0, token=None) as listener:
             assert listener.url == f"http://[::1]:{listener.port}"
 
     def test_a_listener_on_every_address_is_reached_on_loopback(self) -> None:
@@ -46,7 +46,7 @@ class TestOpening:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(WebError) as refused:
-                async with open_listener(daemon, door, host="127.0.0.1", port=port, token=None):
+                async with open_listener(surface_of(daemon, door), host="127.0.0.1", port=port, token=None):
                     pass
         assert refused.value.code == "port_in_use"
         assert str(refused.value) == (
@@ -59,7 +59,7 @@ class TestOpening:
         self, daemon: Daemon, door: Door, host: str
     ) -> None:
         with pytest.raises(WebError) as refused:
-            async with open_listener(daemon, door, host=host, port=0, token="t"):
+            async with open_listener(surface_of(daemon, door), host=host, port=0, token="t"):
                 pass
         assert refused.value.code == "address_unavailable"
         assert str(refused.value) == (
@@ -68,9 +68,11 @@ class TestOpening:
         )
 
     async def test_the_port_is_free_again_after_closing(self, daemon: Daemon, door: Door) -> None:
-        async with open_listener(daemon, door, host="127.0.0.1", port=0, token=None) as listener:
+        async with open_listener(surface_of(daemon, door), host="127.0.0.1", port=0, token=None) as listener:
             assert (await Client(listener.port).ask("GET", "/healthz")).status == 200
-        async with open_listener(daemon, door, host="127.0.0.1", port=listener.port, token=None) as again:
+        async with open_listener(
+            surface_of(daemon, door), host="127.0.0.1", port=listener.port, token=None
+        ) as again:
             assert again.port == listener.port
 
 
@@ -78,7 +80,9 @@ class TestClosing:
     async def test_idle_connections_do_not_delay_it(self, daemon: Daemon, door: Door) -> None:
         bounds = Bounds(close_s=10 * BOUND)
         async with asyncio.timeout(BOUND):
-            listening = open_listener(daemon, door, host="127.0.0.1", port=0, token=None, bounds=bounds)
+            listening = open_listener(
+                surface_of(daemon, door), host="127.0.0.1", port=0, token=None, bounds=bounds
+            )
             async with listening as listener:
                 reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
                 writer.write(request("GET", "/healthz", {"Host": "localhost"}))
@@ -91,7 +95,7 @@ class TestClosing:
     async def test_a_request_under_way_is_answered(self, daemon: Daemon, door: Door) -> None:
         daemon.holds = True
         async with asyncio.TaskGroup() as group:
-            listening = open_listener(daemon, door, host="127.0.0.1", port=0, token=None)
+            listening = open_listener(surface_of(daemon, door), host="127.0.0.1", port=0, token=None)
             async with listening as listener:
                 answer = group.create_task(Client(listener.port).ask("POST", "/api/v1/issues/7/retry"))
                 await asyncio.wait_for(daemon.began.wait(), BOUND)
@@ -101,7 +105,9 @@ class TestClosing:
     async def test_a_request_that_hangs_is_cut_off(self, daemon: Daemon, door: Door) -> None:
         daemon.holds = True
         async with asyncio.timeout(BOUND):
-            listening = open_listener(daemon, door, host="127.0.0.1", port=0, token=None, bounds=QUICK)
+            listening = open_listener(
+                surface_of(daemon, door), host="127.0.0.1", port=0, token=None, bounds=QUICK
+            )
             async with listening as listener:
                 reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
                 writer.write(request("POST", "/api/v1/issues/7/retry", {"Host": "localhost", **JSON}, b"{}"))
@@ -113,7 +119,9 @@ class TestClosing:
 
 @pytest.fixture
 async def quick(daemon: Daemon, door: Door) -> AsyncIterator[Client]:
-    async with open_listener(daemon, door, host="127.0.0.1", port=0, token=None, bounds=QUICK) as listener:
+    async with open_listener(
+        surface_of(daemon, door), host="127.0.0.1", port=0, token=None, bounds=QUICK
+    ) as listener:
         yield Client(listener.port)
 
 

@@ -1,0 +1,130 @@
+"""What needs a person: one value for each thing, the same on every surface and for whoever is told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from symphony.core.snapshot import Snapshot
+
+PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
+
+
+class NeedKind(StrEnum):
+    """What a person is asked for, the most urgent first."""
+
+    QUESTION = "question"
+    ACCESS = "access"
+    HANDOFF = "handoff"
+    PARKED = "parked"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that does not go on without a person.
+
+    Attributes:
+        key: the same as long as it is the same thing, over restarts too.
+        issue_id: None for what concerns no single issue.
+        title: the issue's, or the place of a problem.
+        text: the question, the reason or the message.
+        context: what the agent said beside its question.
+        host: of an access request.
+        code: of a parked issue's reason or of a problem.
+        since: None where nobody noted it.
+    """
+
+    key: str
+    kind: NeedKind
+    issue_id: str | None
+    identifier: str
+    title: str
+    text: str
+    context: str = ""
+    host: str = ""
+    code: str = ""
+    since: datetime | None = None
+
+
+def needs_of(snapshot: Snapshot) -> tuple[Need, ...]:
+    """Return everything that needs a person, the most urgent kind first."""
+    return (
+        *_questions(snapshot),
+        *_access(snapshot),
+        *_handoffs(snapshot),
+        *_parked(snapshot),
+        *_problems(snapshot),
+    )
+
+
+def _questions(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.waiting:
+        steering = view.steering
+        if steering.open:
+            yield Need(
+                key=f"question:{steering.id}",
+                kind=NeedKind.QUESTION,
+                issue_id=view.issue_id,
+                identifier=view.identifier,
+                title=view.title,
+                text=steering.question,
+                context=steering.context,
+                since=steering.asked_at,
+            )
+
+
+def _access(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.access:
+        request = view.request
+        port = f":{request.port}" if request.port else ""
+        yield Need(
+            key=f"access:{view.issue_id}:{request.host}",
+            kind=NeedKind.ACCESS,
+            issue_id=view.issue_id,
+            identifier=view.identifier,
+            title=view.title,
+            text=f"Its guest was refused {request.host}{port}.",
+            host=request.host,
+            since=request.asked_at,
+        )
+
+
+def _handoffs(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.retrying:
+        if view.kind == "handoff":
+            yield Need(
+                key=f"handoff:{view.issue_id}",
+                kind=NeedKind.HANDOFF,
+                issue_id=view.issue_id,
+                identifier=view.identifier,
+                title=view.identifier,
+                text=f"Done, and its handoff failed: {view.reason}",
+            )
+
+
+def _parked(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.blocked:
+        if view.code in PARKED:
+            yield Need(
+                key=f"parked:{view.issue_id}:{view.code}",
+                kind=NeedKind.PARKED,
+                issue_id=view.issue_id,
+                identifier=view.identifier,
+                title=view.title,
+                text=view.reason,
+                code=view.code,
+            )
+
+
+def _problems(snapshot: Snapshot) -> Iterator[Need]:
+    for problem in snapshot.problems:
+        yield Need(
+            key=f"problem:{problem.code}:{problem.where}",
+            kind=NeedKind.PROBLEM,
+            issue_id=problem.issue_id,
+            identifier=problem.issue_id or "",
+            title=problem.where,
+            text=problem.message,
+            code=problem.code,
+        )

@@ -1,0 +1,150 @@
+"""The board: one column for each state, one card for each issue shown, made from a picture.
+
+The issues of a tracker may be many and change seldom, what is known of running ones changes often:
+`shelve` looks at all of them once for each change of the tracker, `board_of` at what is shown.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from symphony.core.issue import Issue, IssueSet
+from symphony.core.order import dispatch_rank
+from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.states import StateRole, StateTable, state_key
+
+SHOWN: Final = 40  # cards in a column; the rest is a page of its own
+PAGE: Final = 100  # cards on such a page
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+
+Standing: TypeAlias = RunningView | WaitingView | RetryingView | BlockedView
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One issue on the board.
+
+    Attributes:
+        standing: what the scheduler does with it, or why it does nothing; None for an issue that
+            starts next or rests in a state that is not active.
+    """
+
+    issue: Issue
+    standing: Standing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The issues of one state, the first of them in the order of its column.
+
+    Attributes:
+        state: as configured, or as the folder is called.
+        total: of all issues in the state.
+    """
+
+    state: str
+    role: StateRole
+    total: int
+    first: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One state on the board.
+
+    Attributes:
+        total: of all issues in the state, shown or not.
+    """
+
+    state: str
+    role: StateRole
+    total: int
+    cards: tuple[Card, ...]
+
+
+def shelve(issues: IssueSet, states: StateTable, shown: int = SHOWN) -> tuple[Shelf, ...]:
+    """Return a shelf for each configured state in workflow order, then one for each other folder in use."""
+    by_state = issues_by_state(issues.issues.values(), states)
+    return tuple(
+        Shelf(name, states.role(name), len(found), first_of(found, states.role(name), shown))
+        for name, found in by_state.items()
+    )
+
+
+def issues_by_state(issues: Iterable[Issue], states: StateTable) -> Mapping[str, list[Issue]]:
+    """Return the issues by state, every configured state in it."""
+    found: dict[str, list[Issue]] = {state_key(name): [] for name in states.names}
+    names = {state_key(name): name for name in states.names}
+    for issue in issues:
+        key = state_key(issue.state)
+        names.setdefault(key, issue.state)
+        found.setdefault(key, []).append(issue)
+    return {names[key]: each for key, each in found.items()}
+
+
+def first_of(issues: Sequence[Issue], role: StateRole, shown: int) -> tuple[Issue, ...]:
+    """Return the first issues of a column: what is next on top, or what was finished last."""
+    if role is StateRole.TERMINAL:
+        return tuple(heapq.nlargest(shown, issues, key=finished_rank))
+    return tuple(heapq.nsmallest(shown, issues, key=dispatch_rank))
+
+
+def finished_rank(issue: Issue) -> tuple[datetime, str]:
+    """Return the sort key of finished issues; the largest was touched last."""
+    return (issue.updated_at or issue.created_at or EARLIEST, issue.identifier)
+
+
+def page_of(
+    issues: IssueSet, states: StateTable, state: str, page: int
+) -> tuple[tuple[Issue, ...], int] | None:
+    """Return a page of a state's issues, from 1, and their number; None for a state that is unknown."""
+    wanted = state_key(state)
+    found = [issue for issue in issues.issues.values() if state_key(issue.state) == wanted]
+    if not found and states.canonical(state) is None:
+        return None
+    if states.is_terminal(state):
+        found.sort(key=finished_rank, reverse=True)
+    else:
+        found.sort(key=dispatch_rank)
+    return tuple(found[(page - 1) * PAGE : page * PAGE]), len(found)
+
+
+def standings(snapshot: Snapshot) -> Mapping[str, Standing]:
+    """Return what is known of each active issue, by its id."""
+    known: dict[str, Standing] = {view.issue_id: view for view in snapshot.blocked}
+    for views in (snapshot.retrying, snapshot.waiting, snapshot.running):
+        known.update({view.issue_id: view for view in views})
+    return known
+
+
+def board_of(picture: Picture, shelves: Iterable[Shelf]) -> tuple[Column, ...]:
+    """Return the columns: in each what moves first, then what waits for a person, then the rest.
+
+    Of the terminal states those without an issue are left out, but for the one of finished work.
+    """
+    known = standings(picture.snapshot)
+    moving: dict[str, list[Card]] = {}
+    for card in _moving_cards(picture):
+        moving.setdefault(state_key(card.issue.state), []).append(card)
+    columns = []
+    done = picture.states.done()
+    for shelf in shelves:
+        if not shelf.total and shelf.role is StateRole.TERMINAL and shelf.state != done:
+            continue
+        cards = moving.get(state_key(shelf.state), [])
+        above = {card.issue.id for card in cards}
+        rest = [Card(issue, known.get(issue.id)) for issue in shelf.first if issue.id not in above]
+        shown = tuple([*cards, *rest][: max(SHOWN, len(cards))])
+        columns.append(Column(shelf.state, shelf.role, shelf.total, shown))
+    return tuple(columns)
+
+
+def _moving_cards(picture: Picture) -> Iterator[Card]:
+    snapshot = picture.snapshot
+    for views in (snapshot.running, snapshot.waiting, snapshot.retrying):
+        for view in views:
+            issue = picture.issues.get(view.issue_id)
+            if issue is not None:
+                yield Card(issue, view)

@@ -1,0 +1,60 @@
+"""The dashboard: every page over one daemon, put together."""
+
+import secrets
+import time
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from symphony.core.errors import SymphonyError
+from symphony.web.assets import Assets
+from symphony.web.errors import Refusal
+from symphony.web.forms import is_htmx
+from symphony.web.guards import Guard
+from symphony.web.home import Home
+from symphony.web.login import Login
+from symphony.web.site import Site, see_other
+from symphony.web.surface import Surface
+
+PROGRAMS: Final = ("/api", "/healthz", "/metrics")  # paths whose answers are for programs
+PARTS: Final = ("/live", "/static/")  # and those that a page asks for by itself
+
+
+class Dashboard:
+    """All pages."""
+
+    def __init__(self, surface: Surface, guard: Guard) -> None:
+        self._site = Site(Assets.read())
+        self._home = Home(self._site, surface.operations, run=secrets.token_hex(4))
+        self._login = Login(self._site, guard, time.monotonic)
+
+    def add_to(self, app: web.Application) -> None:
+        """Give the application every page's paths."""
+        self._site.assets.add_to(app)
+        self._login.add_to(app)
+        self._home.add_to(app)
+
+    def close_streams(self) -> None:
+        """End what would else last as long as a browser is open."""
+        self._home.live.close()
+
+    async def aclose(self) -> None:
+        """Follow the daemon no more."""
+        await self._home.aclose()
+
+    @staticmethod
+    def is_page(request: web.BaseRequest) -> bool:
+        """Say whether people ask for this path, rather than programs."""
+        return not request.path.startswith(PROGRAMS)
+
+    def answer(self, request: web.Request, error: SymphonyError) -> web.StreamResponse:
+        """Return an error as a page, as a notice on the page that asked, or as the way to the login."""
+        if isinstance(error, Refusal) and error.status == 401:
+            if request.method == "GET" and not request.path.startswith(PARTS):
+                return see_other(f"/login?next={quote(request.path_qs, safe='')}")
+            if is_htmx(request):
+                return web.Response(status=401, headers={"HX-Redirect": "/login"})
+        if is_htmx(request):
+            return self._site.refused(request, error, "/")
+        return self._site.error_page(request, error)

@@ -1,0 +1,33 @@
+"""Forms of the pages: plain HTML forms, with or without script, from this server's own pages only."""
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from symphony.web.errors import Refusal
+from symphony.web.requests import BODY_LIMIT_BYTES, FORM_TYPE, BodyT, form_fields, problem, read_body
+
+BODY_BOUND_S = 15.0  # a local browser needs milliseconds for 1 MiB
+
+
+async def read_form(request: web.Request, shape: type[BodyT]) -> BodyT:
+    """Return a form's fields as a value.
+
+    Raises:
+        Refusal: 415 for another type, 413 and 408 for size and time, 400 for its encoding and 422
+            for its fields.
+    """
+    if request.content_type != FORM_TYPE:
+        raise Refusal(415, "unsupported_media_type", f"The content type must be {FORM_TYPE}.")
+    raw = await read_body(request, BODY_BOUND_S)
+    if len(raw) > BODY_LIMIT_BYTES:
+        raise Refusal(413, "body_too_large", "The form is larger than 1 MiB.")
+    try:
+        return shape.model_validate(form_fields(raw))
+    except ValidationError as error:
+        problems = "; ".join(problem(each["type"], each["loc"], each["msg"]) for each in error.errors())
+        raise Refusal(422, "invalid_body", f"The form cannot be used: {problems}.") from error
+
+
+def is_htmx(request: web.BaseRequest) -> bool:
+    """Say whether a script of the page asks, which takes fragments instead of pages."""
+    return request.headers.get("HX-Request") == "true"

@@ -1,0 +1,203 @@
+"""Live pages: parts of them, each with the number of its last change, sent to whoever has an older one.
+
+There is no queue: a viewer has a cursor, and gets whatever changed after it in one piece. A slow
+viewer so skips what nobody would have seen, and one that comes back misses nothing.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from symphony.web.errors import Refusal
+from symphony.web.site import as_live
+
+PAUSE_S: Final = 0.1  # between two looks; changes in between are shown together
+BEAT_S: Final = 15.0  # an unchanged page is sent a comment, so that a dead connection is found out
+RETRY_MS: Final = 1_000  # a browser comes back so soon after a restart
+VIEWERS: Final = 500  # open pages; each costs a connection and a task
+CURSOR_HEADER: Final = "Live-Cursor"
+SLOT: Final = "<!--children-->"  # where an element's children go
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One element of a page.
+
+    Attributes:
+        id: the element's id.
+        group: which pages it is on.
+        html: the whole element, which has the id as its first attribute.
+        value: what it was made from; an equal value makes an equal element.
+        children: the parts that stand where the element has its slot.
+    """
+
+    id: str
+    group: str
+    html: str
+    value: object
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What a viewer has seen: of which run of the daemon, and up to which change."""
+
+    run: str
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return a cursor as it was given out; None for anything else."""
+        run, _, number = text.rpartition("-")
+        return cls(run, int(number)) if number.isascii() and number.isdigit() and len(number) < 16 else None
+
+    def __str__(self) -> str:
+        return f"{self.run}-{self.number}"
+
+
+class Source(Protocol):
+    """Where the parts come from."""
+
+    def parts(self, known: Mapping[str, Part]) -> Iterator[Part]:
+        """Yield every part as it is now, in the order of the page; those with an equal value as known."""
+        ...
+
+
+class Live:
+    """The parts of all pages and those who watch them."""
+
+    def __init__(self, run: str, source: Source) -> None:
+        """Remember where parts come from.
+
+        Args:
+            run: a name of this run of the daemon; a cursor of another one has seen nothing.
+            source: asked for the parts whenever something may have changed and someone looks.
+        """
+        self._run = run
+        self._source = source
+        self._number = 0
+        self._parts: dict[str, Part] = {}
+        self._changed_at: dict[str, int] = {}
+        self._stale = True
+        self._news = asyncio.Event()
+        self._looked_at = 0.0
+        self._sent: dict[tuple[int, int, frozenset[str]], bytes] = {}
+        self._viewers = 0
+        self._closing = False
+
+    def notice(self) -> None:
+        """Know that something may have changed; quick, and callable at any rate."""
+        self._stale = True
+        self._news.set()
+
+    def close(self) -> None:
+        """End all streams; browsers come back to the next run by themselves."""
+        self._closing = True
+        self._news.set()
+
+    def look(self) -> Cursor:
+        """Bring all parts up to date and return where that is."""
+        if self._stale:
+            self._stale = False
+            self._news = asyncio.Event()
+            now = {part.id: part for part in self._source.parts(self._parts)}
+            changed = [key for key, part in now.items() if self._parts.get(key) != part]
+            if changed:
+                self._number += 1
+                self._sent.clear()
+            kept = {key: number for key, number in self._changed_at.items() if key in now}
+            self._changed_at = {**kept, **dict.fromkeys(changed, self._number)}
+            self._parts = now
+        return Cursor(self._run, self._number)
+
+    def html(self, group: str) -> Iterator[str]:
+        """Yield the elements of a group as they are at the last look, in the order of the page."""
+        return (self._whole(part) for part in self._parts.values() if part.group == group)
+
+    def part(self, element_id: str) -> str:
+        """Return one element as it is at the last look."""
+        return self._whole(self._parts[element_id])
+
+    def _whole(self, part: Part) -> str:
+        if not part.children:
+            return part.html
+        return part.html.replace(SLOT, "\n".join(self._parts[child].html for child in part.children), 1)
+
+    def since(self, cursor: Cursor | None, groups: frozenset[str]) -> tuple[Cursor, bytes]:
+        """Return what changed after a cursor, as elements that find their own place, and the new cursor."""
+        now = self.look()
+        seen = cursor.number if cursor is not None and cursor.run == self._run else -1
+        key = (seen, now.number, groups)
+        if key not in self._sent:
+            found = [
+                (self._changed_at[part.id], part)
+                for part in self._parts.values()
+                if part.group in groups and self._changed_at[part.id] > seen
+            ]
+            found.sort(key=lambda each: each[0])
+            self._sent[key] = "\n".join(as_live(part.id, self._whole(part)) for _, part in found).encode()
+        return now, self._sent[key]
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer `/live?show=GROUP,…&after=CURSOR`: a stream of events, or with `poll=1` what is new.
+
+        Raises:
+            Refusal: 503 when too many pages are open.
+        """
+        groups = frozenset(request.query.get("show", "").split(","))
+        given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+        cursor = Cursor.parse(given)
+        if "poll" in request.query:
+            now, html = self.since(cursor, groups)
+            return web.Response(
+                body=html, content_type="text/html", charset="utf-8", headers={CURSOR_HEADER: str(now)}
+            )
+        if self._viewers >= VIEWERS:
+            raise Refusal(503, "busy", f"{VIEWERS} pages are open already.", remedy="Close some of them.")
+        self._viewers += 1
+        try:
+            return await self._stream(request, cursor, groups)
+        finally:
+            self._viewers -= 1
+
+    async def _stream(
+        self, request: web.Request, cursor: Cursor | None, groups: frozenset[str]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        response.headers["X-Accel-Buffering"] = "no"
+        await response.prepare(request)
+        await response.write(b"retry: %d\n\n" % RETRY_MS)
+        for turn in itertools.count():
+            if self._closing:
+                break
+            cursor, html = self.since(cursor, groups)
+            news = self._news
+            if html:
+                await response.write(event_of(cursor, html))
+            elif turn:
+                await response.write(b": still here\n\n")
+            await self._next(news)
+        return response
+
+    async def _next(self, news: asyncio.Event) -> None:
+        """Return when something changed, and not too soon after the last change; or after a beat."""
+        try:
+            async with asyncio.timeout(BEAT_S):
+                await news.wait()
+        except TimeoutError:
+            return
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._looked_at + PAUSE_S - loop.time())
+        if self._stale:
+            self._looked_at = loop.time()
+
+
+def event_of(cursor: Cursor, html: bytes) -> bytes:
+    """Return an event of the stream (HTML Living Standard, 9.2)."""
+    lines = b"".join(b"data: %b\n" % line for line in html.splitlines())
+    return b"id: %b\n%b\n" % (str(cursor).encode(), lines)
