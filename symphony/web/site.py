@@ -49,6 +49,7 @@ class Site:
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=as_text,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -128,6 +129,11 @@ class Site:
             back=back,
             typed=plain(typed, TEXT_LIMIT),
         )
+
+
+def as_text(value: object) -> object:
+    """Return what a template prints, without control characters and bounded, whoever wrote it."""
+    return plain(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def see_other(path: str) -> web.Response:

@@ -13,7 +13,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.issue import IssueDraft
 from symphony.web.errors import STATUS_BY_CODE
 from symphony.web.listener import Bounds, open_listener
-from tests.web.support import BOUND, Client, Daemon, Door, make_issue
+from tests.web.support import BOUND, Client, Daemon, Door, make_issue, surface_of
 
 COMMANDS = ["retry", "cancel", "pause", "resume", "discard"]
 POST_ONLY = [
@@ -260,7 +260,7 @@ class TestErrors:
         assert (await client.ask("POST", "/api/v1/issues/7/retry")).error == expected
 
     @pytest.mark.parametrize(
-        "path", ["/", "/api", "/api/v1", "/api/v1/issues/7/nothing", "/api/v1/issues//retry", "/metrics"]
+        "path", ["/api", "/api/v1", "/api/v1/issues/7/nothing", "/api/v1/issues//retry", "/metrics"]
     )
     async def test_an_unknown_path_is_404(self, client: Client, path: str) -> None:
         assert (await client.ask("GET", path)).error == (404, "not_found", f"There is nothing at {path}.")
@@ -287,7 +287,7 @@ class TestPatience:
         daemon.holds = True
         bounds = Bounds(operation_s=0.05, close_s=0.1)
         async with open_listener(
-            daemon, door, host="127.0.0.1", port=0, token=None, bounds=bounds
+            surface_of(daemon, door), host="127.0.0.1", port=0, token=None, bounds=bounds
         ) as listener:
             answer = await Client(listener.port).ask("POST", "/api/v1/issues/7/discard")
             assert answer.error == (

@@ -10,7 +10,7 @@ from symphony.web.guards import Guard
 from symphony.web.listener import Bounds, open_listener
 from tests.web.support import Client, Daemon, Door, request, send, surface_of
 
-PATHS = ["/api/v1/state", "/healthz", "/nowhere", "/api/v1/issues/7/mcp"]
+PATHS = ["/api/v1/state", "/healthz", "/api/nowhere", "/api/v1/issues/7/mcp"]
 FORM = "application/x-www-form-urlencoded"
 ELSEWHERE = "Use the address that symphony printed at its start."
 
@@ -200,7 +200,7 @@ class TestToken:
                 assert answer.headers["www-authenticate"] == "Bearer"
             for given in ("Bearer sécret", "bearer  sécret "):
                 assert (await client.ask("GET", "/api/v1/state", Authorization=given)).status == 200
-            assert (await client.ask("GET", "/nowhere")).status == 401
+            assert (await client.ask("GET", "/api/nowhere")).status == 401
             assert (await client.ask("GET", "/healthz")).status == 200
             assert (await client.ask("POST", "/api/v1/issues/7/mcp", Authorization="Bearer t")).status == 404
 
@@ -213,7 +213,7 @@ class TestHeaders:
         ("method", "path", "headers"),
         [
             ("GET", "/api/v1/state", {}),
-            ("GET", "/nowhere", {}),
+            ("GET", "/api/nowhere", {}),
             ("PUT", "/api/v1/state", {}),
             ("POST", "/api/v1/refresh", {"Content_Type": None}),
             ("GET", "/api/v1/state", {"Host": "evil.example"}),
