@@ -9,8 +9,12 @@ from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
+from symphony.core.workflow_report import FileNote, WorkflowReport
 from symphony.sandbox.drivers import check_kind
+from symphony.workflow.document import KeyPath
+from symphony.workflow.errors import WorkflowError
 from symphony.workflow.file import WorkflowFile
+from symphony.workflow.report import Notes, Texts, make_report
 
 
 class NotSupported(SymphonyError):
@@ -24,13 +28,23 @@ class WorkflowSource:
         hide: told the workflow's secrets after each change.
     """
 
-    def __init__(self, file: WorkflowFile, sandbox: str | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        file: WorkflowFile,
+        sandbox: str | None,
+        environ: Mapping[str, str],
+        *,
+        port: int | None = None,
+    ) -> None:
         self.hide: Callable[[Collection[str]], None] = lambda _: None
         self._file = file
         self._sandbox = sandbox
+        self._port = port
         self._environ = environ
         self._first: Workflow | None = None
         self._checked: Workflow | None = None
+        self._in_force: tuple[Workflow, bytes] | None = None
+        self._not_supported: WorkflowError | None = None
 
     async def check_first_prompt(self) -> None:
         """Let the next reload tell what is wrong with the first prompt, unless it was edited since."""
@@ -39,6 +53,8 @@ class WorkflowSource:
             current = self._file.current
             if current is not None and current.revision == first.revision:
                 self._checked = replace(first, warnings=(*first.warnings, *warnings))
+                if self._in_force is not None:
+                    self._in_force = self._checked, self._in_force[1]
 
     async def start(self) -> Workflow:
         """Return the first workflow.
@@ -50,6 +66,7 @@ class WorkflowSource:
         workflow = self._override(await self._file.start())
         self._check(workflow.settings)
         self._first = workflow
+        self._take(workflow)
         return workflow
 
     async def reload(self) -> Reloaded | None:
@@ -64,9 +81,26 @@ class WorkflowSource:
         try:
             self._check(workflow.settings)
         except SymphonyError as error:
-            return Reloaded(None, (Problem(error.code, str(workflow.path), str(error)),))
+            problem = Problem(error.code, str(workflow.path), str(error))
+            self._not_supported = WorkflowError(workflow.path, [problem])
+            return Reloaded(None, (problem,))
+        self._take(workflow)
         self.hide(workflow.secrets)
         return Reloaded(workflow, reloaded.problems)
+
+    async def report(self) -> WorkflowReport:
+        """Return the workflow in force with the source of each setting, and the file as it is now."""
+        beaten: dict[KeyPath, str | int | None] = {
+            ("sandbox",): self._sandbox,
+            ("server", "port"): self._port,
+        }
+        command_line = {key: value for key, value in beaten.items() if value is not None}
+        return await asyncio.to_thread(make_report, *self._texts(), self._environ, command_line)
+
+    async def note(self, said: str) -> FileNote:
+        """Return a message about a place in the workflow in force as a note about that place."""
+        workflow, texts = self._texts()
+        return await asyncio.to_thread(lambda: Notes(workflow, texts, texts.in_force).note(said))
 
     async def allow_host(self, host: str, *, write: bool = True) -> bool:
         """Put a host into the file's `smolvm.egress.allow`; say whether it was missing.
@@ -75,6 +109,17 @@ class WorkflowSource:
             SymphonyError: `workflow_not_editable`; nothing was changed.
         """
         return await self._file.allow_host(host, write=write)
+
+    def _take(self, workflow: Workflow) -> None:
+        self._in_force = workflow, self._file.raw or b""
+        self._not_supported = None
+
+    def _texts(self) -> tuple[Workflow, Texts]:
+        if self._in_force is None:
+            raise LookupError("nothing was read yet")
+        workflow, raw = self._in_force
+        error = self._file.error or self._not_supported
+        return workflow, Texts(self._file.path, raw, self._file.raw, self._file.read_at, error)
 
     def _override(self, workflow: Workflow) -> Workflow:
         if self._sandbox is None:

@@ -35,6 +35,7 @@ from symphony.engine.checks import failed_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
+from symphony.engine.earlier import earlier_of
 from symphony.engine.line import open_line
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.patience import done_before
@@ -198,7 +199,7 @@ class Attempt:
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
-            earlier = await self._earlier()
+            earlier = await earlier_of(self._ports.store, self._context.issue_id)
             resume = _session_to_resume(earlier)
             servers = reach.servers(sandbox)
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
@@ -221,11 +222,6 @@ class Attempt:
         failed = await failed_checks(self._context, sandbox, workspace)
         self._verified = None if failed else imported
         return failed
-
-    async def _earlier(self) -> Earlier:
-        attempts = await self._ports.store.attempts_of(self._context.issue_id)
-        steering = await self._ports.store.steering_of(self._context.issue_id)
-        return Earlier(tuple(row for row in attempts if row.ended_at is not None), steering)
 
     def _make_reports(self) -> DispatchReports:
         reports = DispatchReports(

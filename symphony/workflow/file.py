@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,6 +47,9 @@ class WorkflowFile:
         path: as the user named it; messages name it so.
         environ: where `$VAR` and `~` are looked up.
         now_ns: the file system's clock, in nanoseconds.
+
+    Attributes:
+        read_at: when the file's present content was read.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class WorkflowFile:
         self.path = path
         self._environ = environ
         self._now_ns = now_ns
+        self.read_at = datetime.min.replace(tzinfo=UTC)
         self._known = LastKnownGood()
         self._mark: _Mark | None = None
         self._turn = asyncio.Lock()  # two readings at once could end in the wrong order
@@ -67,6 +72,16 @@ class WorkflowFile:
     def problems(self) -> tuple[Problem, ...]:
         """What stands against the file as it is now; empty while it is in use."""
         return self._known.problems
+
+    @property
+    def error(self) -> WorkflowError | None:
+        """Why the file as it is now is not in use; None while it is."""
+        return self._known.error
+
+    @property
+    def raw(self) -> bytes | None:
+        """The file's bytes as they are now; None while it cannot be read."""
+        return self._known.raw
 
     async def start(self) -> Workflow:
         """Read the file for the first time.
@@ -87,7 +102,10 @@ class WorkflowFile:
         async with self._turn:
             mark, reading = await asyncio.to_thread(self._read, self._mark, self._known.digest)
             self._mark = mark
-            return None if reading is None else self._known.learn(reading)
+            if reading is None:
+                return None
+            self.read_at = datetime.fromtimestamp(self._now_ns() / 1e9, UTC)
+            return self._known.learn(reading)
 
     async def allow_host(self, host: str, *, write: bool = True) -> bool:
         """Put a host into `smolvm.egress.allow`; the next `reload` reads it.

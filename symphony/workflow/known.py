@@ -31,10 +31,12 @@ class Reading:
     Attributes:
         digest: of the bytes, or of the reason why there are none.
         result: the workflow, or why there is none.
+        raw: the bytes; None when there are none.
     """
 
     digest: str
     result: Workflow | WorkflowError
+    raw: bytes | None = None
 
 
 def parse_reading(
@@ -51,12 +53,12 @@ def parse_reading(
     if known and not raw.strip():
         message = "the file is empty; the last valid settings stay in use."
         error = WorkflowError.single("workflow_parse_error", path, f"{path}:1:1", message)
-        return Reading(digest_of(raw), error)
+        return Reading(digest_of(raw), error, raw)
     try:
         workflow = parse_workflow(raw, path, environ, exists=exists, check_prompt=known)
-        return Reading(digest_of(raw), workflow)
+        return Reading(digest_of(raw), workflow, raw)
     except WorkflowError as error:
-        return Reading(digest_of(raw), error)
+        return Reading(digest_of(raw), error, raw)
 
 
 def digest_of(raw: bytes | WorkflowError) -> str:
@@ -73,6 +75,7 @@ class LastKnownGood:
         self.current: Workflow | None = None
         self.error: WorkflowError | None = None
         self.digest: str | None = None
+        self.raw: bytes | None = None
         self._started: Settings | None = None
 
     @property
@@ -96,7 +99,7 @@ class LastKnownGood:
         """Take a reading; return what it changes, None when it is the one before."""
         if reading.digest == self.digest:
             return None
-        self.digest = reading.digest
+        self.digest, self.raw = reading.digest, reading.raw
         if isinstance(reading.result, WorkflowError):
             self.error = reading.result
             return Reloaded(None, self.problems)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from symphony.core.hidden import is_hidden
 from symphony.core.settings import Settings
 from symphony.core.settings.base import Section
 from symphony.core.workflow import Workflow
@@ -35,7 +36,6 @@ SECRET_LENGTH = 4  # a shorter value is no credential, and hiding it would shred
 SHOWN_ANYWAY: frozenset[KeyPath] = frozenset(
     {("acp", "adapter"), ("acp", "model"), ("acp", "effort"), ("acp", "shell")}
 )  # names that every surface shows on purpose
-HIDDEN = frozenset({"token", "headers", "env"})  # a wrong value under these keys may be a credential
 
 
 def load_workflow(path: Path, environ: Mapping[str, str], *, check_prompt: bool = True) -> Workflow:
@@ -183,7 +183,7 @@ def _message(path: KeyPath, kind: str, document: Document, resolved: Resolved) -
     value = _value_at(document.values, path)
     if path in resolved.names:
         shown = f"the value of ${resolved.names[path]} ({kind_of(value)})"
-    elif any(part in HIDDEN for part in path):
+    elif any(is_hidden(part) for part in path):
         shown = kind_of(value)
     else:
         shown = found(value)

@@ -19,7 +19,7 @@ def editing_of(world: World) -> Editing:
 async def test_a_saved_text_is_known_to_the_scheduler_before_the_person_is_told(world: World) -> None:
     async with world.running():
         world.drop("7", "---\ntitle: Old\n---\n", state=HELD)
-        await world.quiet()
+        await world.until(lambda: world.state_of("7"))
         editing = editing_of(world)
         opened = await editing.text("7")
         saving = asyncio.create_task(editing.save("7", "---\ntitle: New\n---\n", opened.revision))
@@ -31,7 +31,7 @@ async def test_a_saved_text_is_known_to_the_scheduler_before_the_person_is_told(
 async def test_a_mended_file_becomes_an_issue_and_its_problem_goes(world: World) -> None:
     async with world.running():
         world.drop("7", "---\ntitle: [\n---\n", state=HELD)
-        await world.quiet()
+        await world.until(lambda: world.engine.state.issues.problems)
         assert [problem.issue_id for problem in world.operations.snapshot().problems] == ["7"]
         editing = editing_of(world)
         opened = await editing.text("7")
@@ -45,7 +45,7 @@ async def test_a_mended_file_becomes_an_issue_and_its_problem_goes(world: World)
 async def test_a_new_id_is_known_under_the_new_id_alone(world: World) -> None:
     async with world.running():
         world.drop("7", "", state=HELD)
-        await world.quiet()
+        await world.until(lambda: world.state_of("7"))
         editing = editing_of(world)
         opened = await editing.text("7")
         saving = asyncio.create_task(editing.save("7", "---\nid: eight\n---\n", opened.revision))
@@ -56,7 +56,7 @@ async def test_a_new_id_is_known_under_the_new_id_alone(world: World) -> None:
 async def test_a_refused_save_tells_the_scheduler_nothing(world: World) -> None:
     async with world.running():
         world.drop("7", "one\n", state=HELD)
-        await world.quiet()
+        await world.until(lambda: world.state_of("7"))
         editing, before = editing_of(world), world.operations.picture().issues
         with pytest.raises(IssueTextRefused):
             await editing.save("7", "---\npriority: x\n---\n", (await editing.text("7")).revision)
@@ -69,7 +69,7 @@ async def test_a_text_saved_while_the_daemon_stops_is_kept_and_is_no_error(world
     async with world.running():
         path = world.issues.drop(HELD, "7", "one\n")
         world.engine.tracking.notice([path])
-        await world.quiet()
+        await world.until(lambda: world.state_of("7"))
         editing = editing_of(world)
         opened = await editing.text("7")
     assert world.engine.mailbox.closed
