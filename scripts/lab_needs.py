@@ -23,6 +23,7 @@ PROGRAMS: Final = {
     "zstd": "zstd",
 }
 BUILDER: Final = {"mmdebstrap": "mmdebstrap"}  # for guest images
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 
 
 def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None:
@@ -37,6 +38,16 @@ def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None
     if packages:
         tell(_words(packages))
         raise SystemExit(UNAVAILABLE)
+
+
+def bring_browser() -> None:
+    """Install a browser for its tests where that is allowed; without one they are skipped, or fail in CI."""
+    if any(shutil.which(program) for program in BROWSERS):
+        return
+    if _may_install():
+        install(["chromium"])
+    else:
+        print(f"the browser tests are left out: {_words(['chromium'])}", flush=True)
 
 
 def tell(line: str) -> None:

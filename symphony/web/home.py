@@ -22,7 +22,7 @@ from symphony.web.live import Live, Part
 from symphony.web.site import Site
 
 AT_ONCE: Final = 2_000  # issues that are sorted within a millisecond or two; more are sorted in a thread
-HEADER, NEEDS, BOARD, CARD, TOTALS = "header", "needs", "board", "card", "totals"  # groups of parts
+HEADER, NEEDS, BOARD, COLUMN, CARD, TOTALS = "header", "needs", "board", "column", "card", "totals"
 
 
 class Home:
@@ -61,7 +61,7 @@ class Home:
             header=self.live.part(HEADER),
             needs=self.live.part(NEEDS),
             totals=self.live.part(TOTALS),
-            columns=self.live.html(BOARD),
+            board=self.live.part(BOARD),
             cursor=cursor,
         )
 
@@ -115,7 +115,11 @@ class Home:
         totals = (snapshot.totals, tuple(snapshot.rate_limits.items()))
         spent = {"totals": snapshot.totals, "rate_limits": snapshot.rate_limits}
         yield self._part(TOTALS, TOTALS, known, "totals.html", totals, now, **spent)
-        for column in board_of(picture, self._shelves_of(picture)):
+        columns = board_of(picture, self._shelves_of(picture))
+        shown = tuple(_column_id(column) for column in columns)
+        board = self._part(BOARD, BOARD, known, "board.html", shown, now)
+        yield replace(board, children=shown)
+        for column in columns:
             yield from self._column(column, known, now)
 
     def _header(self, picture: Picture, needs: tuple[Need, ...], known: Mapping[str, Part]) -> Part:
@@ -142,9 +146,8 @@ class Home:
             for card in column.cards
         ]
         children = tuple(card.id for card in cards)
-        element = f"column-{workspace_key(column.state)}"
         value = (column.state, column.role, column.total, children)
-        frame = self._part(element, BOARD, known, "column.html", value, now, column=column)
+        frame = self._part(_column_id(column), COLUMN, known, "column.html", value, now, column=column)
         yield replace(frame, children=children)
         yield from cards
 
@@ -187,6 +190,10 @@ def _shown_path(path: Path) -> str:
     """Return a path as people on this machine write it."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+def _column_id(column: Column) -> str:
+    return f"column-{workspace_key(column.state)}"
 
 
 def _card_id(card: Card) -> str:

@@ -6,6 +6,7 @@ viewer so skips what nobody would have seen, and one that comes back misses noth
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from symphony.web.errors import Refusal
 from symphony.web.site import as_live
 
 PAUSE_S: Final = 0.1  # between two looks; changes in between are shown together
+SHARE: Final = 10.0  # and so many times what a look took, so that looking costs a tenth of a core at most
 BEAT_S: Final = 15.0  # an unchanged page is sent a comment, so that a dead connection is found out
 RETRY_MS: Final = 1_000  # a browser comes back so soon after a restart
 VIEWERS: Final = 500  # open pages; each costs a connection and a task
@@ -84,7 +86,7 @@ class Live:
         self._changed_at: dict[str, int] = {}
         self._stale = True
         self._news = asyncio.Event()
-        self._looked_at = 0.0
+        self._look_again_at = 0.0
         self._sent: dict[tuple[int, int, frozenset[str]], bytes] = {}
         self._viewers = 0
         self._closing = False
@@ -102,6 +104,7 @@ class Live:
     def look(self) -> Cursor:
         """Bring all parts up to date and return where that is."""
         if self._stale:
+            began = time.monotonic()
             self._stale = False
             self._news = asyncio.Event()
             now = {part.id: part for part in self._source.parts(self._parts)}
@@ -112,6 +115,8 @@ class Live:
             kept = {key: number for key, number in self._changed_at.items() if key in now}
             self._changed_at = {**kept, **dict.fromkeys(changed, self._number)}
             self._parts = now
+            ended = time.monotonic()
+            self._look_again_at = ended + max(PAUSE_S, SHARE * (ended - began))
         return Cursor(self._run, self._number)
 
     def html(self, group: str) -> Iterator[str]:
@@ -125,7 +130,8 @@ class Live:
     def _whole(self, part: Part) -> str:
         if not part.children:
             return part.html
-        return part.html.replace(SLOT, "\n".join(self._parts[child].html for child in part.children), 1)
+        inside = "\n".join(self._whole(self._parts[child]) for child in part.children)
+        return part.html.replace(SLOT, inside, 1)
 
     def since(self, cursor: Cursor | None, groups: frozenset[str]) -> tuple[Cursor, bytes]:
         """Return what changed after a cursor, as elements that find their own place, and the new cursor."""
@@ -191,10 +197,7 @@ class Live:
                 await news.wait()
         except TimeoutError:
             return
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._looked_at + PAUSE_S - loop.time())
-        if self._stale:
-            self._looked_at = loop.time()
+        await asyncio.sleep(self._look_again_at - time.monotonic())
 
 
 def event_of(cursor: Cursor, html: bytes) -> bytes:

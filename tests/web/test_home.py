@@ -52,7 +52,7 @@ async def test_what_needs_a_person_is_on_top_with_a_box_for_the_answer(
     problem = Problem("workflow_invalid", "WORKFLOW.md:3", "polling.interval_ms: found no number.")
     daemon.change(Snapshot(NOON, "attention", "1 question", waiting=(waiting,), problems=(problem,)))
     page = text_of(await client.ask("GET", "/"))
-    assert page.index("Tabs or spaces?") < page.index('class="board"')
+    assert page.index("Tabs or spaces?") < page.index('id="board"')
     assert 'action="/issues/8/reply"' in page
     assert "polling.interval_ms: found no number." in page
     assert "2 need you" in page
