@@ -25,6 +25,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "already_running": 409,
     "command_refused": 409,
     "completion_open": 409,
+    "edit_conflict": 409,
     "id_taken": 409,
     "issue_ambiguous": 409,
     "issue_unreadable": 409,

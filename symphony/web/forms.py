@@ -9,7 +9,7 @@ from symphony.web.requests import BODY_LIMIT_BYTES, FORM_TYPE, BodyT, form_field
 BODY_BOUND_S = 15.0  # a local browser needs milliseconds for 1 MiB
 
 
-async def read_form(request: web.Request, shape: type[BodyT]) -> BodyT:
+async def read_form(request: web.Request, shape: type[BodyT], limit_bytes: int = BODY_LIMIT_BYTES) -> BodyT:
     """Return a form's fields as a value.
 
     Raises:
@@ -18,9 +18,9 @@ async def read_form(request: web.Request, shape: type[BodyT]) -> BodyT:
     """
     if request.content_type != FORM_TYPE:
         raise Refusal(415, "unsupported_media_type", f"The content type must be {FORM_TYPE}.")
-    raw = await read_body(request, BODY_BOUND_S)
-    if len(raw) > BODY_LIMIT_BYTES:
-        raise Refusal(413, "body_too_large", "The form is larger than 1 MiB.")
+    raw = await read_body(request, BODY_BOUND_S, limit_bytes)
+    if len(raw) > limit_bytes:
+        raise Refusal(413, "body_too_large", f"The form is larger than {limit_bytes >> 20} MiB.")
     try:
         return shape.model_validate(form_fields(raw))
     except ValidationError as error:

@@ -71,7 +71,7 @@ class CreateBody(Body):
 BodyT = TypeVar("BodyT", bound=Body)
 
 
-async def read_body(request: web.BaseRequest, bound_s: float) -> bytes:
+async def read_body(request: web.BaseRequest, bound_s: float, limit_bytes: int = BODY_LIMIT_BYTES) -> bytes:
     """Return the body, or its first bytes up to one more than the limit.
 
     Raises:
@@ -80,7 +80,7 @@ async def read_body(request: web.BaseRequest, bound_s: float) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(bound_s):
-            while len(body) <= BODY_LIMIT_BYTES and (chunk := await request.content.readany()):
+            while len(body) <= limit_bytes and (chunk := await request.content.readany()):
                 body += chunk
     except TimeoutError as error:
         raise Refusal(
@@ -91,7 +91,7 @@ async def read_body(request: web.BaseRequest, bound_s: float) -> bytes:
         ) from error
     except (web.RequestPayloadError, PayloadEncodingError, ConnectionError) as error:
         raise Refusal(400, "invalid_body", "The request's body is broken off or badly encoded.") from error
-    return bytes(body[: BODY_LIMIT_BYTES + 1])
+    return bytes(body[: limit_bytes + 1])
 
 
 async def parse_body(request: web.BaseRequest, shape: type[BodyT], bound_s: float) -> BodyT:
