@@ -164,9 +164,7 @@ async def test_the_prompt_of_a_chosen_issue_is_rendered(pages: Client, daemon: D
     assert '<option value="8">8 · Fix it (Todo)</option>' in page
 
 
-async def test_a_template_error_has_its_line_and_the_name(
-    pages: Client, desk: Desk, daemon: Daemon
-) -> None:
+async def test_a_template_error_has_its_line_and_the_name(pages: Client, desk: Desk, daemon: Daemon) -> None:
     daemon.known = (make_issue("7"),)
     await desk.edit(TEXT.replace("issue.title", "issue.titel"))
     page = await shown(pages, "/workflow?issue=7")
