@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from symphony.core.branch import BranchDiff
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.installation import Installation
 from symphony.core.issue import Issue
@@ -22,6 +23,7 @@ from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
+from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.clone import make_clone
 from symphony.workspace.collection import collect
 from symphony.workspace.errors import WorkspaceError, explain_disk
@@ -189,6 +191,14 @@ class GitWorkspaces:
             yield target
         finally:
             await asyncio.to_thread(delete_folder, scratch)
+
+    async def branch_diff(self, issue_id: str, wished: str | None) -> BranchDiff | None:
+        """Return what an issue's branch changed when it was last imported; None when it never was.
+
+        Raises:
+            WorkspaceError: `workspace.*`.
+        """
+        return await BranchDiffs(self._repository, self._records).of(issue_id, wished)
 
     async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:
         """Run `before_remove` and delete the workspace; call only when its work is delivered.
