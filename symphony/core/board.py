@@ -1,7 +1,8 @@
 """The board: one column for each state, one card for each issue shown, made from a picture.
 
 The issues of a tracker may be many and change seldom, what is known of running ones changes often:
-`shelve` looks at all of them once for each change of the tracker, `board_of` at what is shown.
+`shelve` looks at all of them once for each change of the tracker, and sorts the states that changed;
+`board_of` looks at what is shown.
 """
 
 import heapq
@@ -41,12 +42,12 @@ class Shelf:
 
     Attributes:
         state: as configured, or as the folder is called.
-        total: of all issues in the state.
+        issues: all that are in the state, in no order.
     """
 
     state: str
     role: StateRole
-    total: int
+    issues: list[Issue]
     first: tuple[Issue, ...]
 
 
@@ -64,13 +65,20 @@ class Column:
     cards: tuple[Card, ...]
 
 
-def shelve(issues: IssueSet, states: StateTable, shown: int = SHOWN) -> tuple[Shelf, ...]:
-    """Return a shelf for each configured state in workflow order, then one for each other folder in use."""
-    by_state = issues_by_state(issues.issues.values(), states)
-    return tuple(
-        Shelf(name, states.role(name), len(found), first_of(found, states.role(name), shown))
-        for name, found in by_state.items()
-    )
+def shelve(issues: IssueSet, states: StateTable, before: Iterable[Shelf] = ()) -> tuple[Shelf, ...]:
+    """Return a shelf for each configured state in workflow order, then one for each other folder in use.
+
+    A shelf of `before` that holds the same issues is taken over.
+    """
+    known = {(shelf.state, shelf.role): shelf for shelf in before}
+    shelves = []
+    for name, found in issues_by_state(issues.issues.values(), states).items():
+        role = states.role(name)
+        same = known.get((name, role))
+        if same is None or same.issues != found:
+            same = Shelf(name, role, found, first_of(found, role))
+        shelves.append(same)
+    return tuple(shelves)
 
 
 def issues_by_state(issues: Iterable[Issue], states: StateTable) -> Mapping[str, list[Issue]]:
@@ -84,11 +92,11 @@ def issues_by_state(issues: Iterable[Issue], states: StateTable) -> Mapping[str,
     return {names[key]: each for key, each in found.items()}
 
 
-def first_of(issues: Sequence[Issue], role: StateRole, shown: int) -> tuple[Issue, ...]:
+def first_of(issues: Sequence[Issue], role: StateRole) -> tuple[Issue, ...]:
     """Return the first issues of a column: what is next on top, or what was finished last."""
     if role is StateRole.TERMINAL:
-        return tuple(heapq.nlargest(shown, issues, key=finished_rank))
-    return tuple(heapq.nsmallest(shown, issues, key=dispatch_rank))
+        return tuple(heapq.nlargest(SHOWN, issues, key=finished_rank))
+    return tuple(heapq.nsmallest(SHOWN, issues, key=dispatch_rank))
 
 
 def finished_rank(issue: Issue) -> tuple[datetime, str]:
@@ -131,13 +139,13 @@ def board_of(picture: Picture, shelves: Iterable[Shelf]) -> tuple[Column, ...]:
     columns = []
     done = picture.states.done()
     for shelf in shelves:
-        if not shelf.total and shelf.role is StateRole.TERMINAL and shelf.state != done:
+        if not shelf.issues and shelf.role is StateRole.TERMINAL and shelf.state != done:
             continue
         cards = moving.get(state_key(shelf.state), [])
         above = {card.issue.id for card in cards}
         rest = [Card(issue, known.get(issue.id)) for issue in shelf.first if issue.id not in above]
         shown = tuple([*cards, *rest][: max(SHOWN, len(cards))])
-        columns.append(Column(shelf.state, shelf.role, shelf.total, shown))
+        columns.append(Column(shelf.state, shelf.role, len(shelf.issues), shown))
     return tuple(columns)
 
 

@@ -44,8 +44,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         eligible=sum(1 for _, reason in reasons if reason is None),
         access=len(access),
     )
-    for issue in state.issues.issues.values():
-        counts[f"state:{issue.state}"] += 1
+    counts.update({f"state:{name}": number for name, number in state.in_state.items()})
     problems = problems_of(state)
     status, reason = _status(state, counts, problems)
     for view in running:

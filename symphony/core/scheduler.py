@@ -1,5 +1,6 @@
 """All that the scheduler knows at one moment, immutable."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +21,7 @@ class SchedulerState:
     Attributes:
         workflow: the last known good one.
         states: the workflow's state table.
+        in_state: how many issues are in each state folder.
         candidates: active issues in the order in which they would be dispatched.
         records: what is remembered of issues, by id; an issue without a record is untouched.
         workflow_problems: why the workflow's latest edit cannot be used; they block dispatch.
@@ -34,6 +36,7 @@ class SchedulerState:
     workflow: Workflow
     states: StateTable
     issues: IssueSet = field(default_factory=IssueSet)
+    in_state: Mapping[str, int] = field(default_factory=dict)
     candidates: tuple[Issue, ...] = ()
     records: Mapping[str, IssueRecord] = field(default_factory=dict)
     workflow_problems: tuple[Problem, ...] = ()
@@ -67,7 +70,9 @@ class SchedulerState:
         """Return the state after the tracker was read."""
         if issues is self.issues:
             return self
-        return replace(self, issues=issues, candidates=in_dispatch_order(issues.issues.values(), self.states))
+        found = issues.issues.values()
+        counts = Counter(issue.state for issue in found)
+        return replace(self, issues=issues, in_state=counts, candidates=in_dispatch_order(found, self.states))
 
     def with_workflow(self, workflow: Workflow) -> "SchedulerState":
         """Return the state after a valid edit of the workflow."""

@@ -35,13 +35,9 @@ class Dashboard:
         self._login.add_to(app)
         self._home.add_to(app)
 
-    def close_streams(self) -> None:
+    def close(self) -> None:
         """End what would else last as long as a browser is open."""
-        self._home.live.close()
-
-    async def aclose(self) -> None:
-        """Follow the daemon no more."""
-        await self._home.aclose()
+        self._home.close()
 
     @staticmethod
     def is_page(request: web.BaseRequest) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from aiohttp import web
 
@@ -21,7 +20,6 @@ from symphony.web.errors import Refusal
 from symphony.web.live import Live, Part
 from symphony.web.site import Site
 
-AT_ONCE: Final = 2_000  # issues that are sorted within a millisecond or two; more are sorted in a thread
 HEADER, NEEDS, BOARD, COLUMN, CARD, TOTALS = "header", "needs", "board", "column", "card", "totals"
 
 
@@ -34,7 +32,6 @@ class Home:
         self.live = Live(run, self)
         self._shelved: tuple[IssueSet, StateTable] | None = None
         self._shelves: tuple[Shelf, ...] = ()
-        self._sorting: asyncio.Task[None] | None = None
         self._unsubscribe = operations.subscribe(self.live.notice)
 
     def add_to(self, app: web.Application) -> None:
@@ -45,12 +42,10 @@ class Home:
         app.router.add_post("/pause", self.pause)
         app.router.add_post("/resume", self.resume)
 
-    async def aclose(self) -> None:
-        """Follow the daemon no more."""
+    def close(self) -> None:
+        """Follow the daemon no more, and end the streams."""
         self._unsubscribe()
-        if self._sorting is not None:
-            self._sorting.cancel()
-            await asyncio.wait({self._sorting})
+        self.live.close()
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the home page."""
@@ -168,22 +163,11 @@ class Home:
         return Part(element, group, html, value)
 
     def _shelves_of(self, picture: Picture) -> tuple[Shelf, ...]:
-        wanted = (picture.issues, picture.states)
-        if self._shelved is None or self._shelved[0] is not wanted[0] or self._shelved[1] != wanted[1]:
-            if len(picture.issues.issues) <= AT_ONCE or self._shelved is None:
-                self._shelved, self._shelves = wanted, shelve(*wanted)
-            elif self._sorting is None:
-                self._sorting = asyncio.create_task(self._sort(wanted))
+        shelved = (picture.issues, picture.states)
+        if self._shelved is None or self._shelved[0] is not shelved[0] or self._shelved[1] != shelved[1]:
+            self._shelves = shelve(*shelved, self._shelves)
+            self._shelved = shelved
         return self._shelves
-
-    async def _sort(self, wanted: tuple[IssueSet, StateTable]) -> None:
-        """Sort many issues while the loop goes on, then look again."""
-        try:
-            self._shelves = await asyncio.to_thread(shelve, *wanted)
-            self._shelved = wanted
-        finally:
-            self._sorting = None
-        self.live.notice()
 
 
 def _shown_path(path: Path) -> str:

@@ -148,11 +148,10 @@ async def open_listener(
         finally:
             server.close()
     finally:
-        dashboard.close_streams()
+        dashboard.close()
         try:
             await runner.cleanup()
         finally:
-            await dashboard.aclose()
             await api.aclose()
 
 
