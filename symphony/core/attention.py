@@ -1,5 +1,6 @@
 """What needs a person: one value for each thing, the same on every surface and for whoever is told."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,20 +108,24 @@ def _parked(snapshot: Snapshot) -> Iterator[Need]:
     for view in snapshot.blocked:
         if view.code in PARKED:
             yield Need(
-                key=f"parked:{view.issue_id}:{view.code}",
+                key=f"parked:{view.issue_id}:{view.since.isoformat() if view.since else view.code}",
                 kind=NeedKind.PARKED,
                 issue_id=view.issue_id,
                 identifier=view.identifier,
                 title=view.title,
                 text=view.reason,
                 code=view.code,
+                since=view.since,
             )
 
 
 def _problems(snapshot: Snapshot) -> Iterator[Need]:
+    seen: Counter[str] = Counter()  # one place may have several problems of one kind
     for problem in snapshot.problems:
+        key = f"problem:{problem.code}:{problem.where}"
+        seen[key] += 1
         yield Need(
-            key=f"problem:{problem.code}:{problem.where}",
+            key=key if seen[key] == 1 else f"{key}:{seen[key]}",
             kind=NeedKind.PROBLEM,
             issue_id=problem.issue_id,
             identifier=problem.issue_id or "",

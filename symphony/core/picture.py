@@ -6,7 +6,7 @@ from datetime import datetime
 
 from symphony.core.access_view import ACCESS_SHOWN, access_views
 from symphony.core.admission import Room
-from symphony.core.claim import Continuing, IssueRecord, Retrying, Running, Waiting
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.eligibility import Reason, why_answer_waits, why_not_running, why_undelivered
 from symphony.core.issue import Issue
 from symphony.core.problem import Problem
@@ -32,7 +32,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
     waiting = tuple(_waiting(state, slots, room))
     retrying = tuple(_retrying(state))
     reasons = [(issue, why_not_running(state, issue, slots, now, room)) for issue in state.candidates]
-    blocked = tuple(_blocked(reasons))
+    blocked = tuple(_blocked(state, reasons))
     access = tuple(access_views(state))
     counts = Counter(
         running=len(running),
@@ -161,10 +161,14 @@ def _retrying(state: SchedulerState) -> Iterator[RetryingView]:
                 pass
 
 
-def _blocked(reasons: Iterable[tuple[Issue, Reason | None]]) -> Iterator[BlockedView]:
+def _blocked(state: SchedulerState, reasons: Iterable[tuple[Issue, Reason | None]]) -> Iterator[BlockedView]:
     for issue, reason in reasons:
         if reason is not None and reason.code not in NOT_BLOCKED:
-            yield BlockedView(issue.id, issue.identifier, issue.title, issue.state, reason.code, reason.text)
+            record = state.records.get(issue.id)
+            since = record.claim.at if record and isinstance(record.claim, Parked) else None
+            yield BlockedView(
+                issue.id, issue.identifier, issue.title, issue.state, reason.code, reason.text, since
+            )
 
 
 def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem, ...]) -> tuple[str, str]:

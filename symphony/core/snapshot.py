@@ -70,7 +70,11 @@ class WaitingView:
 
 @dataclass(frozen=True, slots=True)
 class BlockedView:
-    """One active issue that is not eligible, with the reason in the scheduler's words."""
+    """One active issue that is not eligible, with the reason in the scheduler's words.
+
+    Attributes:
+        since: when it was parked; None for any other reason.
+    """
 
     issue_id: str
     identifier: str
@@ -78,6 +82,7 @@ class BlockedView:
     state: str
     code: str
     reason: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
