@@ -53,9 +53,9 @@ class EditorPage:
         app.router.add_post("/issues/{id:[^/]+}/edit", self.save)
         app.router.add_post("/issues/{id:[^/]+}/preview", self.reading)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """End what is still under way."""
-        await self._created.aclose()
+        self._created.close()
 
     async def new(self, request: web.Request) -> web.Response:
         """Show the empty form."""

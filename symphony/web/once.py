@@ -29,13 +29,10 @@ class Once(Generic[T]):
             self._begun.popitem(last=False)
         return await asyncio.shield(begun)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """End what is still under way."""
-        left = [task for task in self._begun.values() if not task.done()]
-        for task in left:
+        for task in self._begun.values():
             task.cancel()
-        if left:
-            await asyncio.wait(left)
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

@@ -74,7 +74,7 @@ async def test_closing_ends_what_is_under_way() -> None:
     work.may_go_on.clear()
     asked = asyncio.create_task(once.run("a", work))
     await asyncio.sleep(0)
-    await once.aclose()
+    once.close()
     await asyncio.wait({asked})
     assert asked.cancelled()
 

@@ -37,9 +37,8 @@ async def serving(
         yield Client(server.sockets[0].getsockname()[1])
     finally:
         server.close()
-        dashboard.close_streams()
+        dashboard.close()
         await runner.cleanup()
-        await dashboard.aclose()
         await api.aclose()
 
 

@@ -57,7 +57,7 @@ async def pages(desk: Desk) -> AsyncIterator[Client]:
 
     async with serving(desk, add) as client:
         yield client
-    await made[0].aclose()
+    made[0].close()
 
 
 class TestNew:

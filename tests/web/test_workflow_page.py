@@ -95,12 +95,14 @@ async def test_each_setting_has_its_value_and_its_source(pages: Client, desk: De
     page = await shown(pages)
     assert f"<code>{desk.path}</code>" in page
     assert "In force as it is in the file." in page
-    assert '<code class="value">3</code></td>\n<td>file, line 5</td>' in cells(page, "agent.max_turns")
-    assert '<code class="value">8080</code></td>\n<td>command line</td>' in cells(page, "server.port")
-    assert "[redacted]</code></td>\n<td>environment <code>$TOKEN</code>, line 4</td>" in cells(
-        page, "server.token"
-    )
-    assert '<code class="value">5</code></td>\n<td>default</td>' in cells(page, "agent.max_failures")
+    for key, value, source in (
+        ("agent.max_turns", "3", "file, line 5"),
+        ("server.port", "8080", "command line"),
+        ("server.token", "[redacted]", "environment <code>$TOKEN</code>, line 4"),
+        ("agent.max_failures", "5", "default"),
+    ):
+        shown_value = f'<code class="value">{value}</code></td>\n<td role="cell">{source}</td>'
+        assert shown_value in cells(page, key)
     assert page.index("agent.max_turns") < page.index("<summary>") < page.index("agent.max_failures")
     assert SECRET not in page
 
