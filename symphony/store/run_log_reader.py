@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,22 @@ class RunLogLine:
     fields: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class RunLogWindow:
+    """The lines that begin in a part of a run log.
+
+    Attributes:
+        next_offset: where the first line after them starts.
+        size: of the whole file, in bytes.
+        identity: changes when another file takes its place; None when there is none.
+    """
+
+    lines: tuple[RunLogLine, ...]
+    next_offset: int
+    size: int
+    identity: tuple[int, int] | None
+
+
 def read_run_log(
     path: Path, *, last: int | None = None, follow_from: int | None = None
 ) -> Iterator[RunLogLine]:
@@ -41,25 +58,87 @@ def read_run_log(
     Raises:
         OSError: the file is there and cannot be read.
     """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(handle)
-        return
-    with os.fdopen(handle, "rb") as file:
+    with _opened(path) as file:
+        if file is None:
+            return
+        size = os.fstat(file.fileno()).st_size
         start = 0
-        if follow_from is not None and follow_from <= found.st_size:
+        if follow_from is not None and follow_from <= size:
             start = follow_from
         if last is not None:
-            start = max(start, _start_of_last(file, found.st_size, last))
+            start = max(start, _start_of_last(file, size, last))
         file.seek(start)
         yield from _lines(file, start)
 
 
+def read_window(path: Path, start: int, end: int | None = None) -> RunLogWindow:
+    """Return the complete lines that begin in a part of the file, and read little more than that part.
+
+    Args:
+        path: the file; a missing one is an empty one.
+        start: in bytes, from 0; the rest of a line that began before it is passed over.
+        end: lines that begin here or later are left; None is the end of the file.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+    """
+    with _opened(path) as file:
+        if file is None:
+            return RunLogWindow((), start, 0, None)
+        found = os.fstat(file.fileno())
+        identity = (found.st_dev, found.st_ino)
+        begin = _start_of_next(file, start)
+        if begin is None or begin > found.st_size:
+            return RunLogWindow((), start, found.st_size, identity)
+        stop = found.st_size if end is None else min(end, found.st_size)
+        lines: list[RunLogLine] = []
+        offset = begin
+        for piece, following, fields in _pieces(file, begin):
+            if piece >= stop:
+                break
+            offset = following
+            if fields is not None:
+                lines.append(RunLogLine(piece, following, fields))
+        return RunLogWindow(tuple(lines), offset, found.st_size, identity)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO | None]:
+    """Hold the open file; None when it is missing or no regular file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        yield None
+        return
+    with os.fdopen(handle, "rb") as file:
+        yield file
+
+
+def _start_of_next(file: BinaryIO, start: int) -> int | None:
+    """Return where the first line at or after an offset begins, and leave the file there."""
+    if start == 0:
+        return 0
+    offset = start - 1
+    file.seek(offset)
+    while data := file.readline(LONGEST):
+        offset += len(data)
+        if data.endswith(b"\n"):
+            return offset
+    return None
+
+
 def _lines(file: BinaryIO, start: int) -> Iterator[RunLogLine]:
+    for offset, end, fields in _pieces(file, start):
+        if fields is not None:
+            yield RunLogLine(offset, end, fields)
+
+
+def _pieces(file: BinaryIO, start: int) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
+    """Yield begin, end and content of each complete line; of what is no line of ours no content."""
     offset = start
     passing_over = False
     while data := file.readline(LONGEST):
@@ -67,8 +146,7 @@ def _lines(file: BinaryIO, start: int) -> Iterator[RunLogLine]:
         complete = data.endswith(b"\n")
         if not complete and len(data) < LONGEST:
             return
-        if complete and not passing_over and (fields := _parsed(data)) is not None:
-            yield RunLogLine(offset, end, fields)
+        yield offset, end, _parsed(data) if complete and not passing_over else None
         passing_over = not complete
         offset = end
 
