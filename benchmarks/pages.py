@@ -158,6 +158,9 @@ def measure(waiting: int, finished: int, agents: int) -> tuple[str, list[Figure]
                 held = health(url, WATCH_S)
             nobody = share(daemon, WATCH_S)
             memory = daemon.memory_mb()
+            state = daemon.get("/api/v1/state")
+            if state["counts"]["running"] != agents:
+                raise SystemExit(f"not all agents are at work any more: {state['counts']}\n{daemon.output()}")
     return f"{waiting:,} open and {finished:,} finished issues, {agents} agents of {RATE} events a second", [
         Figure("the home page", ms(pages), goal=50),
         Figure("- its size", (size / 1000,), "kB", goal=200),

@@ -12,13 +12,11 @@ from base import Agent
 
 
 class Talking(Agent):
-    def prompt(self, text):
+    def prompt(self, text):  # noqa: ARG002  it says the same to all
         number = 0
         while True:
             number += 1
-            self.update(
-                "tool_call", toolCallId=f"call-{number}", title=f"Look at file number {number}", kind="read"
-            )
+            self.update("tool_call", toolCallId=f"call-{number}", title=f"Look at file number {number}")
             time.sleep(1 / float(sys.argv[2]))
 
 
