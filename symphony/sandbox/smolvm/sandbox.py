@@ -28,6 +28,7 @@ from symphony.sandbox.smolvm.machine import SmolvmMachine
 from symphony.sandbox.smolvm.process import GuestProcess, read_launch
 
 TERM_GRACE = 2  # seconds between SIGTERM and SIGKILL in the guest, as on the host
+ALIVE = (MachineState.RUNNING, MachineState.PAUSED, None)  # None: the engine did not say
 START_WAIT = 30.0  # seconds for a program that is just being started; then the machine takes it along
 END_TIMEOUT = 30.0  # seconds for ending a family of processes in a guest that may be overloaded
 STARTED = "started"  # the launcher's word for a program that runs, before the guest's kernel
@@ -174,7 +175,7 @@ class SmolvmSandbox:
                 remedy="Make it executable, or correct the command.",
             )
         state = await self._state()
-        if state not in (MachineState.RUNNING, None):
+        if state not in ALIVE:
             return self._machine_gone(state)
         words = one_line(parse_failure(said)[1], SAID_LIMIT) or "nothing was said"
         return SandboxError(
@@ -187,8 +188,7 @@ class SmolvmSandbox:
         if self._closed or await host.wait() == 0:
             return b""
         state = await self._state()
-        running = state in (MachineState.RUNNING, None)
-        return b"" if running else f"{self._machine_gone(state).message}\n".encode()
+        return b"" if state in ALIVE else f"{self._machine_gone(state).message}\n".encode()
 
     async def _state(self) -> MachineState | None:
         """Return what the machine does; None when the engine does not say."""
