@@ -42,7 +42,7 @@ class EditorPage:
         self._live = live
         self._operations = operations
         self._editing = editing
-        self._created: Once[Issue] = Once()
+        self._once: Once[Issue] = Once()
 
     def add_to(self, app: web.Application) -> None:
         """Give the application the paths."""
@@ -55,7 +55,7 @@ class EditorPage:
 
     def close(self) -> None:
         """End what is still under way."""
-        self._created.close()
+        self._once.close()
 
     async def new(self, request: web.Request) -> web.Response:
         """Show the empty form."""
@@ -72,7 +72,7 @@ class EditorPage:
             return self._new_page(request, form, wrong=wrong, status=422)
         try:
             key = form if form.draft else object()  # who names no form means every one of them
-            issue = await self._created.run(key, lambda: self._operations.create(form.asked()))
+            issue = await self._once.run(key, lambda: self._operations.create(form.asked()))
         except SymphonyError as error:
             wrong = {FIELDS.get(error.code, "form"): str(error)}
             return self._new_page(request, form, wrong=wrong, status=status_of(error))
@@ -95,11 +95,12 @@ class EditorPage:
     async def save(self, request: web.Request) -> web.StreamResponse:
         """Save the text, or show it again as it was sent with what is in its way."""
         form = await read_form(request, EditForm, FORM_LIMIT_BYTES)
-        text = unified(form.text)
+        asked, text = issue_id(request), unified(form.text)
         if form.action == "preview":
             return await self._edit_page(request, None, text, form.revision, draft=form.draft)
         try:
-            issue = await self._editing.save(issue_id(request), text, form.revision)
+            # a repeated save is the tracker's to judge: the file may have changed in between
+            issue = await self._once.run(object(), lambda: self._editing.save(asked, text, form.revision))
         except EditConflict as conflict:
             now = conflict.now
             found = await asyncio.to_thread(differences, now.text, text)

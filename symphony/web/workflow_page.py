@@ -1,5 +1,6 @@
 """The workflow's page: what is in force and why, what is wrong with the file, and an issue's prompt."""
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -51,7 +52,7 @@ class WorkflowPage:
             given=[row for row in report.settings if row.source is not SettingSource.DEFAULT],
             defaults=[row for row in report.settings if row.source is SettingSource.DEFAULT],
             template=shown_prompt(report.prompt),
-            choices=choices_of(picture.issues, picture.states, wanted),
+            choices=await asyncio.to_thread(choices_of, picture.issues, picture.states, wanted),
             wanted=wanted,
             rendered=rendered,
             prompt=None if rendered is None else shown_prompt(rendered.text),

@@ -1,10 +1,11 @@
-"""A form sent twice is carried out once; two texts are compared for a person."""
+"""A form sent twice is carried out once, in bounded sight; two texts are compared for a person."""
 
 import asyncio
 
 import pytest
 
 from symphony.web.differences import LINES, Difference, differences
+from symphony.web.errors import Refusal
 from symphony.web.once import Once
 
 
@@ -69,14 +70,30 @@ async def test_only_the_latest_are_remembered_and_never_forgotten_while_under_wa
     assert await once.run("a", work) == 5
 
 
-async def test_closing_ends_what_is_under_way() -> None:
+async def test_a_person_waits_in_bounds_and_the_work_goes_on() -> None:
+    once, work = Once[int](bound_s=0.01), Work()
+    work.may_go_on.clear()
+    with pytest.raises(Refusal) as late:
+        await once.run("a", work)
+    assert (late.value.status, str(late.value)) == (
+        504,
+        "symphony has not finished this within 0.01 s and goes on with it. "
+        "Look at the board before you send it again.",
+    )
+    work.may_go_on.set()
+    assert await once.run("a", work) == 1
+
+
+async def test_closing_ends_what_is_under_way_and_says_so() -> None:
     once, work = Once[int](), Work()
     work.may_go_on.clear()
     asked = asyncio.create_task(once.run("a", work))
     await asyncio.sleep(0)
     once.close()
     await asyncio.wait({asked})
-    assert asked.cancelled()
+    with pytest.raises(Refusal, match=r"symphony is stopping and has not finished this\.") as stopped:
+        asked.result()
+    assert stopped.value.status == 503
 
 
 def test_differences_are_lines_with_their_neighbours() -> None:

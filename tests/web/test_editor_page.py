@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from aiohttp import web
 
+from symphony.core.errors import SymphonyError
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.snapshot import Picture
+from symphony.engine.mailbox import MailboxClosed, MailboxFull
 from symphony.tracker import errors
 from symphony.tracker.memory import MemoryTracker
 from symphony.web.editor_page import EditorPage
@@ -150,13 +153,33 @@ class TestNew:
         assert 'id="title-wrong"' in page
         assert 'id="priority-wrong"' in page
 
-    async def test_a_disk_that_refuses_is_told_and_the_text_stays(self, pages: Client, desk: Desk) -> None:
-        desk.failure = errors.write_failed(
-            "The issue could not be written to /issues/Todo", OSError(28, "Full")
-        )
+    @pytest.mark.parametrize(
+        ("error", "status", "words"),
+        [
+            (
+                errors.write_failed("The issue could not be written to /issues/Todo", OSError(28, "Full")),
+                500,
+                "The issue could not be written to /issues/Todo: Full. "
+                "Make room or set the permissions right, then repeat this; nothing was lost.",
+            ),
+            (MailboxClosed(), 503, "symphony is stopping. Start it again first."),
+            (MailboxFull(), 503, "symphony is busy and did not take the command. Try again in a moment."),
+            (
+                errors.root_missing(Path("/issues")),
+                500,
+                "The issues folder /issues does not exist. "
+                "Run `symphony init` to make it, or set `tracker.root` to the right folder.",
+            ),
+        ],
+        ids=["full", "draining", "busy", "no folder"],
+    )
+    async def test_a_daemon_that_cannot_says_why_and_the_text_stays(
+        self, pages: Client, desk: Desk, error: SymphonyError, status: int, words: str
+    ) -> None:
+        desk.failure = error
         answer = await submit(pages, "/new", **TYPED)
-        assert answer.status == 500
-        assert "The issue could not be written to /issues/Todo: Full." in page_of(answer)
+        assert answer.status == status
+        assert f'<p class="wrong bad" role="alert">{words}</p>' in page_of(answer)
         assert value_of(answer, "body") == TYPED["body"]
 
     async def test_a_form_sent_twice_makes_one_issue(self, pages: Client, desk: Desk) -> None:
