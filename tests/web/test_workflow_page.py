@@ -124,7 +124,8 @@ async def test_an_invalid_edit_shows_its_problems_with_the_lines_and_what_is_sti
     answer = await pages.ask("GET", "/workflow")
     page = page_of(answer)
     assert "The file cannot be used as it is now" in page
-    assert "No new attempt starts until it is corrected. What is below was last valid; its line numbers are of then." in page
+    assert "No new attempt starts until it is corrected." in page
+    assert "What is below was last valid; its line numbers are of then." in page
     assert (
         f'<strong>line 5</strong>: agent.max_turns: found "{HOSTILE}" (text); '
         "allowed: a whole number of at least 1."
