@@ -141,12 +141,6 @@ class WorkflowSource:
                 code="permission.ask_not_built",
                 remedy="Set `acp: {permission: allow}` or `deny` in WORKFLOW.md.",
             )
-        if settings.notify:
-            raise NotSupported(
-                "notify is not built yet.",
-                code="notify.not_built",
-                remedy="Remove `notify` from WORKFLOW.md; `symphony inbox` shows what needs you.",
-            )
 
 
 def _prompt_warnings(workflow: Workflow) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Orchestrator:
         tell_person: takes a line for the console when something needs or awaits a person.
         store_problem: why the store cannot be written now; nothing is decided until it can.
         listeners: called after each change of what `snapshot` shows; they must be quick.
+        more_problems: asked for the problems of what works beside the scheduler.
     """
 
     state: SchedulerState
@@ -52,6 +53,7 @@ class Orchestrator:
     tell_person: Callable[[str], None] = lambda _: None
     store_problem: Problem | None = None
     listeners: list[Callable[[], None]] = field(default_factory=list)
+    more_problems: Callable[[], tuple[Problem, ...]] = tuple
     _ticked_at: datetime | None = None
     _decided_at: datetime = EARLIEST
     _scanned: bool = False
@@ -91,16 +93,17 @@ class Orchestrator:
         picture = replace(self._picture[1], generated_at=now)
         if not self._scanned:
             picture = replace(picture, status="working", status_reason="reading the issues")
-        problem = self.store_problem or self.supervisor.store_problem
-        if problem is None:
+        store = self.store_problem or self.supervisor.store_problem
+        found = (*((store,) if store else ()), *self.more_problems())
+        if not found:
             return picture
-        problems = (problem, *picture.problems)
-        return replace(picture, status="attention", status_reason=str(problem), problems=problems)
+        problems = (*found, *picture.problems)
+        return replace(picture, status="attention", status_reason=str(found[0]), problems=problems)
 
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()
         self._scanned = True
-        self._tell_listeners()
+        self.tell_listeners()
         while not await self._finished():
             await self._handle(await self._next_letter())
 
@@ -172,7 +175,7 @@ class Orchestrator:
         for effect in decision.effects:
             self.supervisor.perform(effect, self.state, scope)
         if changed:
-            self._tell_listeners()
+            self.tell_listeners()
         _answer(letter, None)
 
     async def _check_workflow(self) -> None:
@@ -202,7 +205,7 @@ class Orchestrator:
                 if self.store_problem is None:
                     self.tell_person(f"problem: {error}")
                 self.store_problem = Problem(error.code, "the store", str(error))
-                self._tell_listeners()
+                self.tell_listeners()
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
                 now = self.ports.clock.now()
                 if give_up_at is None and self.mailbox.holds(lambda event: isinstance(event, DrainAsked)):
@@ -214,7 +217,8 @@ class Orchestrator:
                 self.store_problem = None
                 return
 
-    def _tell_listeners(self) -> None:
+    def tell_listeners(self) -> None:
+        """Say that `snapshot` shows something else than before."""
         for listener in tuple(self.listeners):
             listener()
 

@@ -6,7 +6,7 @@ and what a failed call was to change has not changed.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from symphony.core.claim import IssueRecord, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes, Intent, Memory
 from symphony.core.steering import SteeringRequest
@@ -62,6 +63,7 @@ class _Disk:
     intents: dict[int, Intent] = field(default_factory=dict)
     fulfilled: set[int] = field(default_factory=set)
     audit: dict[str | None, _Trail] = field(default_factory=dict)
+    told: set[Telling] = field(default_factory=set)
     paused: bool = False
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
 
@@ -262,6 +264,15 @@ class MemoryStore:
         disk = await self._reading()
         newest_last = sorted((row for _, row in disk.delivered.values()), key=lambda row: row.at)
         return tuple(newest_last[::-1][:limit])
+
+    async def told(self) -> frozenset[Telling]:
+        """Return who was told of what, as far as it is remembered."""
+        return frozenset((await self._reading()).told)
+
+    async def keep_told(self, told: Collection[Telling], gone: Collection[Telling]) -> None:
+        """Remember who was told of what, and forget what is gone."""
+        disk = await self._writing()
+        disk.told = disk.told.difference(gone).union(told)
 
     async def totals(self) -> Usage:
         """Return what all ended attempts on all issues have cost together."""

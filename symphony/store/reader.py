@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from symphony.core.claim import IssueRecord
 from symphony.core.effect import Audit
+from symphony.core.notice import Telling
 from symphony.core.ports import AttemptRow, Memory
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -54,6 +55,10 @@ class StoreReader:
     async def recent_handoffs(self, limit: int) -> tuple[HandoffRow, ...]:
         """Return the latest finished handoffs, newest first."""
         return await self._all(rows.handoff_row, statements.READ_HANDOFFS, (limit,))
+
+    async def told(self) -> frozenset[Telling]:
+        """Return who was told of what, as far as it is remembered."""
+        return frozenset(await self._all(lambda row: Telling(*row), statements.READ_TOLD))
 
     async def totals(self) -> Usage:
         """Return what all ended attempts on all issues have cost together."""

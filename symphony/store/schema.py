@@ -125,7 +125,11 @@ VERSION_1: Step = (
 
 VERSION_2: Step = ("ALTER TABLE issue_records ADD COLUMN access TEXT NOT NULL DEFAULT '{}'",)
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2)
+VERSION_3: Step = (
+    "CREATE TABLE told (target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)) WITHOUT ROWID",
+)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

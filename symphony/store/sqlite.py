@@ -7,13 +7,14 @@ and not with time.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes
 from symphony.core.steering import SteeringRequest
@@ -62,6 +63,16 @@ class SqliteStore(StoreReader):
                 _append_audit(connection, issue_id, decision)
             for entry in meta:
                 execute(connection, statements.PUT_META, entry)
+
+        await self._database.write(change)
+
+    async def keep_told(self, told: Collection[Telling], gone: Collection[Telling]) -> None:
+        """Remember who was told of what, and forget what is gone."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            for statement, tellings in ((statements.FORGET_TOLD, gone), (statements.ADD_TOLD, told)):
+                for telling in tellings:
+                    execute(connection, statement, telling)
 
         await self._database.write(change)
 

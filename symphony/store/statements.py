@@ -103,3 +103,7 @@ READ_AUDIT = "SELECT at, issue_id, decision, reason FROM audit WHERE issue_id = 
 FIND_LAST_AUDIT = "SELECT n FROM audit WHERE issue_id IS ? ORDER BY n DESC LIMIT 1"
 ADD_AUDIT = "INSERT INTO audit (issue_id, n, at, decision, reason) VALUES (?,?,?,?,?)"
 PRUNE_AUDIT = "DELETE FROM audit WHERE issue_id IS ? AND n <= ?"
+
+READ_TOLD = "SELECT target, key FROM told"
+ADD_TOLD = "INSERT OR IGNORE INTO told VALUES (?, ?)"
+FORGET_TOLD = "DELETE FROM told WHERE target = ? AND key = ?"

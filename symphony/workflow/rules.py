@@ -164,6 +164,26 @@ def _endpoint_url(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _notify(settings: Settings) -> Iterator[Finding]:
+    for number, target in enumerate(settings.notify):
+        key: KeyPath = ("notify", number)
+        if target.kind == "command":
+            if not target.target.strip():
+                yield (*key, "target"), "found a blank command; allowed: a shell command."
+            if target.secret is not None:
+                yield (*key, "secret"), "found beside `kind: command`; allowed: with `kind: webhook`."
+            continue
+        try:
+            parts = urlsplit(target.target)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            fits = False
+        if not fits:  # it may be a secret, so it is not repeated
+            yield (*key, "target"), "found no URL; allowed: one that begins with https:// or http://."
+        if target.secret is not None and not target.secret.strip():
+            yield (*key, "secret"), "found a blank secret; allowed: text or null."
+
+
 def _image(settings: Settings) -> Iterator[Finding]:
     if settings.smolvm.image is not None and settings.smolvm.from_ is not None:
         yield ("smolvm", "from"), "found beside smolvm.image; allowed: one of the two."
@@ -210,6 +230,7 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     ((("acp", "adapter"), ("acp", "command"), STATES), _adapters),
     ((("server", "host"), ("server", "token")), _listener),
     ((("mcp", "host_url"),), _endpoint_url),
+    ((("notify",),), _notify),
     ((("smolvm", "image"), ("smolvm", "from")), _image),
     ((("smolvm", "volumes"),), _volumes),
     ((("smolvm", "egress"),), _egress),

@@ -12,6 +12,7 @@ from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.notice import Telling
 from symphony.core.outcome import (
     Delivered,
     Failed,
@@ -556,3 +557,23 @@ async def test_the_installation_keeps_its_name(stage: Stage) -> None:
 
     assert len(name) == 36
     assert await (await stage.restart()).installation_id() == name
+
+
+async def test_who_was_told_of_what_survives_a_restart_and_can_be_forgotten(stage: Stage) -> None:
+    first, second = Telling("t", "question:1"), Telling("t", "problem:x:\udcff 😀")
+    await stage.store.keep_told((first, second), ())
+    await stage.store.keep_told((first,), ())
+    store = await stage.restart()
+    assert await store.told() == {first, second}
+
+    await store.keep_told((), (second, Telling("other", "question:1")))
+
+    assert await (await stage.restart()).told() == {first}
+
+
+async def test_what_was_told_is_not_kept_when_it_could_not_be_written(stage: Stage) -> None:
+    if isinstance(stage.store, MemoryStore):
+        stage.store.fail_next_write()
+        with pytest.raises(StoreError):
+            await stage.store.keep_told((Telling("t", "k"),), ())
+    assert await (await stage.restart()).told() == frozenset()

@@ -162,12 +162,6 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_star
             "permission.ask_not_built",
             "acp.permission: ask is not built yet. Set `acp: {permission: allow}` or `deny` in WORKFLOW.md.",
         ),
-        (
-            {"notify": [{"kind": "command", "target": "true"}]},
-            "notify.not_built",
-            "notify is not built yet. Remove `notify` from WORKFLOW.md; "
-            "`symphony inbox` shows what needs you.",
-        ),
     ],
 )
 async def test_what_is_not_built_yet_is_refused_at_start_and_in_an_edit(project, sections, code, text):

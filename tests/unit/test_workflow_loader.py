@@ -340,6 +340,22 @@ acp:
         ),
         ("server: {token: ' '}", "server.token: found a blank token; allowed: text or null."),
         (
+            "notify: [{kind: webhook, target: 'ftp://example.org/s3cret'}]",
+            "notify[0].target: found no URL; allowed: one that begins with https:// or http://.",
+        ),
+        (
+            "notify: [{kind: webhook, target: 'http://h', secret: ' '}]",
+            "notify[0].secret: found a blank secret; allowed: text or null.",
+        ),
+        (
+            "notify: [{kind: command, target: ' '}]",
+            "notify[0].target: found a blank command; allowed: a shell command.",
+        ),
+        (
+            "notify: [{kind: command, target: 'true', secret: x}]",
+            "notify[0].secret: found beside `kind: command`; allowed: with `kind: webhook`.",
+        ),
+        (
             "mcp: {host_url: 10.0.0.1:80/x}",
             'mcp.host_url: found "10.0.0.1:80/x"; allowed: a URL without a path, such as '
             "http://10.0.0.1:8080.",

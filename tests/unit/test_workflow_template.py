@@ -18,7 +18,12 @@ from symphony.workflow.words import allowed, annotation_of, keys_of, strip
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path("/repo/WORKFLOW.md")
-ENVIRON = {"SYMPHONY_TOKEN": "secret", "SYMPHONY_WEBHOOK": "https://example.org/x", "DOCS_TOKEN": "secret"}
+ENVIRON = {
+    "SYMPHONY_TOKEN": "secret",
+    "SYMPHONY_WEBHOOK": "https://example.org/x",
+    "SYMPHONY_WEBHOOK_SECRET": "secret",
+    "DOCS_TOKEN": "secret",
+}
 PLACE = {"path": "/work/A-1", "branch": "agent/A-1", "base": "main"}
 ISSUE = Issue(
     id="A-1",

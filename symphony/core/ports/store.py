@@ -1,6 +1,6 @@
 """Durable memory: what is written before it is acted on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from symphony.core.claim import IssueRecord
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -156,6 +157,14 @@ class Store(Protocol):
 
     async def attempts_of(self, issue_id: str) -> tuple[AttemptRow, ...]:
         """Return the issue's attempts, oldest first."""
+        ...
+
+    async def told(self) -> frozenset[Telling]:
+        """Return who was told of what, as far as it is remembered."""
+        ...
+
+    async def keep_told(self, told: Collection[Telling], gone: Collection[Telling]) -> None:
+        """Remember who was told of what, and forget what is gone."""
         ...
 
     async def totals(self) -> Usage:

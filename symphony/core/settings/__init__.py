@@ -42,6 +42,12 @@ __all__ = [
 PROPOSED = "Proposed"
 
 
+NOTIFY_EXAMPLE = [
+    {"kind": "webhook", "target": "$SYMPHONY_WEBHOOK", "secret": "$SYMPHONY_WEBHOOK_SECRET"},
+    {"kind": "command", "target": 'notify-send "$SYMPHONY_IDENTIFIER" "$SYMPHONY_TEXT"'},
+]
+
+
 class Settings(Section):
     """The whole front matter."""
 
@@ -114,7 +120,7 @@ class Settings(Section):
     notify: Annotated[
         tuple[NotifySettings, ...],
         AsTuple,
-        Field(strict=False, examples=[[{"kind": "webhook", "target": "$SYMPHONY_WEBHOOK"}]]),
+        Field(strict=False, examples=[NOTIFY_EXAMPLE]),
     ] = ()
     """Who is told when an issue needs a person."""
 

@@ -36,10 +36,14 @@ class McpSettings(Section):
 
 
 class NotifySettings(Section):
-    """Tell someone that an issue needs a person."""
+    """Tell someone that something needs a person, once for each thing."""
 
     kind: Literal["command", "webhook"]
     """What is called."""
 
     target: str
-    """A shell command, or a URL."""
+    """A shell command, which gets the notice as JSON on its input and in SYMPHONY_KIND, _TEXT, _URL
+    and so on, or the URL of a webhook, which gets it as the JSON body of a POST."""
+
+    secret: str | None = None
+    """Signs what a webhook gets: `X-Symphony-Signature: sha256=` and the HMAC of the body in hex."""

@@ -1,0 +1,230 @@
+"""Tells people once of each thing that needs them, beside the scheduler and never in its way.
+
+It looks at snapshots, decides with `core.notice`, and gives each target a queue of its own, so that
+one that does not answer keeps no other waiting. What was told is durable before it counts; only a
+daemon that dies between the two tells the same thing twice, and then with the same key.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from symphony.core.attention import Need
+from symphony.core.errors import SymphonyError
+from symphony.core.notice import (
+    Notice,
+    NoticeFailed,
+    Telling,
+    Told,
+    notices_of,
+    shortened,
+    target_name,
+    unsettled,
+)
+from symphony.core.ports import Clock, Notifier, Store
+from symphony.core.problem import Problem
+from symphony.core.settings import NotifySettings
+from symphony.core.snapshot import Picture
+from symphony.engine.ports import Log
+
+LOOK_PAUSE: Final = timedelta(seconds=1)  # people read no faster, and a busy daemon changes all the time
+FIRST_WAIT: Final = timedelta(seconds=1)
+LONGEST_WAIT: Final = timedelta(minutes=5)
+TRIES: Final = 12  # some 25 minutes with the waits above; then this one thing is given up
+LAST_WORD_S: Final = 5.0  # for what became known just before the daemon ends
+
+
+@dataclass
+class Queue:
+    """What one target is still to be told."""
+
+    settings: NotifySettings
+    waiting: dict[str, Need] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass
+class Notices:
+    """Decides what is told, and has it told.
+
+    Attributes:
+        picture: asked for what is now.
+        url_of: an issue's id, or None for no single one, to the page on which a person can act.
+        changed: called when `problems` says something else than before.
+    """
+
+    picture: Callable[[], Picture]
+    store: Store
+    clock: Clock
+    log: Log
+    notifiers: Mapping[str, Notifier]
+    url_of: Callable[[str | None], str]
+    changed: Callable[[], None]
+    _told: Told = field(default_factory=Told)
+    _queues: dict[str, Queue] = field(default_factory=dict)
+    _failed: dict[Telling, str] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notice(self) -> None:
+        """Know that something may have changed; quick, and callable at any rate."""
+        self._news.set()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return for each target that could not be told something why that is."""
+        latest = {telling.target: reason for telling, reason in self._failed.items()}
+        return tuple(
+            Problem("notify.failed", f"notify ({label(self._queues[name].settings)})", reason)
+            for name, reason in latest.items()
+            if name in self._queues
+        )
+
+    async def load(self) -> None:
+        """Know what was told by earlier runs.
+
+        Raises:
+            SymphonyError: the store cannot be read.
+        """
+        self._told = Told(await self.store.told())
+
+    async def run(self) -> None:
+        """Look whenever something changed, until cancelled; what the store refuses is tried again."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self.look()
+            except SymphonyError as error:
+                self.log.error("notify.look_failed", code=error.code, reason=str(error))
+                self._news.set()
+            await self.clock.sleep_until(self.clock.now() + LOOK_PAUSE)
+
+    async def look(self) -> None:
+        """Forget what is gone, and give every target what it was not told yet."""
+        picture, now = self.picture(), self.clock.now()
+        targets = {target_name(target): target for target in picture.workflow.settings.notify}
+        needs = notices_of(picture.snapshot)
+        shown = shortened(needs)
+        needed = {need.key for need in (*needs, *shown)}
+        pending = unsettled(picture.snapshot, self._told.tellings)
+        told, gone = self._told.look(needed, pending, targets.keys(), now)
+        if gone:
+            await self.store.keep_told((), gone)
+        self._told = told
+        failed = {
+            each: why for each, why in self._failed.items() if each.key in needed and each.target in targets
+        }
+        if failed != self._failed:
+            self._failed = failed
+            self.changed()
+        for name in self._queues.keys() - targets.keys():
+            self._queues[name].waiting = {}
+        for name, settings in targets.items():
+            queue = self._queues.setdefault(name, Queue(settings))
+            queue.settings = settings
+            queue.waiting = {
+                need.key: need for need in shown if Telling(name, need.key) not in self._told.tellings
+            }
+            queue.tries = {key: count for key, count in queue.tries.items() if key in queue.waiting}
+            if queue.waiting and (queue.task is None or queue.task.done()):
+                queue.task = asyncio.create_task(self._tell_all(name, queue), name=f"notify {name}")
+
+    async def close(self) -> None:
+        """Tell what is still to be told, in bounded time, and end."""
+        try:
+            async with asyncio.timeout(LAST_WORD_S):
+                await self.look()
+                tasks = {queue.task for queue in self._queues.values() if queue.task is not None}
+                if tasks:
+                    await asyncio.wait(tasks)
+        except (TimeoutError, SymphonyError) as error:
+            self.log.warning("notify.not_finished", reason=str(error) or "it took too long")
+        finally:
+            tasks = {queue.task for queue in self._queues.values() if queue.task is not None}
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+
+    async def _tell_all(self, name: str, queue: Queue) -> None:
+        while queue.waiting:
+            key = min(queue.waiting, key=lambda each: queue.tries.get(each, 0))
+            if await self._tell(Telling(name, key), queue, queue.waiting[key]):
+                queue.failures = 0
+            else:
+                queue.failures += 1
+                wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(queue.failures - 1, 16))
+                await self.clock.sleep_until(self.clock.now() + wait)
+
+    async def _tell(self, telling: Telling, queue: Queue, need: Need) -> bool:
+        """Tell one thing; say whether the target could be reached."""
+        notice = Notice(need, self.clock.now(), self.url_of(need.issue_id))
+        try:
+            await self.notifiers[queue.settings.kind].tell(queue.settings, notice)
+        except NoticeFailed as error:
+            tries = queue.tries[telling.key] = queue.tries.get(telling.key, 0) + 1
+            given_up = error.final or tries >= TRIES
+            self.log.warning(
+                "notify.failed",
+                target=label(queue.settings),
+                key=telling.key,
+                tries=tries,
+                given_up=given_up,
+                reason=str(error),
+            )
+            self._failed[telling] = str(error)
+            if given_up:
+                await self._remember(telling, queue)
+            self.changed()
+            return error.final
+        except Exception as error:
+            self.log.error("notify.broke", target=label(queue.settings), error=repr(error), exc_info=error)
+            self._failed[telling] = f"symphony itself failed: {error!r}. Its log has the details."
+            await self._remember(telling, queue)
+            self.changed()
+            return True
+        await self._remember(telling, queue)
+        self.log.info("notify.told", target=label(queue.settings), key=telling.key)
+        if self._failed.pop(telling, None) is not None:
+            self.changed()
+        return True
+
+    async def _remember(self, telling: Telling, queue: Queue) -> None:
+        self._told = self._told.of(telling)
+        queue.waiting.pop(telling.key, None)
+        queue.tries.pop(telling.key, None)
+        try:
+            await self.store.keep_told((telling,), ())
+        except SymphonyError as error:  # it is told again after a restart, which is the lesser evil
+            self.log.error("notify.not_stored", code=error.code, reason=str(error))
+
+
+def label(target: NotifySettings) -> str:
+    """Return what people may see of a target: a URL or a command may hold a secret."""
+    if target.kind == "command":
+        return "command"
+    host = target.target.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"webhook at {host}"
+
+
+@asynccontextmanager
+async def open_notices(notices: Notices) -> AsyncIterator[None]:
+    """Tell people while the block runs, and what is left in bounded time after it.
+
+    Raises:
+        SymphonyError: on entering: the store cannot be read.
+    """
+    await notices.load()
+    task = asyncio.create_task(notices.run(), name="notices")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            notices.log.error("notify.crashed", error=repr(error), exc_info=error)
+        await notices.close()
