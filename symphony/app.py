@@ -20,16 +20,21 @@ from symphony.core.installation import Installation
 from symphony.core.restore import restore
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
+from symphony.engine.branches import TrackedBranches
+from symphony.engine.editing import TrackedEditing
 from symphony.engine.mailbox import Mailbox
+from symphony.engine.notifier import Notices, open_notices
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
+from symphony.engine.workflow_desk import EngineWorkflowDesk
 from symphony.host.clock import SystemClock
 from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
 from symphony.host.memory import SystemHost
+from symphony.host.notice_command import NoticeCommand
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
@@ -40,6 +45,7 @@ from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.listener import open_listener
 from symphony.web.surface import Surface
+from symphony.web.webhook import Webhook, page_url
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workflow_source import WorkflowSource
@@ -100,7 +106,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         SymphonyError: what kept it from starting, with its remedy.
     """
     file = WorkflowFile(options.workflow, environ)
-    source = WorkflowSource(file, options.sandbox, environ)
+    source = WorkflowSource(file, options.sandbox, environ, port=options.port)
     workflow = await source.start()
     settings = workflow.settings
     installation = Installation.beside(workflow.path)
@@ -128,12 +134,13 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             open_socket_folder(f"{labels['installation']} {installation.root.resolve()}", environ)
         )
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
+        workspaces = GitWorkspaces(installation, environ, labels)
         agents = AcpAgents(now=clock.now, environ=environ)
         ports = Ports(
             clock=clock,
             store=store,
             tracker=tracker,
-            workspaces=GitWorkspaces(installation, environ, labels),
+            workspaces=workspaces,
             driver_of=drivers.of,
             agents=agents,
             gate=gate,
@@ -160,13 +167,31 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         operations = EngineOperations(orchestrator, installation.run_logs)
         listener = await stack.enter_async_context(
             open_listener(
-                Surface(operations, gate),
+                Surface(
+                    operations,
+                    gate,
+                    TrackedEditing(tracker, tracking),
+                    EngineWorkflowDesk(orchestrator, source),
+                    TrackedBranches(orchestrator, workspaces),
+                ),
                 host=settings.server.host,
                 port=settings.server.port or 0 if options.port is None else options.port,
                 token=settings.server.token,
                 allowed_hosts=_hosts_of(settings),
             )
         )
+        notices = Notices(
+            operations.picture,
+            store,
+            clock,
+            log,
+            {"command": NoticeCommand(workflow.path.parent, environ), "webhook": Webhook()},
+            lambda issue_id: page_url(listener.url, issue_id),
+            orchestrator.tell_listeners,
+        )
+        orchestrator.more_problems = notices.problems
+        operations.subscribe(notices.notice)
+        await stack.enter_async_context(open_notices(notices))
         publish_daemon(installation, listener.url)
         tracking.watch = await stack.enter_async_context(
             open_watcher([settings.tracker.root], tracking.notice, subfolders=True)

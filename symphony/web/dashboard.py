@@ -8,7 +8,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from symphony.core.errors import SymphonyError
+from symphony.web.actions import Actions
 from symphony.web.assets import Assets
+from symphony.web.editor_page import EditorPage
 from symphony.web.errors import Refusal
 from symphony.web.forms import is_htmx
 from symphony.web.guards import Guard
@@ -16,6 +18,7 @@ from symphony.web.home import Home
 from symphony.web.login import Login
 from symphony.web.site import Site, see_other
 from symphony.web.surface import Surface
+from symphony.web.workflow_page import WorkflowPage
 
 PROGRAMS: Final = ("/api", "/healthz", "/metrics")  # paths whose answers are for programs
 PARTS: Final = ("/live", "/static/")  # and those that a page asks for by itself
@@ -26,18 +29,24 @@ class Dashboard:
 
     def __init__(self, surface: Surface, guard: Guard) -> None:
         self._site = Site(Assets.read())
-        self._home = Home(self._site, surface.operations, run=secrets.token_hex(4))
+        operations = surface.operations
+        self._home = Home(self._site, operations, run=secrets.token_hex(4))
         self._login = Login(self._site, guard, time.monotonic)
+        self._actions = Actions(self._site, operations)
+        self._editor = EditorPage(self._site, self._home.live, operations, surface.editing)
+        self._workflow = WorkflowPage(self._site, self._home.live, operations, surface.workflow)
 
     def add_to(self, app: web.Application) -> None:
         """Give the application every page's paths."""
         self._site.assets.add_to(app)
         self._login.add_to(app)
-        self._home.add_to(app)
+        for page in (self._home, self._actions, self._editor, self._workflow):
+            page.add_to(app)
 
     def close(self) -> None:
         """End what would else last as long as a browser is open."""
-        self._home.close()
+        for page in (self._home, self._actions, self._editor):
+            page.close()
 
     @staticmethod
     def is_page(request: web.BaseRequest) -> bool:

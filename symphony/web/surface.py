@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from symphony.core.branch import Branches
+from symphony.core.editing import Editing
 from symphony.core.operations import AgentDoor, Operations
+from symphony.core.workflow_report import WorkflowDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,13 @@ class Surface:
     Attributes:
         operations: commands of people and questions about what is.
         door: what agents call.
+        editing: the issues' texts.
+        workflow: what is in force, and why.
+        branches: what agents have changed.
     """
 
     operations: Operations
     door: AgentDoor
+    editing: Editing
+    workflow: WorkflowDesk
+    branches: Branches

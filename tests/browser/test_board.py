@@ -35,7 +35,7 @@ async def test_what_is_typed_stays_while_the_page_changes_and_the_answer_arrives
     await expect(box.first).to_be_focused()
     await page.keyboard.type("aces")
     await page.locator(".need").first.get_by_role("button", name="Answer").click()
-    served.until(lambda: served.project.state_of("1") == "Done")
+    served.until(lambda: served.project.patch("1").exists())
     assert "four spaces" in served.project.patch("1").read_text()
 
 

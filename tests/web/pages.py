@@ -1,18 +1,14 @@
-"""A listener with pages on it that are told apart by their constructor, and forms as a browser sends them."""
+"""The dashboard over a daemon in memory, and forms as a browser sends them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
 from urllib.parse import urlencode
 
-from aiohttp import web
-
-from symphony.web.api import Api
-from symphony.web.dashboard import Dashboard
-from symphony.web.guards import Guard
-from symphony.web.listener import Bounds, application, listen
-from symphony.web.live import Live
-from symphony.web.site import Site
+from symphony.core.branch import Branches
+from symphony.core.editing import Editing
+from symphony.core.workflow_report import WorkflowDesk
+from symphony.web.listener import Bounds, open_listener
 from tests.web.support import Answer, Client, Daemon, Door, surface_of
 
 FORM = "application/x-www-form-urlencoded"
@@ -21,25 +17,16 @@ BOUNDS = Bounds(close_s=0.1)
 
 @asynccontextmanager
 async def serving(
-    daemon: Daemon, add: Callable[[Site, Live, web.Application], None]
+    daemon: Daemon,
+    *,
+    editing: Editing | None = None,
+    workflow: WorkflowDesk | None = None,
+    branches: Branches | None = None,
 ) -> AsyncIterator[Client]:
-    """Serve the dashboard and the pages that `add` puts beside it."""
-    door = Door()
-    guard = Guard.of("127.0.0.1", "127.0.0.1", None, ())
-    dashboard = Dashboard(surface_of(daemon, door), guard)
-    api = Api(daemon, door, BOUNDS.body_s, BOUNDS.operation_s)
-    app = application(api, dashboard, guard)
-    add(dashboard._site, dashboard._home.live, app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=BOUNDS.close_s)
-    await runner.setup()
-    server = await listen(runner, "127.0.0.1", "127.0.0.1", 0, BOUNDS)
-    try:
-        yield Client(server.sockets[0].getsockname()[1])
-    finally:
-        server.close()
-        dashboard.close()
-        await runner.cleanup()
-        await api.aclose()
+    """Serve the dashboard over a daemon in memory, with what a test has of its own behind it."""
+    surface = surface_of(daemon, Door(), editing=editing, workflow=workflow, branches=branches)
+    async with open_listener(surface, host="127.0.0.1", port=0, token=None, bounds=BOUNDS) as listener:
+        yield Client(listener.port)
 
 
 async def submit(client: Client, path: str, **fields: str) -> Answer:

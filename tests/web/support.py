@@ -11,11 +11,15 @@ from typing import Any
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
+from symphony.core.branch import BranchDiff, Branches
+from symphony.core.editing import Editing
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.operations import AgentDoor, DoorReply, IssueDetail
 from symphony.core.settings import Settings
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.workflow import Workflow
+from symphony.core.workflow_report import RenderedPrompt, WorkflowDesk, WorkflowReport
+from symphony.tracker.memory import MemoryTracker
 from symphony.web.surface import Surface
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -126,9 +130,34 @@ class Door:
         return self.reply
 
 
-def surface_of(daemon: Daemon, door: AgentDoor) -> Surface:
+class NoBranches:
+    """No issue has a branch."""
+
+    async def diff(self, issue_id: str) -> BranchDiff | None:
+        return None
+
+
+class NoDesk:
+    """Nobody asks for the workflow."""
+
+    async def report(self) -> WorkflowReport:
+        raise AssertionError
+
+    async def rendered_prompt(self, issue_id: str) -> RenderedPrompt:
+        raise AssertionError
+
+
+def surface_of(
+    daemon: Daemon,
+    door: AgentDoor,
+    *,
+    editing: Editing | None = None,
+    workflow: WorkflowDesk | None = None,
+    branches: Branches | None = None,
+) -> Surface:
     """Return what a listener takes."""
-    return Surface(daemon, door)
+    tracker = MemoryTracker(daemon.workflow.settings.state_table, now=lambda: NOON)
+    return Surface(daemon, door, editing or tracker, workflow or NoDesk(), branches or NoBranches())
 
 
 @dataclass(frozen=True)

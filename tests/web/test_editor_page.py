@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from aiohttp import web
 
 from symphony.core.errors import SymphonyError
 from symphony.core.issue import Issue, IssueDraft, IssueSet
@@ -14,9 +13,6 @@ from symphony.core.snapshot import Picture
 from symphony.engine.mailbox import MailboxClosed, MailboxFull
 from symphony.tracker import errors
 from symphony.tracker.memory import MemoryTracker
-from symphony.web.editor_page import EditorPage
-from symphony.web.live import Live
-from symphony.web.site import Site
 from tests.web.pages import page_of, serving, submit, value_of
 from tests.web.support import NOON, Client, Daemon, request, send
 
@@ -52,15 +48,8 @@ def desk() -> Desk:
 
 @pytest.fixture
 async def pages(desk: Desk) -> AsyncIterator[Client]:
-    made: list[EditorPage] = []
-
-    def add(site: Site, live: Live, app: web.Application) -> None:
-        made.append(EditorPage(site, live, desk, desk.tracker))
-        made[0].add_to(app)
-
-    async with serving(desk, add) as client:
+    async with serving(desk, editing=desk.tracker) as client:
         yield client
-    made[0].close()
 
 
 class TestNew:

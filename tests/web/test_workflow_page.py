@@ -5,14 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from symphony.core.errors import SymphonyError
 from symphony.core.ports import Earlier, Workspace
 from symphony.core.workflow_report import RenderedPrompt, WorkflowReport
-from symphony.web.live import Live
-from symphony.web.site import Site
-from symphony.web.workflow_page import CHOICES, PROMPT_LIMIT, WorkflowPage, choices_of
+from symphony.web.workflow_page import CHOICES, PROMPT_LIMIT, choices_of
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workflow_source import WorkflowSource
@@ -73,10 +70,7 @@ async def desk(tmp_path: Path, daemon: Daemon) -> Desk:
 
 @pytest.fixture
 async def pages(desk: Desk, daemon: Daemon) -> AsyncIterator[Client]:
-    def add(site: Site, live: Live, app: web.Application) -> None:
-        WorkflowPage(site, live, daemon, desk).add_to(app)
-
-    async with serving(daemon, add) as client:
+    async with serving(daemon, workflow=desk) as client:
         yield client
 
 

@@ -5,6 +5,7 @@
   const column = (node) => node.closest?.(".column[data-state]");
   const columns = () => [...document.querySelectorAll(".column[data-state]")];
   let dragged = null;
+  let followed = null; // the card that was moved by a key, until it has arrived
 
   const move = async (issue, state) => {
     await htmx.ajax("POST", `/issues/${encodeURIComponent(issue)}/move`, { values: { state }, swap: "none", target: "#notice" });
@@ -50,6 +51,12 @@
     return null;
   };
 
+  document.addEventListener("htmx:oobAfterSwap", () => {
+    if (!followed || document.activeElement !== document.body) return;
+    document.querySelector(`.card[data-issue="${CSS.escape(followed)}"]`)?.focus();
+    followed = null;
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const from = event.target.classList?.contains("card") ? event.target : null;
@@ -64,7 +71,9 @@
       location.assign(`/issues/${encodeURIComponent(from.dataset.issue)}`);
     } else if (event.key === "[" || event.key === "]") {
       const to = beside(from, event.key === "]" ? 1 : -1);
-      if (to) move(from.dataset.issue, to.dataset.state);
+      if (!to) return;
+      followed = from.dataset.issue;
+      move(followed, to.dataset.state);
     }
   });
 })();
