@@ -437,6 +437,15 @@ class TestEdit:
         assert answer.status == 409
         assert "Issue '7' is in more than one file: /issues/Done/7.md, /issues/Todo/7.md." in page_of(answer)
 
+    @pytest.mark.parametrize("issue_id", ["a/b", "../x", "...", "%", "a%2Fb", "<i>", "x" * 300, "\u202e"])
+    async def test_an_id_that_no_file_can_have_is_not_there(self, pages: Client, issue_id: str) -> None:
+        at = f"/issues/{quote(issue_id, safe='')}"
+        assert (await pages.ask("GET", f"{at}/edit")).status == 404
+        answer = await submit(pages, f"{at}/edit", text="mine\n")
+        assert answer.status == 404
+        assert value_of(answer, "text") == "mine\n"
+        assert (await submit(pages, f"{at}/preview", text="mine\n")).status == 200
+
     async def test_hostile_text_stays_text(self, pages: Client, desk: Desk) -> None:
         desk.tracker.drop("Todo", "7", f"---\ntitle: {HOSTILE[:-5]!r}\n---\n{HOSTILE}\n")
         html = (await pages.ask("GET", "/issues/7/edit")).body.decode()
