@@ -37,6 +37,10 @@ class Installation:
         """One mailbox per handed over issue."""
         return self.root / "patches"
 
+    def patch(self, key: str) -> Path:
+        """The mailbox of an issue's work, which may not exist."""
+        return self.patches / f"agent_{key}.patch"
+
     @property
     def host_repository(self) -> Path:
         """The bare repository that only the host writes."""

@@ -15,6 +15,7 @@ from symphony.web.errors import Refusal
 from symphony.web.forms import is_htmx
 from symphony.web.guards import Guard
 from symphony.web.home import Home
+from symphony.web.issue_page import IssuePage
 from symphony.web.login import Login
 from symphony.web.site import Site, see_other
 from symphony.web.surface import Surface
@@ -33,6 +34,7 @@ class Dashboard:
         self._home = Home(self._site, operations, run=secrets.token_hex(4))
         self._login = Login(self._site, guard, time.monotonic)
         self._actions = Actions(self._site, operations)
+        self._issue = IssuePage(self._site, operations, surface.branches, self._home.live)
         self._editor = EditorPage(self._site, self._home.live, operations, surface.editing)
         self._workflow = WorkflowPage(self._site, self._home.live, operations, surface.workflow)
 
@@ -40,12 +42,12 @@ class Dashboard:
         """Give the application every page's paths."""
         self._site.assets.add_to(app)
         self._login.add_to(app)
-        for page in (self._home, self._actions, self._editor, self._workflow):
+        for page in (self._home, self._issue, self._actions, self._editor, self._workflow):
             page.add_to(app)
 
     def close(self) -> None:
         """End what would else last as long as a browser is open."""
-        for page in (self._home, self._actions, self._editor):
+        for page in (self._home, self._issue, self._actions, self._editor):
             page.close()
 
     @staticmethod

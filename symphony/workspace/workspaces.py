@@ -70,7 +70,7 @@ class GitWorkspaces:
         self._marks = label_variables(labels)
         self._installation = installation.root
         self._home = installation.root.parent
-        self._patches = installation.patches
+        self._patch_of = installation.patch
         self._scratch = installation.root / "tmp"
         self._records = Records(installation.root / "workspace-records")
         self._repository = HostRepository(installation.host_repository)
@@ -166,7 +166,7 @@ class GitWorkspaces:
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
         finally:
             await asyncio.to_thread(delete_folder, scratch)
-        patch = self._patches / f"agent_{workspace.key}.patch"
+        patch = self._patch_of(workspace.key)
         with explain_disk(f"write {patch}"):
             await asyncio.to_thread(self._write_patch, patch, mailbox)
         number = mailbox.count(b"\nSubject: [PATCH")

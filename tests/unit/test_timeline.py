@@ -368,3 +368,11 @@ def test_a_frame_of_a_megabyte_is_bounded() -> None:
         ]
     )
     assert len(json.dumps(repr(said))) < 700_000
+
+
+def test_of_very_many_entries_the_latest_are_held_and_the_gap_is_known() -> None:
+    assembler = Assembler(kept=3)
+    for number in range(10):
+        assembler.take(line(number, kind="hook", name=str(number), status=0))
+    assert [entry.offset // WIDTH for entry in assembler.entries] == [7, 8, 9]
+    assert assembler.forgotten == 7 * WIDTH

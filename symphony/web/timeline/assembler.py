@@ -27,7 +27,6 @@ from symphony.web.timeline.notes import JOINED, note_of
 from symphony.web.timeline.tool_calls import with_update
 
 BLOCK: Final = 131_072  # bytes of a run log in which entries may be joined, and the unit of pages
-KEPT: Final = 2_000  # entries that may still change; older ones stay as they were shown
 CALLS: Final = 500  # tool calls that may still change
 SUMMARIES: Final = frozenset({"message", "thought", "tool_call", "plan", "usage"})
 HEADING, ENTRY = 0, 1
@@ -36,7 +35,14 @@ HEADING, ENTRY = 0, 1
 class Assembler:
     """Takes lines in their order; holds the latest entries."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int | None = None) -> None:
+        """Begin with nothing; hold at most `kept` entries, of which the oldest go first.
+
+        Attributes:
+            forgotten: the end of the last line that changed an entry which is no longer held.
+        """
+        self.forgotten = 0
+        self._kept = kept
         self._entries: dict[str, Entry] = {}
         self._calls: dict[str, Entry] = {}
         self._standing: dict[type[Body] | str, str] = {}
@@ -66,8 +72,9 @@ class Assembler:
         self._head(line)
         for body, joins in self._bodies(kind, fields, line):
             self._add(body, joins, line)
-        while len(self._entries) > KEPT:
-            del self._entries[next(iter(self._entries))]
+        while self._kept is not None and len(self._entries) > self._kept:
+            gone = self._entries.pop(next(iter(self._entries)))
+            self.forgotten = max(self.forgotten, gone.until)
 
     def _bodies(
         self, kind: str, fields: Mapping[str, Any], line: RunLogLine

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from symphony.core.branch import FileDiff
+from symphony.core.branch import LINES_SHOWN, FileDiff
 from symphony.core.text import one_line, plain
 from symphony.web.timeline.comparison import compare
 from symphony.web.timeline.entries import (
@@ -65,6 +65,9 @@ def _content(content: list[Any]) -> tuple[tuple[FileDiff, ...], tuple[str, ...]]
     diffs: list[FileDiff] = []
     outputs: list[str] = []
     for block in content[:BLOCKS]:
+        if sum(len(diff.lines) for diff in diffs) > LINES_SHOWN or sum(map(len, outputs)) > 2 * TEXT_LIMIT:
+            outputs.append("[the rest is not shown]")
+            break
         match block:
             case {"type": "diff", "path": str(path), "newText": str(after)}:
                 before = block.get("oldText")

@@ -1,0 +1,143 @@
+"""The parts of an issue's page that the scheduler's knowledge makes: one element each, live by itself."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from symphony.core.attention import PARKED
+from symphony.core.board import Standing, standings
+from symphony.core.installation import Installation
+from symphony.core.keys import branch_name, workspace_key
+from symphony.core.operations import IssueDetail
+from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView
+from symphony.core.states import StateRole
+from symphony.core.usage import Usage
+from symphony.web.live import Part
+from symphony.web.site import Site
+from symphony.web.usage_chart import usage_chart
+
+GROUP: Final = "issue"
+TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT = (
+    "issue-title", "issue-facts", "issue-standing", "issue-steering", "issue-delivery", "issue-text",
+    "issue-attempts", "issue-audit",
+)  # fmt: skip
+PARTS: Final = (TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT)
+ATTEMPTS_SHOWN: Final = 50
+QUESTIONS_SHOWN: Final = 50
+LINK: Final = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:)]")
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSight:
+    """All that the parts are made from, at one moment.
+
+    Attributes:
+        text: the issue's Markdown, rendered; None without a readable file.
+    """
+
+    detail: IssueDetail
+    picture: Picture
+    text: Markup | None
+
+    @property
+    def standing(self) -> Standing | None:
+        """What the scheduler does with the issue."""
+        return standings(self.picture.snapshot).get(self.detail.issue_id)
+
+
+class IssueParts:
+    """Renders the parts."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def of(self, sight: IssueSight, known: Mapping[str, Part]) -> Iterator[Part]:
+        """Yield every part; one that shows the same as before as it is known."""
+        detail, picture = sight.detail, sight.picture
+        issue, view = detail.issue, sight.standing
+        running = view if isinstance(view, RunningView) else None
+        spent = spent_on(detail, running)
+        role = picture.states.role(issue.state) if issue else None
+        values: dict[str, dict[str, Any]] = {
+            TITLE: {"issue": issue},
+            FACTS: {"issue": issue, "branch": issue and (issue.branch_name or branch_name(issue.id))},
+            STANDING: {
+                "detail": detail.standing,
+                "view": view,
+                "running": running,
+                "machine": detail.machine,
+                "failures": detail.failures,
+                "paused": detail.paused,
+                "spent": spent,
+                "state": issue.state if issue else "",
+                "states": picture.states.names if issue else (),
+                "may_retry": may_retry(view),
+                "may_approve": role is StateRole.HOLDING,
+            },
+            STEERING: {
+                "questions": detail.steering[-QUESTIONS_SHOWN:],
+                "access": detail.access,
+            },
+            DELIVERY: {
+                "handoff": detail.last_handoff,
+                "command": apply_command(detail),
+                "link": link_in(detail.last_handoff),
+                "checks": self._checks(sight),
+            },
+            TEXT: {"markdown": sight.text},
+            ATTEMPTS: {
+                "attempts": detail.attempts[-ATTEMPTS_SHOWN:],
+                "hidden": max(0, len(detail.attempts) - ATTEMPTS_SHOWN),
+                "running": running,
+                "chart": usage_chart(detail.attempts, running),
+            },
+            AUDIT: {"audit": detail.audit},
+        }
+        for element in PARTS:
+            yield self._part(element, detail.issue_id, known, picture, values[element])
+
+    def _part(
+        self, element: str, issue_id: str, known: Mapping[str, Part], picture: Picture, values: dict[str, Any]
+    ) -> Part:
+        same = known.get(element)
+        if same is not None and same.value == values:
+            return same
+        now = picture.snapshot.generated_at
+        template = f"{element.replace('-', '_')}.html"
+        html = self._site.fragment(template, element=element, issue_id=issue_id, now=now, **values)
+        return Part(element, GROUP, html, values)
+
+    @staticmethod
+    def _checks(sight: IssueSight) -> tuple[str, ...]:
+        issue, settings = sight.detail.issue, sight.picture.workflow.settings
+        return tuple(check.name for check in (settings.in_state(issue.state) if issue else settings).checks)
+
+
+def spent_on(detail: IssueDetail, running: RunningView | None) -> Usage:
+    """Return what all attempts have used, the running one included."""
+    spent = Usage()
+    for row in detail.attempts:
+        spent = spent.plus(row.usage)
+    return spent if running is None else spent.plus(running.usage)
+
+
+def may_retry(view: Standing | None) -> bool:
+    """Say whether there is anything that a retry would change."""
+    return isinstance(view, RetryingView) or (
+        isinstance(view, BlockedView) and (view.code in PARKED or view.code == "undelivered")
+    )
+
+
+def apply_command(detail: IssueDetail) -> str:
+    """Return the command that applies the issue's patch; empty when the last handoff was no patch."""
+    patch = Installation(detail.run_log.parent.parent).patch(workspace_key(detail.issue_id))
+    return f"git am {patch}" if str(patch) in detail.last_handoff else ""
+
+
+def link_in(handoff: str) -> str:
+    """Return the pull request's address in a handoff's sentence; empty when there is none."""
+    found = LINK.search(handoff)
+    return found[0] if found else ""

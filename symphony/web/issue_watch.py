@@ -1,0 +1,272 @@
+"""Watched issues: one follower for each, shared by all who look at it, ended when the last has gone.
+
+A viewer has a cursor: how far in the run log it has seen, and which change of the scheduler's parts.
+It gets whatever is newer in one piece, so there is no queue that a slow one could fill.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from symphony.core.errors import SymphonyError
+from symphony.core.operations import Operations
+from symphony.store.run_log_reader import read_window
+from symphony.web.issue_parts import GROUP, IssueParts, IssueSight
+from symphony.web.issue_timeline import Shown, TimelinePages, live_elements, page_start
+from symphony.web.live import Cursor, Live, Part
+from symphony.web.markdown import render_markdown
+from symphony.web.timeline.assembler import Assembler
+
+LOOK_S: Final = 0.2  # between two looks at the run log: soon enough to read along
+REFRESH_S: Final = 1.0  # between two questions to the store about the same issue
+READ_BYTES: Final = 1_048_576  # at once; a busy log is read in several steps
+KEPT: Final = 500  # entries that a viewer who lags behind may still be sent
+HEADER: Final = "header"
+GROUPS: Final = frozenset({GROUP, HEADER})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCursor:
+    """How much a page shows.
+
+    Attributes:
+        offset: of the run log's first line that is not on it.
+        parts: what it has seen of the other parts; None for nothing.
+    """
+
+    offset: int
+    parts: Cursor | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "IssueCursor | None":
+        """Return a cursor as it was given out; None for anything else."""
+        offset, _, parts = text.partition(".")
+        if offset.isascii() and offset.isdigit() and len(offset) < 16:
+            return cls(int(offset), Cursor.parse(parts))
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.offset}.{self.parts or ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a run log.
+
+    Attributes:
+        start: of what is known entirely.
+        end: where the next line starts; -1 before the first look.
+        shown: the latest entries, oldest first.
+    """
+
+    start: int = 0
+    end: int = -1
+    shown: tuple[Shown, ...] = ()
+    identity: tuple[int, int] | None = None
+
+
+class Sights:
+    """Looks at issues: what the parts of their pages are made from."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    async def see(self, issue_id: str, before: IssueSight | None = None) -> IssueSight:
+        """Return an issue as it is now; a text that has not changed is not rendered again.
+
+        Raises:
+            SymphonyError: `issue_not_found`.
+        """
+        detail = await self._operations.detail(issue_id)
+        picture = self._operations.picture()
+        issue = detail.issue
+        if issue is None:
+            return IssueSight(detail, picture, None)
+        if before is not None and before.detail.issue == issue:
+            return IssueSight(detail, picture, before.text)
+        text = await asyncio.to_thread(render_markdown, issue.description)
+        return IssueSight(detail, picture, text)
+
+    def again(self, sight: IssueSight) -> IssueSight:
+        """Return the sight with what the scheduler has published since, which costs nothing."""
+        return replace(sight, picture=self._operations.picture())
+
+
+class Watch:
+    """One watched issue."""
+
+    def __init__(
+        self, sight: IssueSight, sights: Sights, pages: TimelinePages, parts: IssueParts, header: Live
+    ) -> None:
+        self.viewers = 0
+        self.news = asyncio.Event()
+        self.over = False
+        self._sight = sight
+        self._sights = sights
+        self._pages = pages
+        self._parts = parts
+        self._header = header
+        self._live = Live(secrets.token_hex(4), self)
+        self._noticed = asyncio.Event()
+        self._refreshed_at = 0.0
+        self._assembler = Assembler(KEPT)  # used by one thread at a time, and by nobody else
+        self._read = Read()
+
+    def end(self, following: "asyncio.Task[None]") -> None:
+        """Send the viewers away; one that was not ended on purpose is a defect."""
+        if not following.cancelled() and (error := following.exception()) is not None:
+            log.error("web.watch_broke", exc_info=error)
+        self.over = True
+        self.news.set()
+
+    def notice(self) -> None:
+        """Know that the scheduler has published something."""
+        self._noticed.set()
+
+    def parts(self, known: Mapping[str, Part]) -> Iterator[Part]:
+        """Yield the parts; see `live.Source`."""
+        self._header.look()
+        header = self._header.part(HEADER)
+        yield Part(HEADER, HEADER, header, header)
+        yield from self._parts.of(self._sight, known)
+
+    async def news_since(self, cursor: IssueCursor) -> tuple[IssueCursor, bytes]:
+        """Return what changed since, as elements that find their own place, and the new cursor."""
+        parts, html = self._live.since(cursor.parts, GROUPS)
+        offset, timeline = await self._timeline_since(cursor.offset)
+        both = b"\n".join(piece for piece in (html, timeline.encode()) if piece)
+        return IssueCursor(offset, parts), both
+
+    async def follow(self) -> None:
+        """Read along and look again at what may have changed, until cancelled."""
+        while True:
+            changed = await self._read_along()
+            changed = await self._look() or changed
+            if changed:
+                news, self.news = self.news, asyncio.Event()
+                news.set()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._noticed.wait()
+                await asyncio.sleep(LOOK_S / 2)  # a burst of changes is one
+            except TimeoutError:
+                continue
+
+    async def _timeline_since(self, after: int) -> tuple[int, str]:
+        """Return what the run log adds; from memory where that has it all."""
+        read = self._read
+        if read.start <= after <= read.end:
+            changed = [shown for shown in read.shown if shown.entry.until > after]
+            return read.end, live_elements(changed, after) if changed else ""
+        html, offset = await asyncio.to_thread(self._pages.since, self._sight.detail.run_log, after)
+        return offset, html
+
+    async def _read_along(self) -> bool:
+        """Read what was added to the run log; say whether there was anything."""
+        before = self._read
+        try:
+            self._read = await asyncio.to_thread(self._read_after, before)
+        except OSError as error:
+            log.warning("web.run_log_unreadable", reason=str(error))
+        return self._read.end != before.end
+
+    def _read_after(self, before: Read) -> Read:
+        path = self._sight.detail.run_log
+        if before.end < 0:
+            size = path.stat().st_size if path.exists() else 0
+            before = Read(page_start(size), page_start(size))
+        window = read_window(path, before.end, before.end + READ_BYTES)
+        if window.size < before.end or before.identity not in (None, window.identity):
+            self._assembler = Assembler(KEPT)
+            return Read()  # another file has taken its place
+        for line in window.lines:
+            self._assembler.take(line)
+        known = {shown.entry: shown for shown in before.shown}
+        shown = tuple(
+            known.get(entry) or Shown(entry, self._pages.element(entry)) for entry in self._assembler.entries
+        )
+        start = max(before.start, self._assembler.forgotten)
+        return Read(start, max(before.end, window.next_offset), shown, window.identity)
+
+    async def _look(self) -> bool:
+        """Look at the issue again if something was published; say whether anything is new."""
+        if not self._noticed.is_set():
+            return False
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._refreshed_at + REFRESH_S:
+            self._sight = self._sights.again(self._sight)
+        else:
+            self._noticed.clear()
+            self._refreshed_at = loop.time()
+            try:
+                self._sight = await self._sights.see(self._sight.detail.issue_id, self._sight)
+            except SymphonyError as error:
+                log.debug("web.watch_stale", reason=str(error))
+        before = self._live.look()
+        self._live.notice()
+        return self._live.look() != before
+
+
+class Watches:
+    """The watched issues."""
+
+    def __init__(self, operations: Operations, pages: TimelinePages, parts: IssueParts, header: Live) -> None:
+        self.sights = Sights(operations)
+        self._pages = pages
+        self._parts = parts
+        self._header = header
+        self._watched: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
+        self._unsubscribe = operations.subscribe(self._notice)
+
+    @property
+    def count(self) -> int:
+        """How many issues are watched."""
+        return len(self._watched)
+
+    def unshared(self, sight: IssueSight) -> Watch:
+        """Return the view of one who looks once."""
+        return Watch(sight, self.sights, self._pages, self._parts, self._header)
+
+    @asynccontextmanager
+    async def watch(self, issue_id: str) -> AsyncIterator[Watch]:
+        """Share the issue's follower with whoever else looks at it; the last to leave ends it.
+
+        Raises:
+            SymphonyError: on entering, `issue_not_found`.
+        """
+        if issue_id not in self._watched:
+            sight = await self.sights.see(issue_id)
+            if issue_id not in self._watched:  # nobody else came in the meantime
+                watch = self.unshared(sight)
+                following = asyncio.create_task(watch.follow())
+                following.add_done_callback(watch.end)
+                self._watched[issue_id] = (watch, following)
+        watch, following = self._watched[issue_id]
+        watch.viewers += 1
+        try:
+            yield watch
+        finally:
+            watch.viewers -= 1
+            if not watch.viewers:
+                del self._watched[issue_id]
+                following.cancel()
+                await asyncio.wait({following})
+
+    def close(self) -> None:
+        """Send all viewers away and follow the daemon no more."""
+        self._unsubscribe()
+        for watch, following in self._watched.values():
+            following.cancel()
+            watch.over = True
+            watch.news.set()
+
+    def _notice(self) -> None:
+        for watch, _ in self._watched.values():
+            watch.notice()
