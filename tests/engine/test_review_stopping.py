@@ -11,6 +11,7 @@ from symphony.app import _signals
 from symphony.core.claim import Parked, Running
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptEnded, CancelAsked, DrainAsked, Ticked
+from symphony.core.issue import IssueDraft
 from symphony.core.outcome import Failed, Stopped, StopReason, TurnsExhausted
 from symphony.core.usage import Usage
 from symphony.engine.mailbox import Mailbox
@@ -234,6 +235,14 @@ async def test_a_reply_that_comes_after_the_end_is_kept_and_does_not_wait(world)
     await asyncio.wait({late})
     assert done
     assert (await world.store.steering_of("1"))[0].reply == "Yes."
+
+
+async def test_an_issue_that_is_made_or_moved_after_the_end_is_there_and_no_error(world):
+    async with world.running():
+        pass
+    made = await world.operations.create(IssueDraft("Late"))
+    moved = await world.operations.move(made.id, "Done")
+    assert (made.title, moved.state) == ("Late", "Done")
 
 
 async def test_a_signal_is_not_lost_when_the_mailbox_is_full():
