@@ -17,6 +17,7 @@ from symphony.core.decide import DRAIN_GRACE
 from symphony.core.event import DrainAsked, Ticked
 from symphony.core.idle import Idleness
 from symphony.core.installation import Installation
+from symphony.core.ports import Meters
 from symphony.core.restore import restore
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
@@ -35,6 +36,7 @@ from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
 from symphony.host.memory import SystemHost
 from symphony.host.notice_command import NoticeCommand
+from symphony.host.tracing import open_tracing
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
@@ -44,6 +46,7 @@ from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.listener import open_listener
+from symphony.web.metrics import Metrics
 from symphony.web.surface import Surface
 from symphony.web.webhook import Webhook, page_url
 from symphony.workflow.file import WorkflowFile
@@ -125,6 +128,8 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         if isinstance(driver, SmolvmDriver):
             await driver.preflight(settings.smolvm)
         reaped = await driver.reap(labels)
+        metrics = Metrics()
+        tracing = await stack.enter_async_context(open_tracing(environ, labels["installation"]))
         mailbox = Mailbox()
         tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)
         tracking = Tracking(
@@ -151,6 +156,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             log=log,
             labels=labels,
             host=SystemHost(),
+            meter=Meters(metrics, *([] if tracing is None else [tracing])),
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())
         orchestrator = Orchestrator(
@@ -173,6 +179,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
                     TrackedEditing(tracker, tracking),
                     EngineWorkflowDesk(orchestrator, source),
                     TrackedBranches(orchestrator, workspaces),
+                    metrics,
                 ),
                 host=settings.server.host,
                 port=settings.server.port or 0 if options.port is None else options.port,

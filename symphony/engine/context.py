@@ -1,7 +1,7 @@
 """What all parts of one attempt share: its values, its surroundings, and how it opens a sandbox."""
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class AttemptContext:
             mailbox,
             tracking,
             replace(start.workflow, settings=settings.in_state(issue.state) if issue else settings),
-            Progress(issue_id_of(start), start.attempt_id, ports.clock, mailbox, run_log),
+            Progress(issue_id_of(start), start.attempt_id, ports.clock, mailbox, run_log, ports.meter),
             Journal(ports.store, ports.clock, issue_id_of(start), start.attempt_id),
         )
 
@@ -88,13 +88,15 @@ class AttemptContext:
         """Return the variables that hooks and agents see."""
         return attempt_environment(issue, self.start.number, self.workflow, workspace, ending)
 
-    def open_sandbox(
+    @asynccontextmanager
+    async def open_sandbox(
         self, workspace: Workspace, mcp_socket: Path | None = None
-    ) -> AbstractAsyncContextManager[Sandbox]:
+    ) -> AsyncIterator[Sandbox]:
         """Open a sandbox on the workspace, with the socket of the attempt's tools shown in its guest.
 
         Raises:
-            SymphonyError: at once, what the agent needs of a machine cannot be given to it.
+            SymphonyError: on entering: what the agent needs of a machine cannot be given to it, or
+                there is no machine.
         """
         settings = self.settings
         driver = self.ports.driver_of(settings.sandbox)
@@ -115,7 +117,11 @@ class AttemptContext:
             allowed_hosts=tuple(self.control.access.allowed),
             mcp_socket=mcp_socket,
         )
-        return driver.open_sandbox(spec)
+        began = self.ports.clock.now()
+        async with driver.open_sandbox(spec) as sandbox:
+            if sandbox.machine is not None:
+                self.ports.meter.machine_booted(self.start.attempt_id, self.ports.clock.now() - began)
+            yield sandbox
 
     def watch_access(self, sandbox: Sandbox) -> AbstractAsyncContextManager[None]:
         """Watch what the sandbox's machine refuses while the block runs."""

@@ -157,7 +157,9 @@ class Conversation:
         finally:
             prompt.cancel()
             await asyncio.wait({prompt})
-            self._progress.add_seconds((self._clock.now() - began).total_seconds())
+            took = self._clock.now() - began
+            self._progress.add_seconds(took.total_seconds())
+            self._context.ports.meter.turn_ended(self._progress.attempt_id, took)
 
     async def _note_used(self, told: Sequence[SteeringRequest]) -> None:
         used = tuple(steering.id for steering in told if not steering.open)

@@ -103,7 +103,7 @@ class Delivery:
         Raises:
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
-        settings, handed_over = self._context.settings, False
+        settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
         await self._move(issue)
         async with self._journal.step("hand_off", branch=imported.branch) as result:
@@ -114,6 +114,8 @@ class Delivery:
             async with self._journal.step("clean_up", path=str(workspace.path)):
                 await self._complete(completion, handoff)
                 handed_over = True
+                took = self._ports.clock.now() - began
+                self._ports.meter.handed_over(self._context.start.attempt_id, handoff.kind, took)
                 await self._after_run(issue, workspace, imported, completion, handoff)
                 if not imported.keep_workspace:
                     await self._remove(issue, workspace)

@@ -160,6 +160,7 @@ class Orchestrator:
         now = self.ports.clock.now()
         try:
             decision = decide(self.state, letter.event, now)
+            self.ports.meter.decided(type(letter.event).__name__, self.ports.clock.now() - now)
         except CommandRefused as refusal:
             _answer(letter, refusal)
             return

@@ -9,6 +9,8 @@ from symphony.core.ports import (
     Clock,
     Host,
     McpGate,
+    Meter,
+    Meters,
     Prompts,
     RunLogs,
     SandboxDriver,
@@ -42,6 +44,7 @@ class Ports:
         driver_of: settings' sandbox name to its driver.
         labels: of this installation, on every sandbox.
         host: asked for its memory where the sandbox is a microVM.
+        meter: told of what is done and how long it takes.
     """
 
     clock: Clock
@@ -56,3 +59,4 @@ class Ports:
     log: Log
     labels: Mapping[str, str]
     host: Host
+    meter: Meter = Meters()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from symphony.core.agent import AgentEvent
 from symphony.core.claim import Phase
 from symphony.core.event import AttemptProgressed
-from symphony.core.ports import Clock, RunLog
+from symphony.core.ports import Clock, Meter, Meters, RunLog
 from symphony.core.usage import Usage
 from symphony.engine.mailbox import Mailbox
 
@@ -23,6 +23,7 @@ class Progress:
     clock: Clock
     mailbox: Mailbox
     run_log: RunLog
+    meter: Meter = field(default_factory=Meters)
     phase: Phase = Phase.WORKSPACE
     turn: int = 0
     usage: Usage = field(default_factory=Usage)
@@ -34,6 +35,7 @@ class Progress:
         self.phase = phase
         self.turn = self.turn if turn is None else turn
         self.run_log.append("phase", phase=phase.value, turn=self.turn)
+        self.meter.phase_began(self.attempt_id, phase, self.turn, self.clock.now())
         self._send()
 
     def hear(self, event: AgentEvent) -> None:

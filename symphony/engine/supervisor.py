@@ -18,6 +18,7 @@ from symphony.core.effect import (
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptEnded
 from symphony.core.outcome import Failed, outcome_message
+from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.usage import Usage
@@ -92,8 +93,10 @@ class Supervisor:
         self, start: StartAttempt | StartDelivery, control: Control, spent_before: Usage
     ) -> None:
         issue_id = issue_id_of(start)
+        row = attempt_row(start, start.workflow.settings, self.ports.clock.now())
+        self.ports.meter.attempt_began(row)
         try:
-            ended = await self._run(start, control, spent_before)
+            ended = await self._run(start, row, control, spent_before)
         except SymphonyError as error:
             ended = Ended(Failed(error.code, str(error)), 0, Usage())
         except Exception as error:
@@ -101,15 +104,21 @@ class Supervisor:
             ended = Ended(Failed("internal_error", f"symphony itself failed: {error!r}."), 0, Usage())
         finally:
             self.controls.pop(start.attempt_id, None)
+        self.ports.meter.attempt_ended(row, ended.outcome, ended.usage, self.ports.clock.now())
         self.totals = self.totals.plus(ended.usage)
         await self.mailbox.put(AttemptEnded(issue_id, start.attempt_id, ended.outcome, ended.usage))
 
-    async def _run(self, start: StartAttempt | StartDelivery, control: Control, spent_before: Usage) -> Ended:
+    async def _run(
+        self,
+        start: StartAttempt | StartDelivery,
+        row: AttemptRow,
+        control: Control,
+        spent_before: Usage,
+    ) -> Ended:
         issue_id, log, store = issue_id_of(start), self.ports.log, self.ports.store
         secrets = start.workflow.secrets
         async with self.ports.run_logs.open_run_log(issue_id, start.attempt_id, secrets) as run_log:
-            now = self.ports.clock.now()
-            await store.attempt_started(attempt_row(start, start.workflow.settings, now))
+            await store.attempt_started(row)
             log.info("attempt.started", issue=issue_id, attempt=start.attempt_id)
             context = AttemptContext.of(
                 start,

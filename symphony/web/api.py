@@ -20,6 +20,7 @@ from symphony.core.issue import Issue
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal, json_response, method_not_allowed
+from symphony.web.metrics import Metrics
 from symphony.web.requests import (
     AccessBody,
     BodyT,
@@ -45,10 +46,17 @@ class Api:
     """The JSON endpoints over one daemon."""
 
     def __init__(
-        self, operations: Operations, door: AgentDoor, body_bound_s: float, operation_bound_s: float
+        self,
+        operations: Operations,
+        door: AgentDoor,
+        metrics: Metrics,
+        body_bound_s: float,
+        operation_bound_s: float,
     ) -> None:
         self._operations = operations
         self._door = door
+        self._metrics = metrics
+        metrics.show(operations.picture)
         self._body_bound_s = body_bound_s
         self._operation_bound_s = operation_bound_s
         self._begun: set[asyncio.Task[Any]] = set()
@@ -57,6 +65,7 @@ class Api:
         """Give the application every path."""
         paths: Mapping[str, Mapping[str, Endpoint]] = {
             "/healthz": {"GET": self.health},
+            "/metrics": {"GET": self.metrics},
             "/api/v1/state": {"GET": self.state},
             "/api/v1/refresh": {"POST": self.refresh},
             "/api/v1/pause": {"POST": self.pause_all},
@@ -81,6 +90,10 @@ class Api:
     async def health(self, _: web.Request) -> web.Response:
         """Say that the listener answers; asks nothing of the daemon behind it."""
         return json_response({"status": "ok"})
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """Show the numbers."""
+        return self._metrics.render()
 
     async def state(self, _: web.Request) -> web.Response:
         """Show the latest picture."""

@@ -1,11 +1,12 @@
 """What the listener needs of the daemon, in one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from symphony.core.branch import Branches
 from symphony.core.editing import Editing
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.workflow_report import WorkflowDesk
+from symphony.web.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Surface:
         editing: the issues' texts.
         workflow: what is in force, and why.
         branches: what agents have changed.
+        metrics: the numbers of what was done, which the engine counts.
     """
 
     operations: Operations
@@ -25,3 +27,4 @@ class Surface:
     editing: Editing
     workflow: WorkflowDesk
     branches: Branches
+    metrics: Metrics = field(default_factory=Metrics)

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -172,10 +171,8 @@ class TestBoth:
 
     async def test_what_hangs_is_given_up_in_time(self, stage: Stage) -> None:
         stage.hang()
-        began = time.monotonic()
         with pytest.raises(NoticeFailed, match="within 1 s"):
             await asyncio.wait_for(stage.notifier.tell(stage.target, NOTICE), BOUND)
-        assert time.monotonic() - began < BOUND
 
     async def test_a_cancelled_notice_ends_at_once(self, stage: Stage) -> None:
         stage.hang()

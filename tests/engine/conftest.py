@@ -13,6 +13,7 @@ from symphony.agent.script import Script, mark_done, one_turn
 from symphony.core.claim import Claim, IssueRecord
 from symphony.core.event import DrainAsked
 from symphony.core.idle import Idleness
+from symphony.core.ports import Meter, Meters
 from symphony.core.restore import restore
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.operations import EngineOperations
@@ -63,6 +64,7 @@ class World:
     log: ListLog = field(default_factory=ListLog)
     host: MemoryHost = field(default_factory=MemoryHost)
     said: list[str] = field(default_factory=list)
+    meter: Meter = field(default_factory=Meters)
 
     def __post_init__(self) -> None:
         self.gate = MemoryGate()
@@ -101,6 +103,7 @@ class World:
             log=self.log,
             labels={"installation": "test"},
             host=self.host,
+            meter=self.meter,
         )
         tracking = Tracking(
             self.tracker, mailbox, self.clock, lambda said: self.log.warning("tracker", reason=said)

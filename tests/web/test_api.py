@@ -260,7 +260,7 @@ class TestErrors:
         assert (await client.ask("POST", "/api/v1/issues/7/retry")).error == expected
 
     @pytest.mark.parametrize(
-        "path", ["/api", "/api/v1", "/api/v1/issues/7/nothing", "/api/v1/issues//retry", "/metrics"]
+        "path", ["/api", "/api/v1", "/api/v1/issues/7/nothing", "/api/v1/issues//retry", "/metrics/x"]
     )
     async def test_an_unknown_path_is_404(self, client: Client, path: str) -> None:
         assert (await client.ask("GET", path)).error == (404, "not_found", f"There is nothing at {path}.")

@@ -6,6 +6,7 @@ Each port has one contract suite in `tests/contract` that every driver of it pas
 from symphony.core.ports.agents import Agents, Session
 from symphony.core.ports.clock import Clock
 from symphony.core.ports.host import Host
+from symphony.core.ports.meter import Meter, Meters
 from symphony.core.ports.notifier import Notifier
 from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
 from symphony.core.ports.run_log import RunLog, RunLogs
@@ -29,6 +30,8 @@ __all__ = [
     "McpAccess",
     "McpGate",
     "Memory",
+    "Meter",
+    "Meters",
     "Notifier",
     "Process",
     "Prompts",
