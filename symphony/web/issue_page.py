@@ -4,6 +4,7 @@ The run log is shown a piece at a time, the last first. What is live comes from 
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from symphony.web.raw_files import raw_path, send_file
 from symphony.web.site import Site
 
 WRITE_BOUND_S: Final = 30.0  # a viewer who takes nothing in for so long comes back when it can
+GONE_S: Final = 1.0  # between two looks whether the viewer is still there
 NO_PAGE: Final = TimelinePage(Markup(""), 0, 0, latest=True, size=0)
 
 
@@ -159,20 +161,34 @@ async def stream(request: web.Request, watch: Watch, cursor: IssueCursor) -> web
     response.headers["X-Accel-Buffering"] = "no"
     await response.prepare(request)
     await response.write(b"retry: %d\n\n" % RETRY_MS)
-    while not watch.over:
+    while not watch.over and is_there(request):
         news = watch.news
         cursor, html = await watch.news_since(cursor)
         try:
             async with asyncio.timeout(WRITE_BOUND_S):
                 await response.write(event_of(cursor, html) if html else b": still here\n\n")
-        except TimeoutError as error:
-            raise ConnectionError("the viewer takes nothing in") from error
-        try:
-            async with asyncio.timeout(BEAT_S):
-                await news.wait()
         except TimeoutError:
-            continue
+            if request.transport is not None:
+                request.transport.abort()
+            break
+        await news_or_beat(request, news)
     return response
+
+
+async def news_or_beat(request: web.Request, news: asyncio.Event) -> None:
+    """Return when there is news, when the viewer has gone, or after a beat."""
+    for _ in range(round(BEAT_S / GONE_S)):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GONE_S):
+                await news.wait()
+                return
+        if not is_there(request):
+            return
+
+
+def is_there(request: web.Request) -> bool:
+    """Say whether the viewer's connection is open."""
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def event_of(cursor: IssueCursor, html: bytes) -> bytes:
