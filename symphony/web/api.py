@@ -21,6 +21,7 @@ from symphony.core.operations import AgentDoor, Operations
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal, json_response, method_not_allowed
 from symphony.web.metrics import Metrics
+from symphony.web.openapi import document
 from symphony.web.requests import (
     AccessBody,
     BodyT,
@@ -63,9 +64,15 @@ class Api:
 
     def add_to(self, app: web.Application) -> None:
         """Give the application every path."""
-        paths: Mapping[str, Mapping[str, Endpoint]] = {
+        for path, endpoints in self.paths().items():
+            app.router.add_route("*", path, by_method(endpoints), expect_handler=expect)
+
+    def paths(self) -> Mapping[str, Mapping[str, Endpoint]]:
+        """Return the endpoints by path and method; of two paths that fit, the first counts."""
+        return {
             "/healthz": {"GET": self.health},
             "/metrics": {"GET": self.metrics},
+            "/api/v1/openapi.json": {"GET": self.openapi},
             "/api/v1/state": {"GET": self.state},
             "/api/v1/refresh": {"POST": self.refresh},
             "/api/v1/pause": {"POST": self.pause_all},
@@ -84,8 +91,6 @@ class Api:
             "/api/v1/issues/{id:[^/]+}/mcp": {"POST": self.mcp},
             "/api/v1/{id:[^/]+}": {"GET": self.detail},
         }
-        for path, endpoints in paths.items():
-            app.router.add_route("*", path, by_method(endpoints), expect_handler=expect)
 
     async def health(self, _: web.Request) -> web.Response:
         """Say that the listener answers; asks nothing of the daemon behind it."""
@@ -94,6 +99,10 @@ class Api:
     async def metrics(self, _: web.Request) -> web.Response:
         """Show the numbers."""
         return self._metrics.render()
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        """Describe all paths."""
+        return json_response(document())
 
     async def state(self, _: web.Request) -> web.Response:
         """Show the latest picture."""

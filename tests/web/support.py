@@ -186,20 +186,20 @@ async def send(port: int, data: bytes) -> Answer:
         try:
             writer.write(data)
             await writer.drain()
-            return await read_answer(reader)
+            return await read_answer(reader, has_body=not data.startswith(b"HEAD "))
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> Answer:
     """Read one response with a content length."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)
     }
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    body = await reader.readexactly(int(headers.get("content-length", "0"))) if has_body else b""
     return Answer(int(head[0].split()[1]), headers, body)
 
 
