@@ -45,7 +45,7 @@ class RunConsole:
             ("workflow", running.workflow.path),
             ("issues", running.workflow.settings.tracker.root),
             ("sandbox", running.isolation),
-            ("api", running.url),
+            ("dashboard", running.url),
             ("log", running.installation.log_file),
         ]
         remarks = running.notes

@@ -52,13 +52,13 @@ def test_the_banner_says_what_runs_and_what_is_not_isolated(project):
     root = project.root
     assert banner[0] == "symphony 0.1.0\n"
     assert banner[1:4] == [
-        f"  workflow  {root}/WORKFLOW.md\n",
-        f"  issues    {root}/issues\n",
-        "  sandbox   local isolates nothing: the agent runs as you, with your files and your network.\n",
+        f"  workflow   {root}/WORKFLOW.md\n",
+        f"  issues     {root}/issues\n",
+        "  sandbox    local isolates nothing: the agent runs as you, with your files and your network.\n",
     ]
-    assert banner[4].startswith("  api       http://127.0.0.1:")
+    assert banner[4].startswith("  dashboard  http://127.0.0.1:")
     assert banner[5:] == [
-        f"  log       {root}/.symphony/logs/symphony.log\n",
+        f"  log        {root}/.symphony/logs/symphony.log\n",
         "  Ctrl-C stops it; times below are UTC.\n",
     ]
     assert err == ""
