@@ -15,6 +15,7 @@ from symphony.web.errors import Refusal
 from symphony.web.forms import is_htmx
 from symphony.web.guards import Guard
 from symphony.web.home import Home
+from symphony.web.inbox_page import InboxPage
 from symphony.web.issue_page import IssuePage
 from symphony.web.login import Login
 from symphony.web.site import Site, see_other
@@ -32,6 +33,7 @@ class Dashboard:
         self._site = Site(Assets.read())
         operations = surface.operations
         self._home = Home(self._site, operations, run=secrets.token_hex(4))
+        self._inbox = InboxPage(self._site, self._home.live)
         self._login = Login(self._site, guard, time.monotonic)
         self._actions = Actions(self._site, operations)
         self._issue = IssuePage(self._site, operations, surface.branches, self._home.live)
@@ -42,7 +44,7 @@ class Dashboard:
         """Give the application every page's paths."""
         self._site.assets.add_to(app)
         self._login.add_to(app)
-        for page in (self._home, self._issue, self._actions, self._editor, self._workflow):
+        for page in (self._home, self._inbox, self._issue, self._actions, self._editor, self._workflow):
             page.add_to(app)
 
     def close(self) -> None:

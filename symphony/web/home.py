@@ -17,6 +17,7 @@ from symphony.core.snapshot import Picture
 from symphony.core.states import StateTable
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal
+from symphony.web.inbox_page import inbox_parts
 from symphony.web.live import Live, Part
 from symphony.web.site import Site
 
@@ -107,6 +108,7 @@ class Home:
         needs = needs_of(snapshot)
         yield self._header(picture, needs, known)
         yield self._part(NEEDS, NEEDS, known, "needs.html", needs, now, needs=needs)
+        yield from inbox_parts(self._site, needs, now, known)
         totals = (snapshot.totals, tuple(snapshot.rate_limits.items()))
         spent = {"totals": snapshot.totals, "rate_limits": snapshot.rate_limits}
         yield self._part(TOTALS, TOTALS, known, "totals.html", totals, now, **spent)
