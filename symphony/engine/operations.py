@@ -8,6 +8,7 @@ from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer
 from symphony.core.decide import CommandRefused
 from symphony.core.decide.ending import running_attempt
+from symphony.core.errors import SymphonyError
 from symphony.core.event import (
     CancelAsked,
     CompletionWithdrawn,
@@ -23,11 +24,14 @@ from symphony.core.operations import IssueDetail
 from symphony.core.picture import standing
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.states import StateRole
+from symphony.core.text import one_line
 from symphony.engine.access_desk import AccessDesk
 from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import Journal
 from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.orchestrator import Orchestrator
+
+SHOWN = 80  # characters of an id that is none
 
 
 class EngineOperations:
@@ -63,7 +67,7 @@ class EngineOperations:
             CommandRefused: `issue_not_found`.
         """
         state = self._orchestrator.state
-        if issue_id not in state.records and not state.issues.present(issue_id):
+        if not self._is_known(issue_id):
             raise _not_found(issue_id)
         record = state.record(issue_id)
         attempt = running_attempt(record)
@@ -106,8 +110,14 @@ class EngineOperations:
 
         Raises:
             StoreError: `no_open_question`, `already_answered`.
+            CommandRefused: `issue_not_found`.
         """
-        steering = await self._ports.store.reply(issue_id, text, self._ports.clock.now())
+        try:
+            steering = await self._ports.store.reply(issue_id, text, self._ports.clock.now())
+        except SymphonyError as error:
+            if error.code == "no_open_question" and not self._is_known(issue_id):
+                raise _not_found(issue_id) from error
+            raise
         with suppress(MailboxClosed):  # the reply is stored, and the next run finds it there
             await self._mailbox.settle(ReplyGiven(steering))
 
@@ -162,7 +172,7 @@ class EngineOperations:
         """Delete its workspace with all undelivered work.
 
         Raises:
-            CommandRefused: `already_running`, `nothing_to_discard`.
+            CommandRefused: `already_running`, `nothing_to_discard`, `issue_not_found`.
         """
         state = self._orchestrator.state
         if running_attempt(state.record(issue_id)) is not None:
@@ -174,6 +184,8 @@ class EngineOperations:
         completion = state.record(issue_id).completion
         workspace = await self._ports.workspaces.find(issue_id, state.workflow.settings)
         if workspace is None and completion is None:
+            if not self._is_known(issue_id):
+                raise _not_found(issue_id)
             raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
         if workspace is not None:
             journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
@@ -194,8 +206,15 @@ class EngineOperations:
         """
         return await AccessDesk(self._orchestrator).decide(issue_id, host, decision)
 
+    def _is_known(self, issue_id: str) -> bool:
+        """Say whether the issue has a file, or something is remembered of it."""
+        state = self._orchestrator.state
+        return issue_id in state.records or state.issues.present(issue_id)
+
 
 def _not_found(issue_id: str) -> CommandRefused:
     return CommandRefused(
-        f"There is no issue {issue_id}.", code="issue_not_found", remedy="`symphony status` lists the issues."
+        f"There is no issue {one_line(issue_id, SHOWN)}.",
+        code="issue_not_found",
+        remedy="`symphony status` lists the issues.",
     )

@@ -10,7 +10,7 @@ from symphony.core.access import AccessDecision
 from symphony.core.errors import SymphonyError
 from symphony.core.operations import Operations
 from symphony.core.text import one_line
-from symphony.web.api import issue_id
+from symphony.web.api import check_open, issue_id
 from symphony.web.errors import Refusal
 from symphony.web.forms import read_form
 from symphony.web.login import own_path
@@ -74,7 +74,7 @@ class Actions:
 
         async def answer() -> str:
             if form.question:
-                await self._check_open(asked, form.question)
+                await check_open(self._operations, asked, form.question)
             await self._operations.reply(asked, text)
             return f"Your answer to {shown(asked)} is kept; its agent gets it now."
 
@@ -153,21 +153,6 @@ class Actions:
             return " ".join(answer.sentences())
 
         return await self._carry_out(request, decide)
-
-    async def _check_open(self, asked: str, question: str) -> None:
-        """Return if this question still waits for an answer.
-
-        Raises:
-            Refusal: 409.
-        """
-        detail = await self._operations.detail(asked)
-        if not any(steering.id == question and steering.open for steering in detail.steering):
-            raise Refusal(
-                409,
-                "already_answered",
-                "This question has been answered already, so your answer was not sent.",
-                remedy="Look at the issue's page for what was said.",
-            )
 
     async def _command(
         self, request: web.Request, command: Callable[[str], Coroutine[Any, Any, None]], said: str

@@ -148,6 +148,8 @@ class Api:
             raise Refusal(
                 422, "invalid_reply", "The reply is empty.", remedy="Write an answer for the agent."
             )
+        if body.question is not None:
+            await self._finish(check_open(self._operations, issue_id(request), body.question))
         await self._finish(self._operations.reply(issue_id(request), body.text))
         return accepted("steering-reply", request)
 
@@ -240,6 +242,23 @@ class Api:
 
     async def _body(self, request: web.Request, shape: type[BodyT]) -> BodyT:
         return await parse_body(request, shape, self._body_bound_s)
+
+
+async def check_open(operations: Operations, asked: str, question: str) -> None:
+    """Return if this question still waits for an answer.
+
+    Raises:
+        Refusal: 409.
+        SymphonyError: as of `Operations.detail`.
+    """
+    detail = await operations.detail(asked)
+    if not any(steering.id == question and steering.open for steering in detail.steering):
+        raise Refusal(
+            409,
+            "already_answered",
+            "This question has been answered already, so your answer was not sent.",
+            remedy="Look at the issue's page for what was said.",
+        )
 
 
 def issue_id(request: web.Request) -> str:

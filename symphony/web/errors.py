@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from symphony.core.errors import SymphonyError
+from symphony.core.text import plain
 
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "issue_not_found": 404,
@@ -47,6 +48,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "store_busy": 503,
     "tracker_busy": 503,
 }
+MESSAGE_LIMIT: Final = 4_000  # characters; an error may quote what was sent
 INVALID_PREFIX: Final = "invalid_"  # invalid_id, invalid_title and whatever a room adds
 
 
@@ -93,7 +95,8 @@ def status_of(error: SymphonyError) -> int:
 def error_response(error: SymphonyError) -> web.Response:
     """Return the error as every endpoint gives it."""
     headers = error.headers if isinstance(error, Refusal) else {}
-    return json_response({"error": {"code": error.code, "message": str(error)}}, status_of(error), headers)
+    message = plain(str(error), MESSAGE_LIMIT)
+    return json_response({"error": {"code": error.code, "message": message}}, status_of(error), headers)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

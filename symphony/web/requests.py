@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from symphony.core.issue import IssueDraft
 from symphony.core.settings.base import Number, Words
@@ -18,6 +18,8 @@ from symphony.web.errors import Refusal
 BODY_LIMIT_BYTES = 1_048_576
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
+LARGEST = 2**53 - 1  # that every program reads in JSON as it was written
+Priority = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
 LISTS = frozenset({"labels", "blocked_by"})  # fields that a form may repeat
 
 
@@ -32,9 +34,10 @@ class NoFields(Body):
 
 
 class ReplyBody(Body):
-    """The answer to an agent's question."""
+    """The answer to an agent's question; `question` names it, so that no other one gets the answer."""
 
     text: str
+    question: str | None = None
 
 
 class MoveBody(Body):
@@ -55,7 +58,7 @@ class CreateBody(Body):
 
     title: str
     body: str = ""
-    priority: Number | None = None
+    priority: Priority | None = None
     labels: Words = ()
     blocked_by: Words = ()
     state: str | None = None
