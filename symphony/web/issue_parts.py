@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from symphony.core.attention import PARKED
-from symphony.core.board import Standing, standings
+from symphony.core.board import Standing
 from symphony.core.installation import Installation
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.operations import IssueDetail
@@ -45,7 +46,9 @@ class IssueSight:
     @property
     def standing(self) -> Standing | None:
         """What the scheduler does with the issue."""
-        return standings(self.picture.snapshot).get(self.detail.issue_id)
+        snapshot, issue_id = self.picture.snapshot, self.detail.issue_id
+        views = chain(snapshot.running, snapshot.waiting, snapshot.retrying, snapshot.blocked)
+        return next((view for view in views if view.issue_id == issue_id), None)
 
 
 class IssueParts:

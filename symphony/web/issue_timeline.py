@@ -4,6 +4,7 @@ A page is a part of the file between two multiples of `BLOCK`, so that a log of 
 once, and so that whoever reads it later names the same entries.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,7 +100,7 @@ class TimelinePages:
         older = (
             "" if not page.start else '<li class="gap">What is older is on the page when you reload it.</li>'
         )
-        return f'<ol id="timeline" hx-swap-oob="innerHTML">{older}{page.html}</ol>', page.end
+        return f'<ol id="timeline" class="timeline" hx-swap-oob="outerHTML">{older}{page.html}</ol>', page.end
 
     def element(self, entry: Entry) -> str:
         """Return an entry's element."""
@@ -115,9 +116,18 @@ def page_start(end: int) -> int:
     return max(0, (end - 1) // BLOCK - 1) * BLOCK
 
 
-def live_elements(changed: list[Shown], after: int) -> str:
+def live_elements(changed: Sequence[Shown], after: int) -> str:
     """Return entries for a page that shows all lines up to `after`: new ones at its end, others in place."""
     grown = [as_live(each.entry.element, each.html) for each in changed if each.entry.offset < after]
-    new = [each.html for each in changed if each.entry.offset >= after]
-    added = ['<ol hx-swap-oob="beforeend:#timeline">', *new, "</ol>"] if new else []
-    return "\n".join([*grown, *added])
+    new = [appended(each) for each in changed if each.entry.offset >= after]
+    return "\n".join([*grown, *new])
+
+
+def appended(shown: Shown) -> str:
+    """Return an entry as an element that goes to the timeline's end.
+
+    Each has the attribute itself: a list around them would be put in with them, since the morphing
+    extension takes every swap for one of the whole element.
+    """
+    mark = f' id="{shown.entry.element}"'
+    return shown.html.replace(mark, f'{mark} hx-swap-oob="beforeend:#timeline"', 1)

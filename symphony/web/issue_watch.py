@@ -113,6 +113,7 @@ class Watch:
         self._pages = pages
         self._parts = parts
         self._header = header
+        header.look()
         self._live = Live(secrets.token_hex(4), self)
         self._noticed = asyncio.Event()
         self._refreshed_at = 0.0
@@ -132,7 +133,6 @@ class Watch:
 
     def parts(self, known: Mapping[str, Part]) -> Iterator[Part]:
         """Yield the parts; see `live.Source`."""
-        self._header.look()
         header = self._header.part(HEADER)
         yield Part(HEADER, HEADER, header, header)
         yield from self._parts.of(self._sight, known)
@@ -186,6 +186,9 @@ class Watch:
         if window.size < before.end or before.identity not in (None, window.identity):
             self._assembler = Assembler(KEPT)
             return Read()  # another file has taken its place
+        end = max(before.end, window.next_offset)
+        if not window.lines:
+            return replace(before, end=end, identity=window.identity)
         for line in window.lines:
             self._assembler.take(line)
         known = {shown.entry: shown for shown in before.shown}
@@ -193,7 +196,7 @@ class Watch:
             known.get(entry) or Shown(entry, self._pages.element(entry)) for entry in self._assembler.entries
         )
         start = max(before.start, self._assembler.forgotten)
-        return Read(start, max(before.end, window.next_offset), shown, window.identity)
+        return Read(start, end, shown, window.identity)
 
     async def _look(self) -> bool:
         """Look at the issue again if something was published; say whether anything is new."""
@@ -205,6 +208,7 @@ class Watch:
         else:
             self._noticed.clear()
             self._refreshed_at = loop.time()
+            self._header.look()
             try:
                 self._sight = await self._sights.see(self._sight.detail.issue_id, self._sight)
             except SymphonyError as error:

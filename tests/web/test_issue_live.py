@@ -34,7 +34,7 @@ RUNNING = RunningView(
     "7", "7", "Fix it", "Todo", "7.2", 2, "demo", "in a turn", 3, 20, NOON, NOON, "edits", Usage(1_000, 34)
 )
 NOTE = re.compile(r"note (\d+)\.")
-APPEND = '<ol hx-swap-oob="beforeend:#timeline">'
+APPEND = 'hx-swap-oob="beforeend:#timeline"'
 
 
 @pytest.fixture
@@ -83,10 +83,11 @@ async def test_a_message_grows_in_its_place_and_a_tool_call_is_replaced(world: I
         await viewer.until('<li id="t0-1" hx-swap-oob="morph"', "Hello.")
         begins = world.log().stat().st_size
         world.write(update("tool_call", toolCallId="c", title="Run", status="in_progress"))
-        await viewer.until(APPEND, f'<li id="t{begins}-1" class', "in progress")
+        await viewer.until(APPEND, f'<li id="t{begins}-1" {APPEND}', "in progress")
         world.write(update("tool_call_update", toolCallId="c", status="completed"))
         await viewer.until(f'<li id="t{begins}-1" hx-swap-oob="morph"', "completed")
     assert viewer.seen.count(APPEND) == 1
+    assert viewer.seen.count("<li id=") == 3
 
 
 async def test_who_comes_back_gets_what_it_missed_and_no_more(world: IssueWorld) -> None:
@@ -142,7 +143,7 @@ async def test_who_is_far_behind_gets_the_last_page_in_place_of_its_own(world: I
     world.write(*notes(range(CATCH_UP // 1_000 + 100), pad=1_000))
     answer = await world.client.ask("GET", "/issues/7/live?after=0&poll=1")
     text = answer.body.decode()
-    assert '<ol id="timeline" hx-swap-oob="innerHTML">' in text
+    assert '<ol id="timeline" class="timeline" hx-swap-oob="outerHTML">' in text
     assert numbers(text)[-1] == CATCH_UP // 1_000 + 99
     assert answer.headers["live-cursor"].startswith(f"{world.log().stat().st_size}.")
 
@@ -159,7 +160,7 @@ async def test_a_log_that_begins_anew_is_shown_anew(world: IssueWorld) -> None:
         world.write(*notes([78]))
         await viewer.until("note 78.")
     assert numbers(viewer.seen) == [77, 78]
-    assert 'id="timeline" hx-swap-oob="innerHTML"' in viewer.seen
+    assert 'id="timeline" class="timeline" hx-swap-oob="outerHTML"' in viewer.seen
 
 
 async def test_where_the_issue_stands_changes_by_itself(world: IssueWorld) -> None:
