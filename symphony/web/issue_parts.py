@@ -47,7 +47,9 @@ class IssueSight:
     def standing(self) -> Standing | None:
         """What the scheduler does with the issue."""
         snapshot, issue_id = self.picture.snapshot, self.detail.issue_id
-        views = chain(snapshot.running, snapshot.waiting, snapshot.retrying, snapshot.blocked)
+        views: Iterator[Standing] = chain(
+            snapshot.running, snapshot.waiting, snapshot.retrying, snapshot.blocked
+        )
         return next((view for view in views if view.issue_id == issue_id), None)
 
 
