@@ -188,7 +188,8 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             )
         )
         notices = Notices(
-            operations.picture,
+            lambda: orchestrator.state.workflow.settings.notify,
+            operations.snapshot,
             store,
             clock,
             log,

@@ -27,7 +27,7 @@ from symphony.core.notice import (
 from symphony.core.ports import Clock, Notifier, Store
 from symphony.core.problem import Problem
 from symphony.core.settings import NotifySettings
-from symphony.core.snapshot import Picture
+from symphony.core.snapshot import Snapshot
 from symphony.engine.ports import Log
 
 LOOK_PAUSE: Final = timedelta(seconds=1)  # people read no faster, and a busy daemon changes all the time
@@ -53,12 +53,14 @@ class Notices:
     """Decides what is told, and has it told.
 
     Attributes:
-        picture: asked for what is now.
+        targets: asked for who is told now.
+        snapshot: asked for what is now, if anyone is.
         url_of: an issue's id, or None for no single one, to the page on which a person can act.
         changed: called when `problems` says something else than before.
     """
 
-    picture: Callable[[], Picture]
+    targets: Callable[[], tuple[NotifySettings, ...]]
+    snapshot: Callable[[], Snapshot]
     store: Store
     clock: Clock
     log: Log
@@ -105,12 +107,14 @@ class Notices:
 
     async def look(self) -> None:
         """Forget what is gone, and give every target what it was not told yet."""
-        picture, now = self.picture(), self.clock.now()
-        targets = {target_name(target): target for target in picture.workflow.settings.notify}
-        needs = notices_of(picture.snapshot)
+        targets = {target_name(target): target for target in self.targets()}
+        if not (targets or self._queues or self._told.tellings):
+            return
+        snapshot, now = self.snapshot(), self.clock.now()
+        needs = notices_of(snapshot)
         shown = shortened(needs)
         needed = {need.key for need in (*needs, *shown)}
-        pending = unsettled(picture.snapshot, self._told.tellings)
+        pending = unsettled(snapshot, self._told.tellings)
         told, gone = self._told.look(needed, pending, targets.keys(), now)
         if gone:
             await self.store.keep_told((), gone)

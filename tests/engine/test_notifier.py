@@ -5,17 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from symphony.core.issue import IssueSet
 from symphony.core.notice import Notice, NoticeFailed
 from symphony.core.problem import Problem
 from symphony.core.settings import NotifySettings, Settings
-from symphony.core.snapshot import Picture, Snapshot, WaitingView
-from symphony.core.workflow import Workflow
+from symphony.core.snapshot import Snapshot, WaitingView
 from symphony.engine.notifier import TRIES, Notices, open_notices
 from symphony.host.clock import VirtualClock, settle
 from symphony.store.memory import MemoryStore
@@ -63,11 +60,14 @@ class Desk:
     shown: Snapshot | None = None
     changes: int = 0
 
-    def picture(self) -> Picture:
-        settings = Settings.model_validate({"notify": self.targets})
-        workflow = Workflow(Path("/project/WORKFLOW.md"), settings)
-        shown = self.shown or Snapshot(self.clock.now())
-        return Picture(shown, IssueSet(), settings.state_table(), workflow)
+    looks: int = 0
+
+    def now_told(self) -> tuple[NotifySettings, ...]:
+        return Settings.model_validate({"notify": self.targets}).notify
+
+    def snapshot(self) -> Snapshot:
+        self.looks += 1
+        return self.shown or Snapshot(self.clock.now())
 
     def show(self, *issue_ids: str, **fields: Any) -> None:
         waiting = tuple(WaitingView(each, each, "T", make_steering(each), "waits") for each in issue_ids)
@@ -79,7 +79,8 @@ class Desk:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Notices]:
         notices = Notices(
-            self.picture,
+            self.now_told,
+            self.snapshot,
             self.store,
             self.clock,
             self.log,
@@ -132,6 +133,23 @@ async def test_what_was_told_is_forgotten_once_it_is_gone(desk: Desk) -> None:
         await desk.pass_time(notices, 61)
         await desk.pass_time(notices)
         assert await desk.store.told() == frozenset()
+
+
+async def test_a_daemon_that_tells_nobody_looks_at_nothing(desk: Desk) -> None:
+    desk.targets = ()
+    desk.show("1")
+    async with desk.open() as notices:
+        await desk.pass_time(notices)
+    assert desk.looks == 0
+
+
+async def test_what_a_target_was_told_is_forgotten_when_it_is_taken_away(desk: Desk) -> None:
+    desk.show("1")
+    async with desk.open() as notices:
+        await desk.pass_time(notices)
+        desk.targets = ()
+        await desk.pass_time(notices)
+    assert await desk.store.told() == frozenset()
 
 
 async def test_every_target_is_told_and_a_new_one_of_what_is_open(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from symphony.core.outcome import Delivered, Failed
 from symphony.core.ports import AttemptRow, Meters
 from symphony.core.usage import Usage
 from symphony.host.tracing import Tracing, is_wanted, nanoseconds, open_tracing
+from tests.engine.conftest import World
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="the extra `otel` is not installed")
 export = pytest.importorskip("opentelemetry.sdk.trace.export")
@@ -81,6 +82,19 @@ def test_an_attempt_is_a_span_with_its_phases_in_it_one_after_the_other() -> Non
     }
     assert spans["starting the sandbox"].attributes["symphony.machine.boot_seconds"] == 2
     assert spans["in a turn"].attributes["symphony.turn.seconds"] == 4
+
+
+async def test_the_engine_traces_a_whole_attempt() -> None:
+    world, kept = World(), Kept()
+    world.meter = Meters(kept.tracing)
+    async with world.running():
+        world.drop("7")
+        await world.until(lambda: world.state_of("7") == "Done" and world.engine.supervisor.idle)
+    spans = kept.exporter.get_finished_spans()
+    names = [span.name for span in sorted(spans, key=lambda span: (span.start_time, span.name != "attempt"))]
+    assert names[0] == "attempt"
+    assert {"preparing the workspace", "opening the session", "in a turn", "handing over"} <= set(names)
+    assert len({span.context.trace_id for span in spans}) == 1
 
 
 def test_a_failed_attempt_is_an_error_with_its_reason() -> None:
