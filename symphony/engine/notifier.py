@@ -6,7 +6,7 @@ daemon that dies between the two tells the same thing twice, and then with the s
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,12 +39,20 @@ LAST_WORD_S: Final = 5.0  # for what became known just before the daemon ends
 
 @dataclass
 class Queue:
-    """What one target is still to be told."""
+    """What one target is still to be told.
+
+    Attributes:
+        waiting: by key, the most urgent first.
+        tries: failed ones, by key.
+        failures: in a row.
+        resting: whether it waits after a failure.
+    """
 
     settings: NotifySettings
     waiting: dict[str, Need] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     failures: int = 0
+    resting: bool = False
     task: "asyncio.Task[None] | None" = None
 
 
@@ -70,6 +78,7 @@ class Notices:
     _told: Told = field(default_factory=Told)
     _queues: dict[str, Queue] = field(default_factory=dict)
     _failed: dict[Telling, str] = field(default_factory=dict)
+    _closing: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notice(self) -> None:
@@ -115,10 +124,9 @@ class Notices:
         shown = shortened(needs)
         needed = {need.key for need in (*needs, *shown)}
         pending = unsettled(snapshot, self._told.tellings)
-        told, gone = self._told.look(needed, pending, targets.keys(), now)
-        if gone:
+        self._told, gone = self._told.look(needed, pending, targets.keys(), now)
+        if gone:  # what cannot be forgotten now is found, and not needed, by the next run
             await self.store.keep_told((), gone)
-        self._told = told
         failed = {
             each: why for each, why in self._failed.items() if each.key in needed and each.target in targets
         }
@@ -139,30 +147,42 @@ class Notices:
 
     async def close(self) -> None:
         """Tell what is still to be told, in bounded time, and end."""
+        self._closing = True
         try:
+            await self._end(queue for queue in self._queues.values() if queue.resting)
             async with asyncio.timeout(LAST_WORD_S):
                 await self.look()
-                tasks = {queue.task for queue in self._queues.values() if queue.task is not None}
-                if tasks:
-                    await asyncio.wait(tasks)
+                for queue in self._queues.values():
+                    if queue.task is not None:
+                        await asyncio.wait({queue.task})
         except (TimeoutError, SymphonyError) as error:
             self.log.warning("notify.not_finished", reason=str(error) or "it took too long")
         finally:
-            tasks = {queue.task for queue in self._queues.values() if queue.task is not None}
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            await self._end(self._queues.values())
+
+    @staticmethod
+    async def _end(queues: Iterable[Queue]) -> None:
+        tasks = {queue.task for queue in queues if queue.task is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _tell_all(self, name: str, queue: Queue) -> None:
         while queue.waiting:
             key = min(queue.waiting, key=lambda each: queue.tries.get(each, 0))
             if await self._tell(Telling(name, key), queue, queue.waiting[key]):
                 queue.failures = 0
+            elif self._closing:
+                return
             else:
                 queue.failures += 1
                 wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(queue.failures - 1, 16))
-                await self.clock.sleep_until(self.clock.now() + wait)
+                queue.resting = True
+                try:
+                    await self.clock.sleep_until(self.clock.now() + wait)
+                finally:
+                    queue.resting = False
 
     async def _tell(self, telling: Telling, queue: Queue, need: Need) -> bool:
         """Tell one thing; say whether the target could be reached."""

@@ -1,7 +1,7 @@
 """Telling people beside the scheduler: once, in order of urgency, whatever the targets do."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from symphony.core.notice import Notice, NoticeFailed
+from symphony.core.notice import Notice, NoticeFailed, Telling
 from symphony.core.problem import Problem
 from symphony.core.settings import NotifySettings, Settings
 from symphony.core.snapshot import Snapshot, WaitingView
@@ -238,6 +238,48 @@ async def test_what_became_known_at_the_very_end_is_told_before_the_end(desk: De
     async with desk.open():
         desk.show("1")
     assert desk.webhook.keys == ["question:1.1.q1"]
+
+
+async def test_a_target_that_is_down_is_asked_once_more_at_the_end_and_delays_nothing(desk: Desk) -> None:
+    desk.webhook.failures = [NoticeFailed("down")] * 9
+    desk.show("1")
+    async with desk.open() as notices:
+        await desk.pass_time(notices, 0.5)
+        assert desk.webhook.tried == 1
+    assert (desk.webhook.tried, await desk.store.told()) == (2, frozenset())
+
+
+async def test_what_is_told_while_the_store_forgets_something_else_is_remembered(desk: Desk) -> None:
+    desk.store = store = SlowStore()
+    desk.show("1")
+    async with desk.open() as notices:
+        await desk.pass_time(notices)
+        desk.webhook.answers.clear()
+        desk.show("2")
+        await desk.pass_time(notices, 61)
+        notices.notice()
+        await desk.clock.advance(desk.clock.now() + timedelta(seconds=2))
+        assert store.forgetting.is_set()
+        desk.webhook.answers.set()
+        await settle()
+        store.go_on.set()
+        await desk.pass_time(notices)
+        await desk.pass_time(notices)
+    assert desk.webhook.keys == ["question:1.1.q1", "question:2.1.q1"]
+
+
+class SlowStore(MemoryStore):
+    """A store that takes its time to forget."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgetting, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def keep_told(self, told: Collection[Telling], gone: Collection[Telling]) -> None:
+        if gone:
+            self.forgetting.set()
+            await self.go_on.wait()
+        await super().keep_told(told, gone)
 
 
 async def test_a_store_that_cannot_be_written_costs_nothing_but_a_repetition(desk: Desk) -> None:
