@@ -38,8 +38,7 @@ class IssuePage:
         self._branches = branches
         self._header = header
         self._pages = TimelinePages(site)
-        self._parts = IssueParts(site)
-        self._watches = Watches(operations, self._pages, self._parts, header)
+        self._watches = Watches(operations, self._pages, IssueParts(site), header)
         self._viewers = 0
 
     def add_to(self, app: web.Application) -> None:
@@ -60,21 +59,21 @@ class IssuePage:
         Raises:
             SymphonyError: `issue_not_found`.
         """
-        sight = await self._watches.sights.see(issue_id(request))
+        watch = await self._watches.look(issue_id(request))
         page, trouble = NO_PAGE, ""
         try:
-            page = await asyncio.to_thread(self._pages.page, sight.detail.run_log)
+            page = await asyncio.to_thread(self._pages.page, watch.detail.run_log)
         except OSError as error:
             trouble = f"The run log cannot be read: {error.strerror}."
-        issue = sight.detail.issue
+        issue = watch.detail.issue
         return self._page(
             request,
             "issue.html",
             title=f"{issue.identifier} {issue.title}" if issue else issue_id(request),
-            parts={part.id: Markup(part.html) for part in self._parts.of(sight, {})},  # noqa: S704 - templates
+            parts={part.id: Markup(part.html) for part in watch.parts()},  # noqa: S704 - templates made it
             page=page,
             trouble=trouble,
-            cursor=IssueCursor(page.end),
+            cursor=watch.cursor(page.end),
         )
 
     async def timeline(self, request: web.Request) -> web.Response:
@@ -132,7 +131,7 @@ class IssuePage:
         if cursor is None:
             raise Refusal(422, "invalid_cursor", f"{one_line(given, 40)!r} is no place in a run log.")
         if "poll" in request.query:
-            watch = self._watches.unshared(await self._watches.sights.see(issue_id(request)))
+            watch = await self._watches.look(issue_id(request))
             cursor, html = await watch.news_since(cursor)
             headers = {CURSOR_HEADER: str(cursor)}
             return web.Response(body=html, content_type="text/html", charset="utf-8", headers=headers)

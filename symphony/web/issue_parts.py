@@ -21,11 +21,10 @@ from symphony.web.site import Site
 from symphony.web.usage_chart import usage_chart
 
 GROUP: Final = "issue"
-TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT = (
+TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
     "issue-title", "issue-facts", "issue-standing", "issue-steering", "issue-delivery", "issue-text",
-    "issue-attempts", "issue-audit",
+    "issue-attempts", "issue-audit", "issue-changes",
 )  # fmt: skip
-PARTS: Final = (TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT)
 ATTEMPTS_SHOWN: Final = 50
 QUESTIONS_SHOWN: Final = 50
 LINK: Final = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:)]")
@@ -100,9 +99,10 @@ class IssueParts:
                 "chart": usage_chart(detail.attempts, running),
             },
             AUDIT: {"audit": detail.audit},
+            CHANGES: {"imports": sum(1 for row in detail.attempts if row.ended_at)},
         }
-        for element in PARTS:
-            yield self._part(element, detail.issue_id, known, picture, values[element])
+        for element, shown in values.items():
+            yield self._part(element, detail.issue_id, known, picture, shown)
 
     def _part(
         self, element: str, issue_id: str, known: Mapping[str, Part], picture: Picture, values: dict[str, Any]

@@ -1,11 +1,12 @@
 """Watched issues: one follower for each, shared by all who look at it, ended when the last has gone.
 
-A viewer has a cursor: how far in the run log it has seen, and which change of the scheduler's parts.
-It gets whatever is newer in one piece, so there is no queue that a slow one could fill.
+A viewer has a cursor: how far in the run log it has seen, and how the scheduler's parts look on its
+page. It gets whatever is different in one piece, so there is no queue that a slow one could fill.
 """
 
 import asyncio
-import secrets
+import hashlib
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,12 +15,13 @@ from typing import Final
 import structlog
 
 from symphony.core.errors import SymphonyError
-from symphony.core.operations import Operations
+from symphony.core.operations import IssueDetail, Operations
 from symphony.store.run_log_reader import read_window
-from symphony.web.issue_parts import GROUP, IssueParts, IssueSight
+from symphony.web.issue_parts import IssueParts, IssueSight
 from symphony.web.issue_timeline import Shown, TimelinePages, live_elements, page_start
-from symphony.web.live import Cursor, Live, Part
+from symphony.web.live import Live, Part
 from symphony.web.markdown import render_markdown
+from symphony.web.site import as_live
 from symphony.web.timeline.assembler import Assembler
 
 LOOK_S: Final = 0.2  # between two looks at the run log: soon enough to read along
@@ -27,33 +29,41 @@ REFRESH_S: Final = 1.0  # between two questions to the store about the same issu
 READ_BYTES: Final = 1_048_576  # at once; a busy log is read in several steps
 KEPT: Final = 500  # entries that a viewer who lags behind may still be sent
 HEADER: Final = "header"
-GROUPS: Final = frozenset({GROUP, HEADER})
+MARK: Final = 8  # letters
+CURSOR: Final = re.compile(rf"(?P<offset>[0-9]{{1,15}})(?:\.(?P<marks>(?:[0-9a-f]{{{MARK}}}){{0,20}}))?")
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueCursor:
-    """How much a page shows.
+    """How much a page shows; it means the same after a restart of the daemon.
 
     Attributes:
         offset: of the run log's first line that is not on it.
-        parts: what it has seen of the other parts; None for nothing.
+        seen: marks of the other parts, as they are on it.
     """
 
     offset: int
-    parts: Cursor | None = None
+    seen: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "IssueCursor | None":
         """Return a cursor as it was given out; None for anything else."""
-        offset, _, parts = text.partition(".")
-        if offset.isascii() and offset.isdigit() and len(offset) < 16:
-            return cls(int(offset), Cursor.parse(parts))
-        return None
+        found = CURSOR.fullmatch(text)
+        if found is None:
+            return None
+        marks = found["marks"] or ""
+        seen = (marks[start : start + MARK] for start in range(0, len(marks), MARK))
+        return cls(int(found["offset"]), tuple(seen))
 
     def __str__(self) -> str:
-        return f"{self.offset}.{self.parts or ''}"
+        return f"{self.offset}.{''.join(self.seen)}"
+
+
+def mark_of(part: Part) -> str:
+    """Return what changes whenever the part looks different."""
+    return hashlib.sha256(f"{part.id} {part.html}".encode("utf-8", "replace")).hexdigest()[:MARK]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +124,18 @@ class Watch:
         self._parts = parts
         self._header = header
         header.look()
-        self._live = Live(secrets.token_hex(4), self)
+        self._current: Mapping[str, Part] = {}
+        self._marks: Mapping[str, str] = {}
+        self._render()
         self._noticed = asyncio.Event()
         self._refreshed_at = 0.0
         self._assembler = Assembler(KEPT)  # used by one thread at a time, and by nobody else
         self._read = Read()
+
+    @property
+    def detail(self) -> IssueDetail:
+        """What is known of the issue."""
+        return self._sight.detail
 
     def end(self, following: "asyncio.Task[None]") -> None:
         """Send the viewers away; one that was not ended on purpose is a defect."""
@@ -131,18 +148,21 @@ class Watch:
         """Know that the scheduler has published something."""
         self._noticed.set()
 
-    def parts(self, known: Mapping[str, Part]) -> Iterator[Part]:
-        """Yield the parts; see `live.Source`."""
-        header = self._header.part(HEADER)
-        yield Part(HEADER, HEADER, header, header)
-        yield from self._parts.of(self._sight, known)
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts as they are."""
+        yield from self._current.values()
 
     async def news_since(self, cursor: IssueCursor) -> tuple[IssueCursor, bytes]:
         """Return what changed since, as elements that find their own place, and the new cursor."""
-        parts, html = self._live.since(cursor.parts, GROUPS)
+        new = [self._current[element] for element, mark in self._marks.items() if mark not in cursor.seen]
+        seen = tuple(self._marks.values())
         offset, timeline = await self._timeline_since(cursor.offset)
-        both = b"\n".join(piece for piece in (html, timeline.encode()) if piece)
-        return IssueCursor(offset, parts), both
+        pieces = [*(as_live(part.id, part.html) for part in new), timeline]
+        return IssueCursor(offset, seen), "\n".join(piece for piece in pieces if piece).encode()
+
+    def cursor(self, offset: int) -> IssueCursor:
+        """Return the cursor of a page with all parts and the run log up to an offset."""
+        return IssueCursor(offset, tuple(self._marks.values()))
 
     async def follow(self) -> None:
         """Read along and look again at what may have changed, until cancelled."""
@@ -213,9 +233,17 @@ class Watch:
                 self._sight = await self._sights.see(self._sight.detail.issue_id, self._sight)
             except SymphonyError as error:
                 log.debug("web.watch_stale", reason=str(error))
-        before = self._live.look()
-        self._live.notice()
-        return self._live.look() != before
+        before = self._marks
+        self._render()
+        return self._marks != before
+
+    def _render(self) -> None:
+        header = self._header.part(HEADER)
+        now = (Part(HEADER, HEADER, header, header), *self._parts.of(self._sight, self._current))
+        before, self._current = self._current, {part.id: part for part in now}
+        self._marks = {
+            part.id: self._marks[part.id] if before.get(part.id) is part else mark_of(part) for part in now
+        }
 
 
 class Watches:
@@ -234,8 +262,15 @@ class Watches:
         """How many issues are watched."""
         return len(self._watched)
 
-    def unshared(self, sight: IssueSight) -> Watch:
-        """Return the view of one who looks once."""
+    async def look(self, issue_id: str) -> Watch:
+        """Return the view of one who looks once.
+
+        Raises:
+            SymphonyError: `issue_not_found`.
+        """
+        return self._watch(await self.sights.see(issue_id))
+
+    def _watch(self, sight: IssueSight) -> Watch:
         return Watch(sight, self.sights, self._pages, self._parts, self._header)
 
     @asynccontextmanager
@@ -248,7 +283,7 @@ class Watches:
         if issue_id not in self._watched:
             sight = await self.sights.see(issue_id)
             if issue_id not in self._watched:  # nobody else came in the meantime
-                watch = self.unshared(sight)
+                watch = self._watch(sight)
                 following = asyncio.create_task(watch.follow())
                 following.add_done_callback(watch.end)
                 self._watched[issue_id] = (watch, following)

@@ -55,17 +55,17 @@ async def test_an_attempt_is_watched_from_its_question_to_its_patch(visit: Visit
     await expect(page.locator("#issue-steering .reply")).to_contain_text("four spaces")
     names = await ids(page)
     assert len(names) == len(set(names))
+    await page.locator("#issue-changes summary").click()
+    await expect(page.locator("#issue-changes .added").last).to_contain_text("four spaces")
     await page.reload()
     assert await ids(page) == names
-    await page.locator("#issue-diff summary").click()
-    await expect(page.locator("#issue-diff .added").last).to_contain_text("four spaces")
 
 
 async def test_a_stream_that_breaks_goes_on_without_gap_or_repeat(visit: Visit, served: Served) -> None:
     served.project.drop("1", ASKS)
     served.until(lambda: asked(served))
     page = await visit.open("/issues/1")
-    await expect(page.locator("#issue-diff")).to_contain_text("Nothing of its branch")
+    await expect(page.locator("#issue-changes")).to_contain_text("Nothing of its branch")
     visit.offline = True
     served.kill()
     await expect(page.locator("#offline")).to_be_visible()

@@ -337,7 +337,7 @@ class TestDiff:
         ):  # fmt: skip
             assert words in page
         part = await world.page("/issues/7/diff", HX_Request="true")
-        assert part.strip().startswith('<section id="issue-diff"')
+        assert part.strip().startswith('<section id="issue-changes"')
 
     async def test_a_branch_that_was_never_imported_is_said(self, world: IssueWorld) -> None:
         world.add()
