@@ -56,6 +56,7 @@ def whole() -> dict[str, Any]:
     data: dict[str, Any] = valid("", Settings)
     data["smolvm"]["from"] = None
     data["workspace"]["root"] = "/another"
+    data["notify"] = [{"kind": "webhook", "target": "https://example.org", "secret": "text"}]
     data["states"] = {"Todo": {"role": "active"}, "Done": {"role": "terminal"}}
     data["states"]["Todo"] |= {
         "adapter": "demo",
