@@ -104,10 +104,6 @@ class Sights:
         text = await asyncio.to_thread(render_markdown, issue.description)
         return IssueSight(detail, picture, text)
 
-    def again(self, sight: IssueSight) -> IssueSight:
-        """Return the sight with what the scheduler has published since, which costs nothing."""
-        return replace(sight, picture=self._operations.picture())
-
 
 class Watch:
     """One watched issue."""
@@ -175,7 +171,9 @@ class Watch:
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._noticed.wait()
-                await asyncio.sleep(LOOK_S / 2)  # a burst of changes is one
+                await asyncio.sleep(
+                    LOOK_S / 2
+                )  # a burst of changes is one, and the store is not asked for each
             except TimeoutError:
                 continue
 
@@ -220,19 +218,17 @@ class Watch:
 
     async def _look(self) -> bool:
         """Look at the issue again if something was published; say whether anything is new."""
-        if not self._noticed.is_set():
-            return False
         loop = asyncio.get_running_loop()
-        if loop.time() < self._refreshed_at + REFRESH_S:
-            self._sight = self._sights.again(self._sight)
-        else:
-            self._noticed.clear()
-            self._refreshed_at = loop.time()
-            self._header.look()
-            try:
-                self._sight = await self._sights.see(self._sight.detail.issue_id, self._sight)
-            except SymphonyError as error:
-                log.debug("web.watch_stale", reason=str(error))
+        if not self._noticed.is_set() or loop.time() < self._refreshed_at + REFRESH_S:
+            return False
+        self._noticed.clear()
+        self._refreshed_at = loop.time()
+        self._header.look()
+        try:
+            self._sight = await self._sights.see(self._sight.detail.issue_id, self._sight)
+        except SymphonyError as error:
+            log.debug("web.watch_stale", reason=str(error))
+            return False
         before = self._marks
         self._render()
         return self._marks != before
@@ -256,11 +252,6 @@ class Watches:
         self._header = header
         self._watched: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
         self._unsubscribe = operations.subscribe(self._notice)
-
-    @property
-    def count(self) -> int:
-        """How many issues are watched."""
-        return len(self._watched)
 
     async def look(self, issue_id: str) -> Watch:
         """Return the view of one who looks once.
@@ -287,6 +278,7 @@ class Watches:
                 following = asyncio.create_task(watch.follow())
                 following.add_done_callback(watch.end)
                 self._watched[issue_id] = (watch, following)
+                watch.notice()  # something may have been published before it was heard here
         watch, following = self._watched[issue_id]
         watch.viewers += 1
         try:
