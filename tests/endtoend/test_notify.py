@@ -1,5 +1,6 @@
 """`notify` of a real daemon: one notice for each thing, over reloads and restarts."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.project import Project
+from tests.support.project import BOUND_S, Project
 
 NOTIFY = [{"kind": "command", "target": "cat >> .heard; echo >> .heard"}]
 
@@ -58,8 +59,9 @@ async def test_a_command_that_fails_is_a_problem_and_holds_nothing_up(project: P
         async def problems() -> list[Any]:
             return [each["code"] for each in (await daemon.state())["problems"]]
 
-        while "notify.failed" not in await problems():
-            assert not daemon.task.done()
+        async with asyncio.timeout(BOUND_S):
+            while "notify.failed" not in await problems():
+                assert not daemon.task.done()
         state = await daemon.state()
     assert state["problems"][0]["message"] == "The command ended with status 1: no mail"
     assert state["counts"]["failed"] == 1
