@@ -164,7 +164,7 @@ class Orchestrator:
         except CommandRefused as refusal:
             _answer(letter, refusal)
             return
-        await self._make_durable(decision)
+        await self._make_durable(decision, letter.event)
         changed = decision.state is not self.state
         self.state = decision.state
         if looks:
@@ -194,7 +194,7 @@ class Orchestrator:
         if (new or self.state.workflow).settings.sandbox == "smolvm":
             await self._handle(Letter(HostSeen(await self.ports.host.memory())))
 
-    async def _make_durable(self, decision: Decision) -> None:
+    async def _make_durable(self, decision: Decision, event: Event) -> None:
         changes = decision.changes
         if not (changes.records or changes.audit or changes.paused is not None or changes.adapter_pauses):
             return
@@ -209,9 +209,11 @@ class Orchestrator:
                 self.tell_listeners()
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
                 now = self.ports.clock.now()
-                if give_up_at is None and self.mailbox.holds(lambda event: isinstance(event, DrainAsked)):
+                stops = decision.state.draining or self.mailbox.holds(_is_stop)
+                if give_up_at is None and stops:
                     give_up_at = now + DRAIN_GRACE
-                if self.mailbox.holds(_is_quick_stop) or (give_up_at is not None and now >= give_up_at):
+                quick = _is_quick_stop(event) or self.mailbox.holds(_is_quick_stop)
+                if quick or (give_up_at is not None and now >= give_up_at):
                     raise
                 await self.ports.clock.sleep_until(now + STORE_RETRY)
             else:
@@ -233,6 +235,10 @@ class Orchestrator:
             self.ports.log.warning("problem", code=problem.code, where=problem.where, reason=problem.message)
         for line in lines_for_people(decision.changes.audit, fresh):
             self.tell_person(line)
+
+
+def _is_stop(event: Event) -> bool:
+    return isinstance(event, DrainAsked)
 
 
 def _is_quick_stop(event: Event) -> bool:
