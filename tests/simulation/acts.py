@@ -1,0 +1,151 @@
+"""Carries out one step on the world."""
+
+from pathlib import Path
+from typing import assert_never
+
+from symphony.core.decide import CommandRefused
+from symphony.core.event import Ticked
+from symphony.engine.operations import EngineOperations
+from tests.simulation.drivers import SimulatedStore
+from tests.simulation.steps import (
+    Break,
+    Command,
+    Delete,
+    Drain,
+    Drop,
+    Edit,
+    EditWorkflow,
+    FillDisk,
+    Kill,
+    MoveFile,
+    Pass,
+    Planned,
+    Reply,
+    Start,
+    Step,
+    Wake,
+)
+from tests.simulation.world import World
+
+ROOT = Path("/issues")
+
+
+def act(world: World, planned: Planned) -> bool:
+    """Carry out a step and let follow what follows; say whether it is quiet then."""
+    world.say(f"> {planned}")
+    _do(world, planned.step)
+    return world.settle(planned.turns)
+
+
+def _do(world: World, step: Step) -> None:
+    match step:
+        case Drop(issue, folder, blocked_by, noticed):
+            _drop(world, issue, folder, blocked_by, noticed)
+        case Edit(issue, noticed):
+            if path := path_of(world, issue):
+                write(world, path, None, noticed=noticed)
+        case MoveFile(issue, folder, noticed):
+            if path := path_of(world, issue):
+                move_file(world, path, folder, noticed=noticed)
+        case Delete(issue, noticed):
+            if path := path_of(world, issue):
+                del world.files[path]
+                world.touch(path, noticed=noticed)
+        case EditWorkflow(text, noticed):
+            world.workflow.raw = text
+            if noticed and world.engine is not None:
+                world.engine.mailbox.offer(Ticked())
+        case Reply(issue):
+            reply(world, issue)
+        case Command(name, issue):
+            command(world, name, issue)
+        case Break(fault, times):
+            world.faults.due[fault] += times
+        case FillDisk(full):
+            world.faults.disk_full = full
+        case Pass(seconds):
+            world.pass_time(seconds)
+        case Wake():
+            world.wake()
+        case Kill(turns, wake):
+            if wake:
+                world.wake()
+            world.kill(turns)
+        case Start():
+            world.start()
+        case Drain(now):
+            world.drain(now=now)
+        case _ as never:
+            assert_never(never)
+
+
+def path_of(world: World, issue: str) -> Path | None:
+    """Return the issue's first file."""
+    return next((path for path in sorted(world.files) if path.stem == issue), None)
+
+
+def write(world: World, path: Path, blocked_by: str | None, *, noticed: bool) -> None:
+    """Write a file whose text was never there before."""
+    world.revision += 1
+    front = f"---\nblocked_by: ['{blocked_by}']\n---\n" if blocked_by else ""
+    world.files[path] = f"{front}Text {world.revision}.\n".encode()
+    world.touch(path, noticed=noticed)
+
+
+def move_file(world: World, path: Path, folder: str, *, noticed: bool) -> None:
+    """Move a file as a person does, over another one if there is one."""
+    target = ROOT / folder / path.name
+    if target != path:
+        world.files[target] = world.files.pop(path)
+        world.touch(path, noticed=noticed)
+        world.touch(target, noticed=noticed)
+
+
+def _drop(world: World, issue: str, folder: str, blocked_by: str | None, noticed: bool) -> None:
+    target = ROOT / folder / f"{issue}.md"
+    if noticed:  # else a copy in another folder stays there, and the two are in conflict
+        for path in [path for path in sorted(world.files) if path.stem == issue and path != target]:
+            del world.files[path]
+            world.touch(path, noticed=True)
+    write(world, target, blocked_by, noticed=noticed)
+
+
+def reply(world: World, issue: str) -> None:
+    """Answer the issue's question, through the daemon or, while it is down, to the store."""
+    world.revision += 1
+    text = f"answer-{world.revision}."
+    if world.operations is not None:
+        world.person(f"reply {issue}", world.operations.reply(issue, text))
+    elif world.task is None:
+        world.store = SimulatedStore(world.faults, world.ledger, world.store)
+        world.person(f"reply {issue}", world.store.reply(issue, text, world.clock.now()))
+
+
+def command(world: World, name: str, issue: str | None) -> None:
+    """Give a command to the running daemon."""
+    operations = world.operations
+    if operations is None:
+        return
+    match name, issue:
+        case "pause", _:
+            world.person("pause", operations.pause(issue))
+        case "resume", _:
+            world.person("resume", operations.resume(issue))
+        case "retry", str():
+            world.person(f"retry {issue}", operations.retry(issue))
+        case "cancel", str():
+            world.person(f"cancel {issue}", operations.cancel(issue))
+        case "move", str():
+            world.person(f"move {issue}", operations.move(issue, "Todo"))
+        case "discard", str():
+            world.person(f"discard {issue}", discard(world, operations, issue))
+
+
+async def discard(world: World, operations: EngineOperations, issue: str) -> None:
+    """Throw the issue's work away; until it has a new workspace nothing of it is missed."""
+    world.ledger.discarded.add(issue)
+    try:
+        await operations.discard(issue)
+    except CommandRefused:
+        world.ledger.discarded.discard(issue)
+        raise

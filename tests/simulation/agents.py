@@ -1,0 +1,189 @@
+"""What the agents of the simulation do: finish, fail, hang, ask, flood and lie, as their seed says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentRateLimited
+from symphony.agent.memory import MemoryAgents, issue_of
+from symphony.agent.script import (
+    Call,
+    Fail,
+    Hang,
+    IgnoreCancel,
+    Say,
+    Script,
+    Spend,
+    Step,
+    Turn,
+    Work,
+    ask,
+    mark_done,
+)
+from symphony.core.agent import AgentEvent, SessionSpec, StopKind
+from symphony.core.ports import Sandbox, Session
+from symphony.core.usage import Usage
+from tests.simulation.ledger import Ledger
+from tests.simulation.workflows import TURN_COST
+
+NAME = "the agent"
+PIECE = TURN_COST // 2
+
+
+class Telling(list[Any]):
+    """A list that tells of what is added to it."""
+
+    def __init__(self, hear: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self._hear(item)
+
+
+class SimulatedAgents(MemoryAgents):
+    """Agents of one process; what they did is in the ledger, which outlives it."""
+
+    def __init__(self, ledger: Ledger, door: Any, plans: Callable[[str], Script]) -> None:
+        super().__init__(door)
+        self._ledger = ledger
+        self._plans = plans
+
+    def _next(self, issue_id: str) -> Script:
+        return self._plans(issue_id)
+
+    @asynccontextmanager
+    async def open_session(
+        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+    ) -> AsyncIterator[Session]:
+        issue_id, attempt_id = issue_of(spec), sandbox._spec.labels["attempt"]
+        totals = Usage()
+
+        def hear(event: AgentEvent) -> None:
+            nonlocal totals
+            if event.usage is not None:
+                self._ledger.spent[issue_id] += event.usage.tokens - totals.tokens
+                totals = event.usage
+            on_event(event)
+
+        async with super().open_session(spec, sandbox, hear) as session:
+            session.answers = Telling(lambda said: self._ledger.answered(issue_id, attempt_id, *said))
+            session.prompts = Telling(lambda text: self._ledger.prompted(issue_id, attempt_id, text))
+            yield session
+
+
+class Author:
+    """Writes the scripts: the same ones for the same seed, issue and number of session.
+
+    Attributes:
+        calm: every agent just does its work from now on.
+    """
+
+    def __init__(self, seed: int, write: Callable[[Path, str], None], sleep: Callable[[float], Any]) -> None:
+        self.calm = False
+        self._seed = seed
+        self._write = write
+        self._sleep = sleep
+        self._sessions: dict[str, int] = {}
+
+    def script(self, issue_id: str) -> Script:
+        """Return what the next session on an issue does."""
+        number = self._sessions[issue_id] = self._sessions.get(issue_id, 0) + 1
+        name = f"{issue_id}-{number}"
+        if self.calm:
+            return Script((self._finishes(issue_id, name),))
+        random = Random(f"agent {self._seed} {issue_id} {number}")
+        turns = [
+            self._turn(random, issue_id, f"{name}-{turn}") for turn in range(random.choice((1, 1, 2, 3, 4)))
+        ]
+        if any(isinstance(step, Call) and step.tool == "request_human_steering" for step in turns[-1].steps):
+            turns.append(self._finishes(issue_id, f"{name}-end"))  # nobody answers one agent for ever
+        broken = AgentError(f"{NAME} cannot open its session.") if random.random() < 0.04 else None
+        return Script(
+            tuple(turns), opening=broken, connects=random.random() > 0.04, resumes=random.random() < 0.5
+        )
+
+    def _turn(self, random: Random, issue_id: str, name: str) -> Turn:
+        kind = random.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+        work, done, question = (
+            self._writes(issue_id, name),
+            mark_done(f"Done {name}"),
+            ask(f"What of {name}?"),
+        )
+        spend = Spend(Usage(input_tokens=PIECE, output_tokens=PIECE))
+        steps: tuple[Step, ...] = {
+            "finishes": (work, spend, done),
+            "lingers": (work, done, self._waits(random), self._writes(issue_id, f"{name}-late")),
+            "lies": (spend, done),
+            "says it twice": (work, done, Call("mark_done", {"title": "Again", "summary": "Again."})),
+            "works on": (work, spend, self._waits(random), Say("more to do")),
+            "idles": (Say("thinking"), spend),
+            "asks": (work, spend, question),
+            "asks twice": (question, question, spend),
+            "asks and finishes": (work, question, done),
+            "finishes and asks": (work, done, question),
+            "asks and hangs": (question, Hang()),
+            "asks and dies": (work, question, Fail(AgentExited(NAME, 1, "working"))),
+            "finishes and dies": (work, done, Fail(AgentExited(NAME, 1, "working"))),
+            "finishes and hangs": (work, done, Hang()),
+            "hangs": (spend, Hang()),
+            "is deaf": (work, IgnoreCancel()),
+            "dies": (work, spend, Fail(AgentExited(NAME, 1, "working"))),
+            "closes": (spend, Fail(AgentClosedPipe(NAME, "working"))),
+            "rests": (Fail(AgentRateLimited(NAME, "429", random.choice((None, 60.0)))),),
+            "floods": (Say("x" * 50, 300), spend, work),
+            "blunders": (Call("mark_done", {"title": ""}), spend),
+        }[kind]
+        if random.random() < 0.4:
+            steps = (self._waits(random), *steps)
+        odd = random.random() < 0.05
+        return Turn(
+            steps, random.choice((StopKind.REFUSAL, StopKind.MAX_TOKENS)) if odd else StopKind.END_TURN
+        )
+
+    def _finishes(self, issue_id: str, name: str) -> Turn:
+        return Turn((self._writes(issue_id, name), mark_done(f"Done {name}")))
+
+    def _writes(self, issue_id: str, name: str) -> Work:
+        async def action(_: Sandbox, cwd: Path) -> None:
+            await asyncio.sleep(0)
+            self._write(cwd, name)
+
+        return Work(action)
+
+    def _waits(self, random: Random) -> Work:
+        seconds = random.choice((0.1, 1.0, 5.0, 30.0, 400.0))
+
+        async def action(_: Sandbox, cwd: Path) -> None:
+            await self._sleep(seconds)
+
+        return Work(action)
+
+
+KINDS = {
+    "finishes": 30,
+    "lingers": 4,
+    "lies": 4,
+    "says it twice": 4,
+    "works on": 8,
+    "idles": 6,
+    "asks": 12,
+    "asks twice": 3,
+    "asks and finishes": 3,
+    "finishes and asks": 3,
+    "asks and hangs": 2,
+    "asks and dies": 3,
+    "finishes and dies": 3,
+    "finishes and hangs": 3,
+    "hangs": 3,
+    "is deaf": 2,
+    "dies": 5,
+    "closes": 2,
+    "rests": 3,
+    "floods": 1,
+    "blunders": 2,
+}

@@ -1,0 +1,108 @@
+"""The end of a run: nothing is broken any more, people do their part, and everything must settle."""
+
+from symphony.core.claim import Parked, Retrying, Waiting
+from symphony.core.scheduler import SchedulerState
+from tests.simulation.acts import command, move_file, path_of, reply, write
+from tests.simulation.invariants import Invariants
+from tests.simulation.steps import IDS
+from tests.simulation.workflows import CALM
+from tests.simulation.world import World
+
+ROUNDS = 60
+ROUND_S = 45.0
+
+
+def calm_down(world: World, invariants: Invariants) -> None:
+    """Let everything come to its end; what does not is a broken promise."""
+    world.say("> calm")
+    world.faults.end()
+    world.author.calm = True
+    world.workflow.raw = CALM
+    for number in range(ROUNDS):
+        world.start()
+        world.settle()
+        if number == 0:
+            _repair(world)
+        _do_their_part(world)
+        world.pass_time(ROUND_S)
+        invariants.check(quiet=True)
+        if world.ledger.broken:
+            return
+        if world.engine is not None and _settled(world, world.engine.state):
+            _check_end(world)
+            world.drain(now=False)
+            return
+    world.ledger.blame(f"everything settles once the world is calm: {_left(world)}")
+
+
+def _repair(world: World) -> None:
+    command(world, "resume", None)
+    for issue in IDS:
+        command(world, "resume", issue)
+        for path in [path for path in sorted(world.files) if path.stem == issue][1:]:
+            del world.files[path]
+            world.touch(path, noticed=True)
+        path = path_of(world, issue)
+        if path is not None and b"blocked_by" in world.files[path]:
+            write(world, path, None, noticed=True)
+        if path is not None and path.parent.name == "Backlog":
+            move_file(world, path, "Todo", noticed=True)
+
+
+def _do_their_part(world: World) -> None:
+    if world.engine is None:
+        return
+    state = world.engine.state
+    for issue in IDS:
+        claim = state.record(issue).claim
+        match claim:
+            case Waiting(steering=steering) if steering.open:
+                reply(world, issue)
+            case Parked(steering=steering) if steering is not None and steering.open:
+                reply(world, issue)
+                command(world, "retry", issue)
+            case Parked():
+                command(world, "retry", issue)
+            case Retrying(reason=reason, steering=steering):
+                if "is gone before its work" in reason:
+                    command(world, "discard", issue)
+                if steering is not None and steering.open:
+                    reply(world, issue)
+            case _:
+                pass
+
+
+def _settled(world: World, state: SchedulerState) -> bool:
+    engine = world.engine
+    assert engine is not None
+    return (
+        engine.supervisor.idle
+        and engine.mailbox.empty
+        and not state.candidates
+        and not world.store.disk.accepted
+        and all(path.parent.name in {"Done", "Cancelled"} for path in world.files)
+        and all(
+            record.claim is None or isinstance(record.claim, Waiting | Parked)
+            for record in state.records.values()
+        )
+    )
+
+
+def _check_end(world: World) -> None:
+    ledger, disk = world.ledger, world.store.disk
+    for attempt_id, issue_id in ledger.accepted.items():
+        if attempt_id in ledger.withdrawn:
+            continue
+        if attempt_id not in disk.delivered:
+            ledger.blame(f"every accepted mark_done is delivered: {attempt_id} of issue {issue_id} is not")
+    for steering in disk.steering.values():
+        if steering.open and path_of(world, steering.issue_id) is not None:
+            ledger.blame(f"no question is dropped: {steering.id} was never answered")
+
+
+def _left(world: World) -> str:
+    if world.engine is None:
+        return "the daemon does not stay up"
+    state = world.engine.state
+    claims = {r.issue_id: (r.claim, r.completion) for r in state.records.values() if r.claim or r.completion}
+    return f"{sorted(map(str, world.files))} {claims} owed={world.store.disk.accepted}"

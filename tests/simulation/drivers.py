@@ -1,0 +1,263 @@
+"""The in-memory drivers as one process holds them: slow, breaking when told, and dead with the process.
+
+What is durable is behind them and outlives the process; they also witness what is done to it.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.issue import Issue, IssueSet
+from symphony.core.ports import HookResult, Sandbox, SandboxSpec, Workspace
+from symphony.core.settings import Settings
+from symphony.core.steering import SteeringRequest
+from symphony.mcp_server.memory import MemoryGate
+from symphony.sandbox.errors import SandboxError
+from symphony.sandbox.memory import MemoryDriver, MemorySandbox
+from symphony.sandbox.memory_process import MemoryProcessIO
+from symphony.store.errors import store_full
+from symphony.store.memory import MemoryStore
+from symphony.tracker.memory import MemoryTracker
+from symphony.workspace.memory import Fault, MemoryWorkspaces
+from tests.simulation.faults import Faults, Life
+from tests.simulation.ledger import Ledger
+
+GIT_FAULTS = {
+    "prepare": Fault.PREPARE,
+    "import": Fault.IMPORT,
+    "hand_off": Fault.HAND_OFF,
+    "remove": Fault.REMOVE,
+}
+
+
+class SimulatedStore(MemoryStore):
+    """The store of one process."""
+
+    def __init__(self, faults: Faults, ledger: Ledger, before: "SimulatedStore | None" = None) -> None:
+        super().__init__()
+        self._faults = faults
+        self._ledger = ledger
+        if before is not None:
+            self._disk = before._disk
+            before._closed = True
+
+    def die(self) -> None:
+        """Answer nothing any more, as the process is dead."""
+        self._closed = True
+
+    @property
+    def disk(self) -> Any:
+        """All that is committed."""
+        return self._disk
+
+    async def _writing(self) -> Any:
+        disk = await self._reading()
+        if self._faults.disk_full:
+            raise store_full("in memory")
+        return disk
+
+    async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
+        stored = self._disk.accepted.get(issue_id)
+        await super().withdraw_completion(issue_id, attempt_id)
+        if stored is not None and stored.attempt_id == attempt_id:
+            self._ledger.withdrawn.add(attempt_id)
+
+    async def complete_handoff(self, completion: Completion, handoff: Handoff, at: datetime) -> None:
+        known = completion.attempt_id in self._disk.delivered
+        await super().complete_handoff(completion, handoff, at)
+        self._ledger.delivered[completion.attempt_id] += 1
+        if known:
+            self._ledger.blame(f"the completion of attempt {completion.attempt_id} was handed over twice")
+
+    async def reply(self, issue_id: str, reply: str, at: datetime) -> SteeringRequest:
+        steering = await super().reply(issue_id, reply, at)
+        self._ledger.answered_by_person[steering.id] += 1
+        return steering
+
+
+class SimulatedTracker(MemoryTracker):
+    """The tracker of one process, over files that outlive it."""
+
+    def __init__(self, files: dict[Path, bytes], life: Life, faults: Faults, *arguments: Any, **named: Any):
+        super().__init__(*arguments, **named)
+        self._files = files
+        self._life = life
+        self._faults = faults
+
+    async def scan(self) -> IssueSet:
+        await self._faults.lag()
+        self._life.check()
+        if self._faults.takes("scan"):
+            raise OSError("the tracker cannot be read")
+        return await super().scan()
+
+    async def refresh(self, paths: Collection[Path]) -> IssueSet:
+        self._life.check()
+        if self._faults.takes("scan"):
+            raise OSError("the tracker cannot be read")
+        return await super().refresh(paths)
+
+    async def move(self, issue_id: str, to_state: str, *, note: str | None = None) -> Issue:
+        await self._faults.lag()
+        self._life.check()
+        if self._faults.takes("move"):
+            raise SandboxError("The file cannot be moved.", code="tracker.permission_denied", remedy="")
+        return await super().move(issue_id, to_state, note=note)
+
+
+class SimulatedWorkspaces:
+    """One process's hold on the workspaces; a `core.ports.Workspaces`."""
+
+    def __init__(
+        self, disk: MemoryWorkspaces, store: SimulatedStore, life: Life, faults: Faults, ledger: Ledger
+    ) -> None:
+        self._disk = disk
+        self._store = store
+        self._life = life
+        self._faults = faults
+        self._ledger = ledger
+
+    async def _reach(self, fault: str = "") -> None:
+        await self._faults.lag()
+        self._life.check()
+        if fault and self._faults.takes(fault):
+            self._disk.fail(GIT_FAULTS[fault])
+
+    def _answer(self, name: str) -> None:
+        if self._faults.takes(name):
+            self._disk.answer_hook(name, 1, "broken")
+
+    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+        await self._reach("prepare")
+        self._answer("after_create")
+        try:
+            workspace = await self._disk.prepare(issue, settings, environment)
+            if workspace.created:
+                self._ledger.discarded.discard(issue.id)
+            return workspace
+        finally:
+            self._disk._faults.clear()
+            self._disk._hook_results.clear()
+
+    async def find(self, issue_id: str, settings: Settings) -> Workspace | None:
+        self._life.check()
+        return await self._disk.find(issue_id, settings)
+
+    async def run_hook(
+        self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
+    ) -> HookResult:
+        await self._reach()
+        self._answer(name)
+        return await self._disk.run_hook(name, script, cwd, environment, timeout_ms)
+
+    async def fingerprint(self, workspace: Workspace) -> str:
+        self._life.check()
+        return await self._disk.fingerprint(workspace)
+
+    async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
+        await self._reach("import")
+        try:
+            return await self._disk.collect(workspace, sandbox)
+        finally:
+            self._disk._faults.clear()
+
+    async def hand_off(
+        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+    ) -> Handoff:
+        await self._reach("hand_off")
+        if self._ledger.delivered[completion.attempt_id]:
+            self._ledger.blame(f"what attempt {completion.attempt_id} delivered is handed over again")
+        try:
+            return await self._disk.hand_off(workspace, imported, completion, settings)
+        finally:
+            self._disk._faults.clear()
+
+    @asynccontextmanager
+    async def delivered_clone(self, imported: Imported) -> AsyncIterator[Path]:
+        self._life.check()
+        async with self._disk.delivered_clone(imported) as path:
+            yield path
+
+    async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:
+        await self._reach("remove")
+        self._answer("before_remove")
+        folder = self._disk._folders.get(workspace.key)
+        before = len(self._disk.removed)
+        try:
+            await self._disk.remove(workspace, settings, environment)
+        finally:
+            self._disk._faults.clear()
+            if folder is not None and len(self._disk.removed) > before:
+                self._check_removed(workspace, folder.files)
+
+    def _check_removed(self, workspace: Workspace, files: Mapping[str, bytes]) -> None:
+        issue_id = workspace.issue_id
+        if issue_id in self._ledger.discarded:
+            return
+        rows = [row for _, row in self._store.disk.delivered.values() if row.issue_id == issue_id]
+        head = rows[-1].handoff.head_commit if rows else None
+        held = self._disk._history.commits[head].files if head else None
+        if held != files:
+            lost = sorted(name for name in files if held is None or held.get(name) != files[name])
+            self._ledger.blame(f"the workspace of issue {issue_id} was removed with {lost} undelivered")
+
+
+class SimulatedDriver(MemoryDriver):
+    """Sandboxes of one process; they die with it."""
+
+    def __init__(self, faults: Faults, clock: Any, ledger: Ledger) -> None:
+        super().__init__(clock=clock)
+        self._world = faults
+        self._ledger = ledger
+        self.register("sh", self._shell)
+
+    @asynccontextmanager
+    async def open_sandbox(self, spec: SandboxSpec) -> AsyncIterator[MemorySandbox]:
+        await self._world.lag()
+        if self._world.takes("sandbox"):
+            raise SandboxError("sandbox: it does not open.", remedy="Retry the issue.")
+        if any(box.carries({"issue": spec.labels["issue"]}) for box in self.sandboxes):
+            self._ledger.blame(f"two sandboxes of issue {spec.labels['issue']} are open")
+        async with super().open_sandbox(spec) as sandbox:
+            yield sandbox
+
+    async def _shell(self, io: MemoryProcessIO) -> int:
+        await self._world.lag()
+        return 1 if self._world.takes("check") else 0
+
+
+class SimulatedGate(MemoryGate):
+    """The door of one process."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    @asynccontextmanager
+    async def admit(self, issue_id: str, reports: Any, *, socket: bool = False) -> AsyncIterator[Any]:
+        if self._faults.takes("door"):
+            raise SandboxError("The door is shut.", code="mcp.not_listening", remedy="")
+        async with super().admit(issue_id, reports, socket=socket) as access:
+            yield access
+
+
+class QuietRunLogs:
+    """Run logs that keep the kinds of lines only: what is in them has tests of its own."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    @asynccontextmanager
+    async def open_run_log(
+        self, issue_id: str, attempt_id: str, secrets: Collection[str]
+    ) -> AsyncIterator["QuietRunLogs"]:
+        yield self
+
+    def append(self, kind: str, **fields: Any) -> None:
+        """Forget a line."""
+
+    def hide(self, secrets: Collection[str]) -> None:
+        """Forget secrets."""

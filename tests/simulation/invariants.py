@@ -1,0 +1,147 @@
+"""The promises that hold after every step, each in its own words."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.decide.ending import running_attempt
+from symphony.core.eligibility import why_not_running
+from symphony.core.scheduler import SchedulerState
+from symphony.core.slots import Slots
+from symphony.core.states import state_key
+from tests.simulation.workflows import BUDGET, TURN_COST
+from tests.simulation.world import World
+
+MOST_TICK = 31.0  # seconds: the longest poll interval, and one for what runs meanwhile
+
+
+class Invariants:
+    """Watches one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._held: dict[str, str] = {}
+        self._startable: dict[str, float] = {}
+        world.on_decision = self.decided
+        world.on_start = self._begin
+
+    def _begin(self) -> None:
+        self._held.clear()
+        self._startable.clear()
+
+    def decided(self) -> None:
+        """Hold each decision against the slots: whatever takes one finds it free."""
+        engine = self._world.engine
+        if engine is None:
+            return
+        state = engine.state
+        held = {
+            record.issue_id: record.claim.state
+            for record in state.records.values()
+            if isinstance(record.claim, Running | Continuing)
+        }
+        agent = state.workflow.settings.agent
+        by_state = Counter(state_key(name) for name in held.values())
+        for issue_id in held.keys() - self._held.keys():
+            if len(held) > agent.max_concurrent_agents:
+                self._blame(f"never over a slot limit: issue {issue_id} made it {len(held)}")
+            limit = state.workflow.settings.slots_in_state(held[issue_id])
+            delivers = isinstance(claim := state.record(issue_id).claim, Running) and claim.delivering
+            if limit is not None and by_state[state_key(held[issue_id])] > limit and not delivers:
+                self._blame(f"never over a state's slot limit: issue {issue_id} in {held[issue_id]}")
+        self._held = held
+
+    def check(self, *, quiet: bool) -> None:
+        """Look at the world after a step."""
+        self._budgets()
+        self._accepted()
+        self._questions()
+        engine = self._world.engine
+        if engine is None:
+            return
+        self._one_attempt_an_issue(engine.state)
+        settled = quiet and engine.mailbox.empty and engine.store_problem is None and engine._scanned
+        if settled:
+            self._every_issue_has_a_place(engine.state)
+            self._open_questions_are_held(engine.state)
+        else:
+            self._startable.clear()
+
+    def _one_attempt_an_issue(self, state: SchedulerState) -> None:
+        engine = self._world.engine
+        assert engine is not None
+        claimed = {a.attempt_id for r in state.records.values() if (a := running_attempt(r)) is not None}
+        for attempt_id in engine.supervisor.controls:
+            if attempt_id not in claimed:
+                self._blame(f"never two attempts of one issue: {attempt_id} lives, and nothing knows of it")
+
+    def _every_issue_has_a_place(self, state: SchedulerState) -> None:
+        engine, now = self._world.engine, self._world.clock.now()
+        assert engine is not None
+        slots, room = Slots.of(state.workflow.settings, state.records.values()), state.room
+        shown = set(_shown(engine.snapshot()))
+        startable = set()
+        for issue in state.candidates:
+            reason = why_not_running(state, issue, slots, now, room)
+            if reason is None:
+                startable.add(issue.id)
+                since = self._startable.setdefault(issue.id, self._world.loop.time())
+                if self._world.loop.time() > since + MOST_TICK:
+                    self._blame(f"every active issue runs or waits: {issue.id} could start and does not")
+            elif not reason.text or issue.id not in shown:
+                self._blame(f"every active issue runs or waits: {issue.id} ({reason.code}) is shown nowhere")
+        for issue_id in self._startable.keys() - startable:
+            del self._startable[issue_id]
+        for record in state.records.values():
+            overdue = isinstance(record.claim, Continuing) and (now - record.claim.due_at).total_seconds() > 1
+            if overdue:
+                self._blame(f"every active issue runs or waits: {record.issue_id} should have gone on")
+
+    def _open_questions_are_held(self, state: SchedulerState) -> None:
+        held = {s.id for r in state.records.values() if (s := _steering(r)) is not None}
+        disk = self._world.store.disk
+        for steering in disk.steering.values():
+            if steering.open and steering.id not in held:
+                self._blame(f"no question is dropped: {steering.id} is open and nobody is asked it")
+            if steering.id in disk.used and steering.id in held:
+                self._blame(f"a reply reaches one attempt: {steering.id} was used and is still owed")
+
+    def _accepted(self) -> None:
+        ledger, disk = self._world.ledger, self._world.store.disk
+        owed = {completion.attempt_id for completion in disk.accepted.values()}
+        for attempt_id in ledger.accepted:
+            known = attempt_id in owed or attempt_id in disk.delivered or attempt_id in ledger.withdrawn
+            if not known:
+                self._blame(f"every accepted mark_done ends in a delivery: {attempt_id} is lost")
+
+    def _questions(self) -> None:
+        ledger, disk = self._world.ledger, self._world.store.disk
+        for steering_id, times in ledger.answered_by_person.items():
+            if times > 1:
+                self._blame(f"every question is answered at most once: {steering_id} took {times} answers")
+        stored = Counter(steering.attempt_id for steering in disk.steering.values())
+        for attempt_id, times in ledger.asked.items():
+            if stored[attempt_id] < times:
+                self._blame(f"no question is dropped: {attempt_id} asked {times} times")
+
+    def _budgets(self) -> None:
+        for issue_id, spent in self._world.ledger.spent.items():
+            if spent > BUDGET + TURN_COST - 1 and not self._world.faults.calm:
+                self._blame(f"budgets are exceeded by one turn at most: {issue_id} spent {spent}")
+
+    def _blame(self, promise: str) -> None:
+        self._world.ledger.blame(promise)
+
+
+def _shown(snapshot: object) -> Iterator[str]:
+    for name in ("running", "retrying", "waiting", "blocked"):
+        for view in getattr(snapshot, name):
+            yield view.issue_id
+
+
+def _steering(record: IssueRecord) -> object:
+    match record.claim:
+        case Waiting(steering=s) | Running(steering=s) | Parked(steering=s) | Retrying(steering=s):
+            return s
+        case _:
+            return None
