@@ -13,7 +13,7 @@ from symphony.core.board import Standing
 from symphony.core.installation import Installation
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.operations import IssueDetail
-from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView
+from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView, WaitingView
 from symphony.core.states import StateRole
 from symphony.core.usage import Usage
 from symphony.web.live import Part
@@ -79,6 +79,8 @@ class IssueParts:
                 "state": issue.state if issue else "",
                 "states": picture.states.names if issue else (),
                 "may_retry": may_retry(view),
+                "may_cancel": may_cancel(view),
+                "may_discard": not isinstance(view, RunningView | WaitingView),
                 "may_approve": role is StateRole.HOLDING,
             },
             STEERING: {
@@ -134,6 +136,12 @@ def may_retry(view: Standing | None) -> bool:
     return isinstance(view, RetryingView) or (
         isinstance(view, BlockedView) and (view.code in PARKED or view.code == "undelivered")
     )
+
+
+def may_cancel(view: Standing | None) -> bool:
+    """Say whether an attempt runs, waits, or is to come, that a person could end."""
+    waits = isinstance(view, RetryingView) and view.kind != "handoff"
+    return waits or isinstance(view, RunningView | WaitingView)
 
 
 def apply_command(detail: IssueDetail) -> str:

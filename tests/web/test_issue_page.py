@@ -15,7 +15,7 @@ from symphony.core.decide import CommandRefused
 from symphony.core.effect import Audit
 from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.ports import AttemptRow
-from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot
+from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.listener import Bounds, open_listener
@@ -116,7 +116,16 @@ async def test_what_can_be_done_depends_on_where_the_issue_stands(world: IssueWo
     page = await world.page("/issues/8")
     assert 'action="/issues/8/approve"' in page
     assert 'action="/issues/8/retry"' in page
+    assert 'action="/issues/8/cancel"' in page
+    assert 'action="/issues/8/discard"' in page
     assert 'data-until="2026-01-01T12:00:40.000Z"' in page
+
+    asked = SteeringRequest("q1", "8", "8.1", "Tabs?", "", NOON)
+    waiting = WaitingView("8", "8", "Fix", asked, "waits for your answer")
+    world.daemon.change(Snapshot(NOON, waiting=(waiting,)))
+    page = await world.page("/issues/8")
+    assert 'action="/issues/8/cancel"' in page
+    assert 'action="/issues/8/discard"' not in page
 
 
 async def test_a_question_has_a_box_until_it_is_answered(world: IssueWorld) -> None:
