@@ -15,7 +15,7 @@ POINTS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class UsageChart:
-    """Tokens over time, from the first attempt to the last.
+    """Tokens over time, summed up over the attempts.
 
     Attributes:
         line: the points as SVG has them.
@@ -33,8 +33,8 @@ class UsageChart:
 def usage_chart(attempts: Sequence[AttemptRow], running: RunningView | None) -> UsageChart | None:
     """Return the chart; None before there is anything to draw."""
     points: list[tuple[datetime, int]] = []
-    tokens = 0
     shown = attempts[-POINTS:]
+    tokens = sum(row.usage.tokens for row in attempts[: -len(shown)]) if shown else 0
     for row in shown:
         points.append((row.started_at, tokens))
         ended, usage = row.ended_at, row.usage
