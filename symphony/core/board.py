@@ -18,6 +18,7 @@ from symphony.core.states import StateRole, StateTable, state_key
 
 SHOWN: Final = 40  # cards in a column; the rest is a page of its own
 PAGE: Final = 100  # cards on such a page
+QUICK: Final = 1_000  # first issues are found without sorting all, which would hold up other threads
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 Standing: TypeAlias = RunningView | WaitingView | RetryingView | BlockedView
@@ -92,11 +93,11 @@ def issues_by_state(issues: Iterable[Issue], states: StateTable) -> Mapping[str,
     return {names[key]: each for key, each in found.items()}
 
 
-def first_of(issues: Sequence[Issue], role: StateRole) -> tuple[Issue, ...]:
+def first_of(issues: Sequence[Issue], role: StateRole, number: int = SHOWN) -> tuple[Issue, ...]:
     """Return the first issues of a column: what is next on top, or what was finished last."""
     if role is StateRole.TERMINAL:
-        return tuple(heapq.nlargest(SHOWN, issues, key=finished_rank))
-    return tuple(heapq.nsmallest(SHOWN, issues, key=dispatch_rank))
+        return tuple(heapq.nlargest(number, issues, key=finished_rank))
+    return tuple(heapq.nsmallest(number, issues, key=dispatch_rank))
 
 
 def finished_rank(issue: Issue) -> tuple[datetime, str]:
@@ -104,19 +105,14 @@ def finished_rank(issue: Issue) -> tuple[datetime, str]:
     return (issue.updated_at or issue.created_at or EARLIEST, issue.identifier)
 
 
-def page_of(
-    issues: IssueSet, states: StateTable, state: str, page: int
-) -> tuple[tuple[Issue, ...], int] | None:
-    """Return a page of a state's issues, from 1, and their number; None for a state that is unknown."""
-    wanted = state_key(state)
-    found = [issue for issue in issues.issues.values() if state_key(issue.state) == wanted]
-    if not found and states.canonical(state) is None:
-        return None
-    if states.is_terminal(state):
-        found.sort(key=finished_rank, reverse=True)
-    else:
-        found.sort(key=dispatch_rank)
-    return tuple(found[(page - 1) * PAGE : page * PAGE]), len(found)
+def page_of(shelf: Shelf, page: int) -> tuple[Issue, ...]:
+    """Return a page of a state's issues, counted from 1, in the order of its column."""
+    end = page * PAGE
+    if end <= QUICK:
+        return first_of(shelf.issues, shelf.role, end)[end - PAGE :]
+    terminal = shelf.role is StateRole.TERMINAL
+    ordered = sorted(shelf.issues, key=finished_rank if terminal else dispatch_rank, reverse=terminal)
+    return tuple(ordered[end - PAGE : end])
 
 
 def standings(snapshot: Snapshot) -> Mapping[str, Standing]:

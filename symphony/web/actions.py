@@ -79,7 +79,7 @@ class Actions:
             return f"Your answer to {shown(asked)} is kept; its agent gets it now."
 
         # sent twice by a double click is one answer; another text is another answer, and too late
-        key = (asked, form.question, text) if form.question else object()
+        key = (asked, form.question, text) if form.question else None
         return await self._carry_out(request, answer, key, typed=text)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
@@ -173,7 +173,7 @@ class Actions:
         typed: str = "",
     ) -> web.StreamResponse:
         try:
-            said = await self._once.run(object() if key is None else key, work)
+            said = await self._once.run(key, work)
         except SymphonyError as error:
             return self._site.refused(request, error, self._back(request), typed)
         return self._site.done(request, said, self._back(request))

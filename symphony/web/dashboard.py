@@ -1,7 +1,6 @@
 """The dashboard: every page over one daemon, put together."""
 
 import secrets
-import time
 from typing import Final
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from symphony.web.surface import Surface
 from symphony.web.workflow_page import WorkflowPage
 
 PROGRAMS: Final = ("/api", "/healthz", "/metrics")  # paths whose answers are for programs
+SIGNED_OUT: Final = "You are signed out: sign in at /login in another tab; what you typed stays here."
 PARTS: Final = ("/live", "/static/")  # and those that a page asks for by itself
 
 
@@ -34,7 +34,7 @@ class Dashboard:
         operations = surface.operations
         self._home = Home(self._site, operations, run=secrets.token_hex(4))
         self._inbox = InboxPage(self._site, self._home.live)
-        self._login = Login(self._site, guard, time.monotonic)
+        self._login = Login(self._site, guard)
         self._actions = Actions(self._site, operations)
         self._issue = IssuePage(self._site, operations, surface.branches, self._home.live)
         self._editor = EditorPage(self._site, self._home.live, operations, surface.editing)
@@ -47,9 +47,14 @@ class Dashboard:
         for page in (self._home, self._inbox, self._issue, self._actions, self._editor, self._workflow):
             page.add_to(app)
 
-    def close(self) -> None:
+    def close_streams(self) -> None:
         """End what would else last as long as a browser is open."""
-        for page in (self._home, self._issue, self._actions, self._editor):
+        for page in (self._home, self._issue):
+            page.close()
+
+    def close(self) -> None:
+        """End what forms asked for and has not been done yet."""
+        for page in (self._actions, self._editor):
             page.close()
 
     @staticmethod
@@ -62,8 +67,7 @@ class Dashboard:
         if isinstance(error, Refusal) and error.status == 401:
             if request.method == "GET" and not request.path.startswith(PARTS):
                 return see_other(f"/login?next={quote(request.path_qs, safe='')}")
-            if is_htmx(request):
-                return web.Response(status=401, headers={"HX-Redirect": "/login"})
+            error = Refusal(401, "unauthorized", SIGNED_OUT, headers=error.headers)
         if is_htmx(request):
             return self._site.refused(request, error, "/")
         return self._site.error_page(request, error)

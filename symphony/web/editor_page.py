@@ -21,6 +21,7 @@ from symphony.web.api import issue_id
 from symphony.web.differences import Difference, differences
 from symphony.web.errors import status_of
 from symphony.web.forms import read_form
+from symphony.web.guards import cookie_name
 from symphony.web.issue_form import FIELDS, EditForm, NewForm, PreviewForm, unified
 from symphony.web.live import Live
 from symphony.web.markdown import render_markdown
@@ -29,6 +30,7 @@ from symphony.web.site import Site, id_path
 
 TOKEN: Final = re.compile(r"[0-9a-f]{16}")
 SAVED_COOKIE: Final = "symphony_saved"
+SAVED_KEPT: Final = 8  # drafts of so many pages at once
 SAVED_S: Final = 86_400  # the script forgets the copy when it next runs
 HEADER: Final = "header"
 FORM_LIMIT_BYTES: Final = 4 * 1_048_576  # a form writes a letter with up to three times its bytes
@@ -71,7 +73,7 @@ class EditorPage:
         if wrong:
             return self._new_page(request, form, wrong=wrong, status=422)
         try:
-            key = form if form.draft else object()  # who names no form means every one of them
+            key = form if form.draft else None  # who names no form means every one of them
             issue = await self._once.run(key, lambda: self._operations.create(form.asked()))
         except SymphonyError as error:
             wrong = {FIELDS.get(error.code, "form"): str(error)}
@@ -100,7 +102,7 @@ class EditorPage:
             return await self._edit_page(request, None, text, form.revision, draft=form.draft)
         try:
             # a repeated save is the tracker's to judge: the file may have changed in between
-            issue = await self._once.run(object(), lambda: self._editing.save(asked, text, form.revision))
+            issue = await self._once.run(None, lambda: self._editing.save(asked, text, form.revision))
         except EditConflict as conflict:
             now = conflict.now
             found = await asyncio.to_thread(differences, now.text, text)
@@ -195,7 +197,11 @@ class EditorPage:
     def _done(self, request: web.Request, issue: Issue, said: str, draft: str) -> web.StreamResponse:
         response = self._site.done(request, said, f"/issues/{id_path(issue.id)}")
         if TOKEN.fullmatch(draft):
-            response.set_cookie(SAVED_COOKIE, draft, max_age=SAVED_S, samesite="Strict")
+            cookie = cookie_name(SAVED_COOKIE, request)
+            before = [token for token in request.cookies.get(cookie, "").split(".") if TOKEN.fullmatch(token)]
+            response.set_cookie(
+                cookie, ".".join([*before, draft][-SAVED_KEPT:]), max_age=SAVED_S, samesite="Strict"
+            )
         return response
 
     def _page(self, request: web.Request, name: str, *, status: int, **values: Any) -> web.Response:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -16,12 +17,14 @@ from aiohttp import web
 
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal
+from symphony.web.patience import Patience
 
 AUTHORITY = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s]+)(?::(?P<port>[0-9]{1,5}))?")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 SHOWN = 80  # characters of a refused header in the answer
 COOKIE = "symphony_session"
+CROSS_SITE = "cross-site"
 
 
 def split_authority(authority: str) -> tuple[str, str] | None:
@@ -49,11 +52,13 @@ class Guard:
         names: host names, lower case, that the server answers to.
         any_address: also answer to every literal address; a rebinding attack needs a name.
         token: the bearer token of people's requests; None asks for none.
+        patience: with those who guess it.
     """
 
     names: frozenset[str]
     any_address: bool = False
     token: str | None = field(default=None, repr=False)
+    patience: Patience = field(default_factory=lambda: Patience(time.monotonic))
 
     @classmethod
     def of(cls, host: str, address: str, token: str | None, allowed_hosts: Collection[str]) -> "Guard":
@@ -91,25 +96,40 @@ class Guard:
     def check_token(self, request: web.BaseRequest) -> None:
         """Return if no token is asked for, or the right one or the cookie of a login is given.
 
+        A cookie cannot be guessed, and is taken from an address that has guessed at the token too.
+
         Raises:
-            Refusal: 401.
+            Refusal: 401; 429 after too many wrong tokens.
         """
-        if self.token is None:
+        if self.token is None or self._has_cookie(request, self.token):
             return
         scheme, _, given = request.headers.get("Authorization", "").strip().partition(" ")
-        right = self.is_token(given.strip()) and scheme.lower() == "bearer"
-        if not right and not is_same(request.cookies.get(COOKIE, ""), cookie_of(self.token)):
-            raise Refusal(
-                401,
-                "unauthorized",
-                "This server needs its token.",
-                remedy="Send `Authorization: Bearer` with the value of server.token.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        if scheme.lower() == "bearer" and given.strip() and self.is_token(request, given.strip()):
+            return
+        raise Refusal(
+            401,
+            "unauthorized",
+            "This server needs its token.",
+            remedy="Send `Authorization: Bearer` with the value of server.token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
-    def is_token(self, given: str) -> bool:
-        """Say whether this is the token."""
-        return self.token is not None and is_same(given, self.token)
+    def is_token(self, request: web.BaseRequest, given: str) -> bool:
+        """Say whether this is the token.
+
+        Raises:
+            Refusal: 429 after too many wrong ones from the same address.
+        """
+        address = request.remote or ""
+        self.patience.check(address)
+        if self.token is not None and is_same(given, self.token):
+            self.patience.right(address)
+            return True
+        self.patience.wrong(address)
+        return False
+
+    def _has_cookie(self, request: web.BaseRequest, token: str) -> bool:
+        return is_same(request.cookies.get(cookie_name(COOKIE, request), ""), cookie_of(token))
 
     def check_own_page(self, request: web.BaseRequest) -> None:
         """Return if a form comes from a page of this server, which a browser always says.
@@ -132,6 +152,14 @@ class Guard:
         Raises:
             Refusal: 403.
         """
+        reading_a_page = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        if request.headers.get("Sec-Fetch-Site") == CROSS_SITE and not reading_a_page:
+            raise Refusal(
+                403,
+                "wrong_origin",
+                "Another site's page may not use this server.",
+                remedy="Use symphony's own pages, or a program.",
+            )
         given = request.headers.getall("Origin", [])
         if not given:
             return
@@ -153,6 +181,12 @@ class Guard:
 def cookie_of(token: str) -> str:
     """Return the value of a login's cookie: it proves the token and does not tell it."""
     return hmac.new(token.encode("utf-8"), b"symphony dashboard", hashlib.sha256).hexdigest()
+
+
+def cookie_name(name: str, request: web.BaseRequest) -> str:
+    """Return a cookie's name for this server: browsers keep one jar for all ports of a host."""
+    authority = split_authority(request.headers.get("Host", ""))
+    return f"{name}_{authority[1] if authority and authority[1] else 0}"
 
 
 def is_same(given: str, right: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from symphony.core.attention import Need, needs_of
@@ -14,7 +15,7 @@ from symphony.core.issue import IssueSet
 from symphony.core.keys import workspace_key
 from symphony.core.operations import Operations
 from symphony.core.snapshot import Picture
-from symphony.core.states import StateTable
+from symphony.core.states import StateTable, state_key
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal
 from symphony.web.inbox_page import inbox_parts
@@ -22,6 +23,8 @@ from symphony.web.live import Live, Part
 from symphony.web.site import Site
 
 HEADER, NEEDS, BOARD, COLUMN, CARD, TOTALS = "header", "needs", "board", "column", "card", "totals"
+
+log = structlog.get_logger(__name__)
 
 
 class Home:
@@ -38,7 +41,7 @@ class Home:
     def add_to(self, app: web.Application) -> None:
         """Give the application the paths."""
         app.router.add_get("/", self.show)
-        app.router.add_get("/live", self.live.serve)
+        app.router.add_get("/live", self.live.serve, allow_head=False)
         app.router.add_get("/states/{state:[^/]+}", self.show_state)
         app.router.add_post("/pause", self.pause)
         app.router.add_post("/resume", self.resume)
@@ -73,17 +76,18 @@ class Home:
             raise Refusal(422, "invalid_page", f"{one_line(given, 40)!r} is not a page's number.")
         cursor = self.live.look()
         picture = self._operations.picture()
-        found = await asyncio.to_thread(page_of, picture.issues, picture.states, state, page)
-        if found is None:
+        shelves = self._shelves_of(picture)
+        shelf = next((each for each in shelves if state_key(each.state) == state_key(state)), None)
+        if shelf is None:
             raise Refusal(404, "unknown_state", f"There is no state {one_line(state, 80)!r}.")
-        issues, total = found
+        issues, total = await asyncio.to_thread(page_of, shelf, page), len(shelf.issues)
         known = standings(picture.snapshot)
         return self._site.page(
             request,
             "state.html",
             header=self.live.part(HEADER),
             cursor=cursor,
-            state=picture.states.canonical(state) or state,
+            state=shelf.state,
             cards=[Card(issue, known.get(issue.id)) for issue in issues],
             total=total,
             page=page,
@@ -161,7 +165,11 @@ class Home:
         same = known.get(element)
         if same is not None and same.value == value:
             return same
-        html = self._site.fragment(template, element=element, now=now, **values)
+        try:
+            html = self._site.fragment(template, element=element, now=now, **values)
+        except Exception:
+            log.exception("web.part_broke", part=element)  # the rest of the page is still true
+            html = self._site.fragment("broken.html", element=element)
         return Part(element, group, html, value)
 
     def _shelves_of(self, picture: Picture) -> tuple[Shelf, ...]:

@@ -148,10 +148,11 @@ async def open_listener(
         finally:
             server.close()
     finally:
-        dashboard.close()
+        dashboard.close_streams()
         try:
             await runner.cleanup()
         finally:
+            dashboard.close()
             await api.aclose()
 
 

@@ -8,9 +8,11 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import structlog
 from aiohttp import web
 
 from symphony.web.errors import Refusal
@@ -18,11 +20,16 @@ from symphony.web.site import as_live
 
 PAUSE_S: Final = 0.1  # between two looks; changes in between are shown together
 SHARE: Final = 10.0  # and so many times what a look took, so that looking costs a tenth of a core at most
-BEAT_S: Final = 15.0  # an unchanged page is sent a comment, so that a dead connection is found out
+BEAT_S: Final = 15.0  # an unchanged page is sent a sign of life, so that both ends find out a dead connection
+BEAT: Final = b"event: beat\ndata: \n\n"
+WRITE_S: Final = 30.0  # for a viewer to take in what it was sent; a live one needs milliseconds
+KEPT: Final = 16  # of what was sent, for the viewers who have seen the same
 RETRY_MS: Final = 1_000  # a browser comes back so soon after a restart
 VIEWERS: Final = 500  # open pages; each costs a connection and a task
 CURSOR_HEADER: Final = "Live-Cursor"
 SLOT: Final = "<!--children-->"  # where an element's children go
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,9 @@ class Live:
         """Bring all parts up to date and return where that is."""
         if self._stale:
             began = time.monotonic()
-            self._stale = False
             self._news = asyncio.Event()
             now = {part.id: part for part in self._source.parts(self._parts)}
+            self._stale = False
             changed = [key for key, part in now.items() if self._parts.get(key) != part]
             if changed:
                 self._number += 1
@@ -137,16 +144,25 @@ class Live:
         """Return what changed after a cursor, as elements that find their own place, and the new cursor."""
         now = self.look()
         seen = cursor.number if cursor is not None and cursor.run == self._run else -1
-        key = (seen, now.number, groups)
+        key = (min(seen, now.number), now.number, groups)
         if key not in self._sent:
+            if len(self._sent) >= KEPT:
+                self._sent.clear()
             found = [
-                (self._changed_at[part.id], part)
+                part
                 for part in self._parts.values()
                 if part.group in groups and self._changed_at[part.id] > seen
             ]
-            found.sort(key=lambda each: each[0])
-            self._sent[key] = "\n".join(as_live(part.id, self._whole(part)) for _, part in found).encode()
+            inside = {child for part in found for child in self._below(part)}
+            found = [part for part in found if part.id not in inside]
+            found.sort(key=lambda part: self._changed_at[part.id])
+            self._sent[key] = "\n".join(as_live(part.id, self._whole(part)) for part in found).encode()
         return now, self._sent[key]
+
+    def _below(self, part: Part) -> Iterator[str]:
+        for child in part.children:
+            yield child
+            yield from self._below(self._parts[child])
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer `/live?show=GROUP,…&after=CURSOR`: a stream of events, or with `poll=1` what is new.
@@ -154,7 +170,9 @@ class Live:
         Raises:
             Refusal: 503 when too many pages are open.
         """
-        groups = frozenset(request.query.get("show", "").split(","))
+        asked = frozenset(request.query.get("show", "").split(","))
+        self.look()
+        groups = asked & {part.group for part in self._parts.values()}
         given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         cursor = Cursor.parse(given)
         if "poll" in request.query:
@@ -178,16 +196,22 @@ class Live:
         response.headers["X-Accel-Buffering"] = "no"
         await response.prepare(request)
         await response.write(b"retry: %d\n\n" % RETRY_MS)
-        for turn in itertools.count():
-            if self._closing:
-                break
-            cursor, html = self.since(cursor, groups)
-            news = self._news
-            if html:
-                await response.write(event_of(cursor, html))
-            elif turn:
-                await response.write(b": still here\n\n")
-            await self._next(news)
+        with suppress(TimeoutError):  # of a viewer that takes nothing in any more
+            for turn in itertools.count():
+                if self._closing:
+                    break
+                try:
+                    cursor, html = self.since(cursor, groups)
+                except Exception:
+                    log.exception("web.stream_broke")  # the answer has begun: there is no other way to say it
+                    break
+                news = self._news
+                async with asyncio.timeout(WRITE_S):
+                    if html:
+                        await response.write(event_of(cursor, html))
+                    elif turn:
+                        await response.write(BEAT)
+                await self._next(news)
         return response
 
     async def _next(self, news: asyncio.Event) -> None:

@@ -20,6 +20,7 @@ JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 LARGEST = 2**53 - 1  # that every program reads in JSON as it was written
 Priority = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
+FIELDS_LIMIT = 200  # of a form; more take the loop seconds
 LISTS = frozenset({"labels", "blocked_by"})  # fields that a form may repeat
 
 
@@ -168,7 +169,9 @@ def form_fields(raw: bytes) -> Mapping[str, Any]:
     """
     fields: dict[str, Any] = {}
     try:
-        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=False, errors="strict")
+        pairs = parse_qsl(
+            raw.decode("utf-8"), keep_blank_values=False, errors="strict", max_num_fields=FIELDS_LIMIT
+        )
     except ValueError as error:
         raise Refusal(400, "invalid_form", "The request's body is not a form in UTF-8.") from error
     for name, value in pairs:

@@ -1,6 +1,7 @@
 """What all pages share: the templates, the layout, notices and the pages for errors."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,14 @@ from symphony.core.text import counted, duration, one_line, plain
 from symphony.web.assets import Assets
 from symphony.web.errors import status_of
 from symphony.web.forms import is_htmx
+from symphony.web.guards import COOKIE, cookie_name
 
 TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 NOTICE_COOKIE: Final = "symphony_notice"  # carries a sentence over a redirect
 NOTICE_LIMIT: Final = 500  # characters
 NOTICE_S: Final = 20  # far longer than a redirect takes
 TITLE_LIMIT: Final = 200  # characters of a title on a page
+HALF: Final = re.compile("[\ud800-\udfff]")
 TEXT_LIMIT: Final = 20_000  # characters of anything that is shown in full
 
 HTMX_CONFIG: Final = json.dumps(
@@ -31,7 +34,11 @@ HTMX_CONFIG: Final = json.dumps(
         "allowEval": False,
         "selfRequestsOnly": True,
         "historyCacheSize": 0,
-        "responseHandling": [{"code": "204", "swap": False}, {"code": "...", "swap": True}],
+        "responseHandling": [
+            {"code": "204", "swap": False},
+            {"code": "[45]..", "swap": True, "error": True},
+            {"code": "...", "swap": True},
+        ],
     }
 )
 
@@ -60,6 +67,8 @@ class Site:
             text=lambda text: plain(str(text), TEXT_LIMIT),
             duration=duration,
             since=lambda moment, now: duration((now - moment).total_seconds()),
+            ago=ago,
+            until=until,
             instant=instant,
             clock=lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
             counted=counted,
@@ -80,11 +89,19 @@ class Site:
         **values: Any,
     ) -> web.Response:
         """Return a page, with the notice that a redirect brought along."""
-        notice = plain(unquote(request.cookies.get(NOTICE_COOKIE, "")), NOTICE_LIMIT)
-        text = self.fragment(name, notice=notice, path=request.path, **values)
+        cookie = cookie_name(NOTICE_COOKIE, request)
+        notice = plain(unquote(request.cookies.get(cookie, "")), NOTICE_LIMIT)
+        text = self.fragment(
+            name,
+            notice=notice,
+            path=request.path,
+            signed_in=cookie_name(COOKIE, request) in request.cookies,
+            server_time=instant(datetime.now(UTC)),
+            **values,
+        )
         response = web.Response(text=text, status=status, content_type="text/html", headers=headers)
-        if NOTICE_COOKIE in request.cookies:
-            response.del_cookie(NOTICE_COOKIE, path="/", httponly=True, samesite="Strict")
+        if cookie in request.cookies:
+            response.del_cookie(cookie, path="/", httponly=True, samesite="Strict")
         return response
 
     def done(self, request: web.BaseRequest, message: str, back: str) -> web.StreamResponse:
@@ -93,7 +110,7 @@ class Site:
             return self.notice(message, bad=False)
         response = see_other(back)
         response.set_cookie(
-            NOTICE_COOKIE,
+            cookie_name(NOTICE_COOKIE, request),
             quote(plain(message, NOTICE_LIMIT)),
             max_age=NOTICE_S,
             path="/",
@@ -142,13 +159,31 @@ def see_other(path: str) -> web.Response:
 
 
 def id_path(issue_id: str) -> str:
-    """Return an id as a part of a path."""
-    return quote(issue_id, safe="")
+    """Return an id as a part of a path, also one from a file name that is not UTF-8."""
+    how = "surrogateescape" if is_escaped(issue_id) else "surrogatepass"
+    return quote(issue_id.encode("utf-8", how), safe="")
+
+
+def is_escaped(text: str) -> bool:
+    """Say whether half characters stand for bytes, as in the name of a file."""
+    return all("\udc80" <= character <= "\udcff" for character in HALF.findall(text))
 
 
 def instant(moment: datetime) -> str:
     """Return a time for the `datetime` attribute."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ago(moment: datetime, after: str = "") -> Markup:
+    """Return a time in the past; a script makes it a duration that counts, with `after` behind it."""
+    words = Markup('<time data-since="{0}" data-after="{2}">at {1:%Y-%m-%d %H:%M:%S} UTC</time>')
+    return words.format(instant(moment), moment.astimezone(UTC), after)
+
+
+def until(moment: datetime, before: str = "in ") -> Markup:
+    """Return a time to come; a script makes it a duration that counts, with `before` in front of it."""
+    words = Markup('<time data-until="{0}" data-before="{2}">at {1:%Y-%m-%d %H:%M:%S} UTC</time>')
+    return words.format(instant(moment), moment.astimezone(UTC), before)
 
 
 def as_live(element_id: str, html: str) -> Markup:

@@ -92,6 +92,6 @@ class Visit:
 
     def _note_console(self, message: ConsoleMessage) -> None:
         lost = message.text == "[object Event]" or "net::ERR_" in message.text  # of the event stream
-        refused = "the server responded with a status of 4" in message.text
+        refused = "a status of 4" in message.text or "Status Error Code 4" in message.text
         if message.type == "error" and not (self.offline and lost) and not refused:
             self._complaints.append(message.text)

@@ -136,3 +136,47 @@ def page_of(served: Served) -> bytes:
 
     with urlopen(served.url, timeout=10) as answer:
         return bytes(answer.read())
+
+
+async def test_a_refused_answer_keeps_what_was_typed(visit: Visit, served: Served) -> None:
+    served.project.drop("1", ASKS)
+    page = await visit.open()
+    box = page.locator(".need textarea")
+    await box.fill("a long answer")
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(
+            status=409,
+            content_type="text/html",
+            body='<div id="notice" class="notice bad" hx-swap-oob="morph"><p>Answered already.</p></div>',
+        )
+
+    await page.route(re.compile("/issues/1/reply"), refuse)
+    await page.locator(".need").get_by_role("button", name="Answer").click()
+    await expect(page.locator("#notice.bad")).to_contain_text("Answered already.")
+    await expect(box).to_have_value("a long answer")
+
+
+async def test_what_was_typed_stays_when_somebody_else_answers(visit: Visit, served: Served) -> None:
+    served.project.drop("1", ASKS)
+    page = await visit.open()
+    box = page.locator(".need textarea")
+    await box.press_sequentially("half an ans")
+    await page.request.post(f"{served.url}/api/v1/issues/1/steering-reply", data={"text": "other"})
+    await expect(page.locator(".need")).to_contain_text("This is no longer asked.")
+    await expect(box).to_have_value("half an ans")
+    await expect(page.locator(".need").get_by_role("button", name="Answer")).to_be_disabled()
+
+
+async def test_a_page_in_the_background_gives_its_connection_back_and_catches_up(
+    visit: Visit, served: Served
+) -> None:
+    page = await visit.open()
+    hide = "is => { Object.defineProperty(document, 'hidden', {value: is, configurable: true}); " \
+        "document.dispatchEvent(new Event('visibilitychange')); }"  # fmt: skip
+    async with page.expect_event("requestfailed", lambda request: "/live" in request.url):
+        await page.evaluate(hide, True)
+    served.project.drop("7", "---\ntitle: Dropped behind its back\n---\n", state=HOLD)
+    served.until(lambda: b"behind its back" in page_of(served))
+    await page.evaluate(hide, False)
+    await expect(page.get_by_text("Dropped behind its back")).to_be_visible()

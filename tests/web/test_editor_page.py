@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -13,7 +13,7 @@ from symphony.core.snapshot import Picture
 from symphony.engine.mailbox import MailboxClosed, MailboxFull
 from symphony.tracker import errors
 from symphony.tracker.memory import MemoryTracker
-from tests.web.pages import page_of, serving, submit, value_of
+from tests.web.pages import FORM, page_of, serving, submit, value_of
 from tests.web.support import NOON, Client, Daemon, request, send
 
 HOSTILE = "</textarea><script>alert(1)</script>\"' onfocus=alert(2) \x1b[31m"
@@ -190,13 +190,21 @@ class TestNew:
         desk.failure = None
         assert (await submit(pages, "/new", **sent)).status == 303
 
+    async def test_the_script_is_told_of_copies_of_other_pages_too(self, pages: Client) -> None:
+        earlier = f"symphony_saved_{pages.port}={'a' * 16}.{'b' * 16}.nonsense"
+        fields = urlencode({"title": "A", "draft": "c" * 16}).encode()
+        origin = f"http://127.0.0.1:{pages.port}"
+        answer = await pages.ask("POST", "/new", raw=fields, Content_Type=FORM, Origin=origin, Cookie=earlier)
+        told = answer.headers["set-cookie"].split(";")[0].partition("=")[2]
+        assert told.split(".") == ["a" * 16, "b" * 16, "c" * 16]
+
     async def test_the_script_is_told_which_copy_has_become_an_issue(self, pages: Client) -> None:
         answer = await submit(pages, "/new", title="A", draft="0123456789abcdef")
         assert answer.headers["set-cookie"] == (
-            "symphony_saved=0123456789abcdef; Max-Age=86400; Path=/; SameSite=Strict"
+            f"symphony_saved_{pages.port}=0123456789abcdef; Max-Age=86400; Path=/; SameSite=Strict"
         )
         answer = await submit(pages, "/new", title="A", draft="x; Domain=elsewhere")
-        assert answer.headers["set-cookie"].startswith("symphony_notice=Created%202.;")
+        assert answer.headers["set-cookie"].startswith(f"symphony_notice_{pages.port}=Created%202.;")
 
     async def test_each_form_has_its_own_name(self, pages: Client) -> None:
         names = [value_of(await pages.ask("GET", "/new"), "draft") for _ in range(2)]
@@ -306,7 +314,9 @@ class TestEdit:
             draft=value_of(opened, "draft"),
         )
         assert (answer.status, answer.headers["location"]) == (303, "/issues/7")
-        assert answer.headers["set-cookie"].startswith(f"symphony_saved={value_of(opened, 'draft')};")
+        assert answer.headers["set-cookie"].startswith(
+            f"symphony_saved_{pages.port}={value_of(opened, 'draft')};"
+        )
         assert desk.tracker.read(path) == b"one\r\n2\r\n"
 
     async def test_a_new_id_leads_to_its_page(self, pages: Client, desk: Desk) -> None:

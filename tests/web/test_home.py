@@ -10,6 +10,7 @@ from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
+from symphony.web.site import Site
 from tests.web.support import BOUND, NOON, Answer, Client, Daemon, make_issue, request
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u202e"
@@ -32,7 +33,8 @@ async def test_a_card_says_what_its_attempt_does(client: Client, daemon: Daemon)
     daemon.change(Snapshot(NOON, running=(RUNNING,)))
     page = text_of(await client.ask("GET", "/"))
     for words in (
-        "in a turn", "turn 3 of 20", ">1m 5s<", "1,234 tokens", "$0.50", "edits the parser", "P1", "parser",
+        "in a turn", "turn 3 of 20", ">at 2026-01-01 11:58:55 UTC<",
+        "1,234 tokens", "$0.50", "edits the parser", "P1", "parser",
         'href="/issues/3"',
     ):  # fmt: skip
         assert words in page
@@ -137,6 +139,40 @@ async def test_without_events_a_page_asks_for_what_is_new(client: Client, daemon
     assert again.body == b""
 
 
+async def test_a_file_whose_name_is_no_text_leaves_every_page_as_it_is(
+    client: Client, daemon: Daemon
+) -> None:
+    odd = "caf\udce9"
+    daemon.known = (make_issue("7"), make_issue("8", odd), make_issue("\ud800"))
+    daemon.change(Snapshot(NOON, problems=(Problem("issue_unreadable", odd, "It is so.", odd),)))
+    page = text_of(await client.ask("GET", "/"))
+    assert 'href="/issues/caf%E9/edit"' in page
+    assert 'id="card-7"' in page
+
+
+async def test_a_part_that_cannot_be_shown_leaves_the_rest_and_says_so(
+    client: Client, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Site.fragment
+
+    def fragment(site: Site, name: str, **values: object) -> str:
+        if name == "totals.html":
+            raise ZeroDivisionError
+        return whole(site, name, **values)
+
+    monkeypatch.setattr(Site, "fragment", fragment)
+    page = text_of(await client.ask("GET", "/"))
+    assert "This cannot be shown; symphony's log file says why." in page
+    assert 'id="board"' in page
+
+
+async def test_many_groups_that_are_none_are_not_kept(client: Client) -> None:
+    first = await client.ask("GET", "/live?show=header&poll=1")
+    for number in range(40):
+        answer = await client.ask("GET", f"/live?show=header,x{number}&poll=1&after=x-{number}")
+        assert answer.body == first.body
+
+
 class TestWithoutScript:
     async def test_pausing_is_a_form_and_the_page_says_that_it_was_done(
         self, client: Client, daemon: Daemon
@@ -154,6 +190,12 @@ class TestWithoutScript:
     ) -> None:
         assert (await post(client, "/pause", Origin=origin)).status == 403
         assert daemon.asked == []
+
+    async def test_another_site_reads_nothing_and_may_lead_here(self, client: Client) -> None:
+        asked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}
+        assert (await client.ask("GET", "/live?show=header&poll=1", **asked)).status == 403
+        asked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+        assert (await client.ask("GET", "/", **asked)).status == 200
 
     async def test_a_wrong_method_is_405(self, client: Client) -> None:
         answer = await client.ask("GET", "/pause")

@@ -6,9 +6,9 @@ from urllib.parse import quote
 import pytest
 
 from symphony.web.errors import Refusal
-from symphony.web.guards import Guard
 from symphony.web.listener import Bounds, open_listener
-from symphony.web.login import TRIES, WINDOW_S, Login, own_path
+from symphony.web.login import own_path
+from symphony.web.patience import ADDRESSES, TRIES, WINDOW_S, Patience
 from tests.web.support import Answer, Client, Daemon, Door, surface_of
 
 TOKEN = "sécret token"
@@ -61,16 +61,43 @@ async def test_a_wrong_token_is_told_and_after_some_of_them_nobody_gets_in(close
     assert int(answer.headers["retry-after"]) <= WINDOW_S
 
 
-def test_patience_comes_back_when_the_window_is_over() -> None:
-    now = [0.0]
-    login = Login.__new__(Login)
-    Login.__init__(login, None, Guard(frozenset(), token="t"), lambda: now[0])  # type: ignore[arg-type]
+async def test_a_guessed_bearer_token_counts_as_well_and_a_cookie_opens_all_the_same(closed: Client) -> None:
+    session = (await sign_in(closed, TOKEN)).headers["set-cookie"].split(";")[0]
     for _ in range(TRIES):
-        login._wrong.append(now[0])
+        assert (await closed.ask("GET", "/api/v1/state", Authorization="Bearer wrong")).status == 401
+    assert (await closed.ask("GET", "/api/v1/state", Authorization="Bearer wrong")).status == 429
+    assert (await closed.ask("GET", "/api/v1/state", Cookie=session)).status == 200
+
+
+def test_patience_comes_back_when_the_window_is_over_and_is_with_each_address() -> None:
+    now = [0.0]
+    patience = Patience(lambda: now[0])
+    for _ in range(TRIES):
+        patience.wrong("a")
     with pytest.raises(Refusal, match="try again in 60 seconds"):
-        login._raise_if_hurried()
+        patience.check("a")
+    patience.check("b")
     now[0] = WINDOW_S
-    login._raise_if_hurried()
+    patience.check("a")
+
+
+def test_addresses_are_forgotten_before_they_fill_the_memory() -> None:
+    patience = Patience(lambda: 0.0)
+    for number in range(ADDRESSES + 5):
+        patience.wrong(str(number))
+    assert len(patience._wrong) == ADDRESSES
+
+
+async def test_a_form_of_a_thousand_fields_is_refused(closed: Client) -> None:
+    form = "application/x-www-form-urlencoded"
+    origin = f"http://127.0.0.1:{closed.port}"
+    many = b"a=1&" * 1_000
+    answer = await closed.ask("POST", "/login", raw=many, Content_Type=form, Origin=origin)
+    assert answer.status == 400
+    answer = await closed.ask(
+        "POST", "/login", raw=b"token=" + b"x" * 5_000, Content_Type=form, Origin=origin
+    )
+    assert answer.status == 413
 
 
 @pytest.mark.parametrize(
@@ -94,9 +121,10 @@ async def test_signing_out_takes_the_cookie_back(closed: Client) -> None:
     origin = f"http://127.0.0.1:{closed.port}"
     answer = await closed.ask("POST", "/logout", raw=b"", Content_Type=form, Origin=origin, Cookie=session)
     assert answer.status == 303
-    assert 'symphony_session=""' in answer.headers["set-cookie"]
+    assert f'symphony_session_{closed.port}=""' in answer.headers["set-cookie"]
 
 
-async def test_a_script_that_asks_without_a_token_is_led_to_the_login(closed: Client) -> None:
+async def test_a_script_that_asks_without_a_token_is_told_where_to_sign_in(closed: Client) -> None:
     answer = await closed.ask("POST", "/pause", raw=b"", HX_Request="true")
-    assert (answer.status, answer.headers["hx-redirect"]) == (401, "/login")
+    assert answer.status == 401
+    assert "You are signed out: sign in at /login in another tab" in answer.body.decode()

@@ -32,6 +32,7 @@
     const over = column(event.target);
     if (!dragged || !over) return;
     event.preventDefault();
+    if (event.dataTransfer.getData("text/plain") !== dragged.issue) return;
     if (over.dataset.state !== dragged.state) move(dragged.issue, over.dataset.state);
   });
 
@@ -58,7 +59,8 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const bracket = event.key === "[" || event.key === "]"; // some keyboards need Alt for them
+    if (event.ctrlKey || event.metaKey || (event.altKey && !bracket)) return;
     const from = event.target.classList?.contains("card") ? event.target : null;
     if (!from) {
       if (event.key === "ArrowDown" && event.target === document.body) document.querySelector(".card")?.focus();
@@ -69,7 +71,7 @@
       event.preventDefault();
     } else if (event.key === "Enter") {
       location.assign(`/issues/${encodeURIComponent(from.dataset.issue)}`);
-    } else if (event.key === "[" || event.key === "]") {
+    } else if (bracket) {
       const to = beside(from, event.key === "]" ? 1 : -1);
       if (!to) return;
       followed = from.dataset.issue;

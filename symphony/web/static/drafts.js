@@ -3,7 +3,7 @@
 // connection or a daemon that is down costs nothing. The server names the copies it has in a cookie.
 (() => {
   const PREFIX = "symphony:draft:";
-  const SAVED = "symphony_saved";
+  const SAVED = `symphony_saved_${location.port || 0}`;
   const SAVE_MS = 200;
   const PROBE_MS = 3000;
   const KEPT_MS = 30 * 24 * 3600 * 1000;
@@ -29,8 +29,8 @@
   const forgetSaved = () => {
     const found = document.cookie.split("; ").find((each) => each.startsWith(`${SAVED}=`));
     if (!found) return;
-    const token = found.slice(SAVED.length + 1);
-    for (const draft of store.all()) if (token && draft.token === token) store.drop(draft.key);
+    const tokens = found.slice(SAVED.length + 1).replaceAll('"', "").split(".");
+    for (const draft of store.all()) if (draft.token && tokens.includes(draft.token)) store.drop(draft.key);
     document.cookie = `${SAVED}=; Max-Age=0; Path=/; SameSite=Strict`;
   };
 
