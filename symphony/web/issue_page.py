@@ -17,9 +17,10 @@ from symphony.core.text import one_line
 from symphony.web.api import issue_id
 from symphony.web.errors import Refusal
 from symphony.web.forms import is_htmx
+from symphony.web.issue_cursor import IssueCursor
 from symphony.web.issue_parts import IssueParts
 from symphony.web.issue_timeline import TimelinePage, TimelinePages
-from symphony.web.issue_watch import HEADER, IssueCursor, Watch, Watches
+from symphony.web.issue_watch import HEADER, Watch, Watches
 from symphony.web.live import BEAT_S, CURSOR_HEADER, RETRY_MS, VIEWERS, Live
 from symphony.web.raw_files import raw_path, send_file
 from symphony.web.site import Site

@@ -2,11 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final
-
-from markupsafe import Markup
 
 from symphony.core.attention import PARKED
 from symphony.core.board import Standing
@@ -16,8 +12,10 @@ from symphony.core.operations import IssueDetail
 from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView, WaitingView
 from symphony.core.states import StateRole
 from symphony.core.usage import Usage
+from symphony.web.issue_sight import IssueSight, checks_of
 from symphony.web.live import Part
 from symphony.web.site import Site
+from symphony.web.timeline.entries import Note
 from symphony.web.usage_chart import usage_chart
 
 GROUP: Final = "issue"
@@ -28,28 +26,6 @@ TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
 ATTEMPTS_SHOWN: Final = 50
 QUESTIONS_SHOWN: Final = 50
 LINK: Final = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:)]")
-
-
-@dataclass(frozen=True, slots=True)
-class IssueSight:
-    """All that the parts are made from, at one moment.
-
-    Attributes:
-        text: the issue's Markdown, rendered; None without a readable file.
-    """
-
-    detail: IssueDetail
-    picture: Picture
-    text: Markup | None
-
-    @property
-    def standing(self) -> Standing | None:
-        """What the scheduler does with the issue."""
-        snapshot, issue_id = self.picture.snapshot, self.detail.issue_id
-        views: Iterator[Standing] = chain(
-            snapshot.running, snapshot.waiting, snapshot.retrying, snapshot.blocked
-        )
-        return next((view for view in views if view.issue_id == issue_id), None)
 
 
 class IssueParts:
@@ -91,7 +67,7 @@ class IssueParts:
                 "handoff": detail.last_handoff,
                 "command": apply_command(detail),
                 "link": link_in(detail.last_handoff),
-                "checks": self._checks(sight),
+                "checks": check_results(sight),
             },
             TEXT: {"markdown": sight.text},
             ATTEMPTS: {
@@ -117,10 +93,13 @@ class IssueParts:
         html = self._site.fragment(template, element=element, issue_id=issue_id, now=now, **values)
         return Part(element, GROUP, html, values)
 
-    @staticmethod
-    def _checks(sight: IssueSight) -> tuple[str, ...]:
-        issue, settings = sight.detail.issue, sight.picture.workflow.settings
-        return tuple(check.name for check in (settings.in_state(issue.state) if issue else settings).checks)
+
+def check_results(sight: IssueSight) -> tuple[tuple[str, Note | None], ...]:
+    """Return each check with how it ended last, as far as the end of the run log says."""
+    return tuple(
+        (name, next((note for note in sight.hooks if note.title.startswith(f"{name}: ")), None))
+        for name in checks_of(sight.detail, sight.picture)
+    )
 
 
 def spent_on(detail: IssueDetail, running: RunningView | None) -> Usage:

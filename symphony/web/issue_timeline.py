@@ -15,7 +15,8 @@ from symphony.store.run_log_reader import read_window
 from symphony.web.markdown import render_markdown
 from symphony.web.site import Site, as_live
 from symphony.web.timeline.assembler import BLOCK, Assembler
-from symphony.web.timeline.entries import Entry, Speech, Voice
+from symphony.web.timeline.entries import Entry, Note, Speech, Voice
+from symphony.web.timeline.notes import note_of
 
 CATCH_UP: Final = 16 * BLOCK  # bytes that are sent to a viewer who comes back; beyond it the page begins anew
 TEMPLATE: Final = "issue_entry.html"
@@ -73,6 +74,17 @@ class TimelinePages:
             before is None,
             window.size,
         )
+
+    def hooks(self, path: Path) -> tuple[Note, ...]:
+        """Return how hooks and checks ended on the last page, the latest first.
+
+        Raises:
+            OSError: the run log is there and cannot be read.
+        """
+        size = path.stat().st_size if path.exists() else 0
+        lines = read_window(path, page_start(size)).lines
+        found = [note_of(line.fields) for line in lines if line.fields.get("kind") == "hook"]
+        return tuple(reversed(found))
 
     def since(self, path: Path, after: int) -> tuple[str, int]:
         """Return what is new after an offset as live elements, and the offset after it.

@@ -5,8 +5,6 @@ page. It gets whatever is different in one piece, so there is no queue that a sl
 """
 
 import asyncio
-import hashlib
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,10 +15,11 @@ import structlog
 from symphony.core.errors import SymphonyError
 from symphony.core.operations import IssueDetail, Operations
 from symphony.store.run_log_reader import read_window
-from symphony.web.issue_parts import IssueParts, IssueSight
+from symphony.web.issue_cursor import IssueCursor, mark_of
+from symphony.web.issue_parts import IssueParts
+from symphony.web.issue_sight import IssueSight, Sights
 from symphony.web.issue_timeline import Shown, TimelinePages, live_elements, page_start
 from symphony.web.live import Live, Part
-from symphony.web.markdown import render_markdown
 from symphony.web.site import as_live
 from symphony.web.timeline.assembler import Assembler
 
@@ -29,41 +28,8 @@ REFRESH_S: Final = 1.0  # between two questions to the store about the same issu
 READ_BYTES: Final = 1_048_576  # at once; a busy log is read in several steps
 KEPT: Final = 500  # entries that a viewer who lags behind may still be sent
 HEADER: Final = "header"
-MARK: Final = 8  # letters
-CURSOR: Final = re.compile(rf"(?P<offset>[0-9]{{1,15}})(?:\.(?P<marks>(?:[0-9a-f]{{{MARK}}}){{0,20}}))?")
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class IssueCursor:
-    """How much a page shows; it means the same after a restart of the daemon.
-
-    Attributes:
-        offset: of the run log's first line that is not on it.
-        seen: marks of the other parts, as they are on it.
-    """
-
-    offset: int
-    seen: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> "IssueCursor | None":
-        """Return a cursor as it was given out; None for anything else."""
-        found = CURSOR.fullmatch(text)
-        if found is None:
-            return None
-        marks = found["marks"] or ""
-        seen = (marks[start : start + MARK] for start in range(0, len(marks), MARK))
-        return cls(int(found["offset"]), tuple(seen))
-
-    def __str__(self) -> str:
-        return f"{self.offset}.{''.join(self.seen)}"
-
-
-def mark_of(part: Part) -> str:
-    """Return what changes whenever the part looks different."""
-    return hashlib.sha256(f"{part.id} {part.html}".encode("utf-8", "replace")).hexdigest()[:MARK]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +46,6 @@ class Read:
     end: int = -1
     shown: tuple[Shown, ...] = ()
     identity: tuple[int, int] | None = None
-
-
-class Sights:
-    """Looks at issues: what the parts of their pages are made from."""
-
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
-
-    async def see(self, issue_id: str, before: IssueSight | None = None) -> IssueSight:
-        """Return an issue as it is now; a text that has not changed is not rendered again.
-
-        Raises:
-            SymphonyError: `issue_not_found`.
-        """
-        detail = await self._operations.detail(issue_id)
-        picture = self._operations.picture()
-        issue = detail.issue
-        if issue is None:
-            return IssueSight(detail, picture, None)
-        if before is not None and before.detail.issue == issue:
-            return IssueSight(detail, picture, before.text)
-        text = await asyncio.to_thread(render_markdown, issue.description)
-        return IssueSight(detail, picture, text)
 
 
 class Watch:
@@ -246,7 +189,7 @@ class Watches:
     """The watched issues."""
 
     def __init__(self, operations: Operations, pages: TimelinePages, parts: IssueParts, header: Live) -> None:
-        self.sights = Sights(operations)
+        self.sights = Sights(operations, pages)
         self._pages = pages
         self._parts = parts
         self._header = header

@@ -15,8 +15,8 @@ from symphony.core.snapshot import RunningView, Snapshot
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web import issue_watch
+from symphony.web.issue_cursor import IssueCursor
 from symphony.web.issue_timeline import CATCH_UP
-from symphony.web.issue_watch import IssueCursor
 from symphony.web.listener import Bounds, open_listener
 from tests.web.issue_support import (
     HOSTILE,

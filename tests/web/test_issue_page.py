@@ -15,6 +15,7 @@ from symphony.core.decide import CommandRefused
 from symphony.core.effect import Audit
 from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.ports import AttemptRow
+from symphony.core.settings import Check
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -167,6 +168,22 @@ async def test_a_pull_request_has_its_link(world: IssueWorld) -> None:
     page = await world.page("/issues/7")
     assert 'href="https://github.com/a/b/pull/3"' in page
     assert "git am" not in page
+
+
+async def test_checks_are_listed_with_how_they_ended_last(world: IssueWorld) -> None:
+    settings = world.daemon.workflow.settings
+    checks = tuple(Check(name=name, run="true") for name in ("tests", "lint"))
+    workflow = replace(world.daemon.workflow, settings=settings.model_copy(update={"checks": checks}))
+    world.daemon.workflow = workflow
+    world.add()
+    hook = {"kind": "hook", "name": "tests", "seconds": 3.0}
+    world.write({**hook, "status": 0, "output": "fine"}, {**hook, "status": 1, "output": "1 failed <b>"})
+    page = await world.page("/issues/7")
+    part = page.split('<section id="issue-delivery"')[1].split("</section>")[0]
+    assert "tests: exit status 1 after 3s" in part
+    assert "1 failed &lt;b&gt;" in part
+    assert "fine" not in part
+    assert "<code>lint</code>" in part
 
 
 async def test_decisions_are_listed(world: IssueWorld) -> None:
