@@ -58,6 +58,7 @@ class Orchestrator:
     _decided_at: datetime = EARLIEST
     _scanned: bool = False
     _verdict: Idleness | None = None
+    _stops: list[DrainAsked] = field(default_factory=list)
     _gave_up: SymphonyError | None = None
     _scope: asyncio.TaskGroup | None = None
     _picture: tuple[SchedulerState, Snapshot] | None = None
@@ -153,6 +154,8 @@ class Orchestrator:
 
     async def _handle(self, letter: Letter) -> None:
         looks = not isinstance(letter.event, NOTED)
+        if isinstance(letter.event, DrainAsked):
+            self._stops.append(letter.event)
         if looks and not isinstance(letter.event, WorkflowChanged):
             await self._check_workflow()
         if looks:
@@ -164,7 +167,7 @@ class Orchestrator:
         except CommandRefused as refusal:
             _answer(letter, refusal)
             return
-        await self._make_durable(decision, letter.event)
+        await self._make_durable(decision)
         changed = decision.state is not self.state
         self.state = decision.state
         if looks:
@@ -194,7 +197,7 @@ class Orchestrator:
         if (new or self.state.workflow).settings.sandbox == "smolvm":
             await self._handle(Letter(HostSeen(await self.ports.host.memory())))
 
-    async def _make_durable(self, decision: Decision, event: Event) -> None:
+    async def _make_durable(self, decision: Decision) -> None:
         changes = decision.changes
         if not (changes.records or changes.audit or changes.paused is not None or changes.adapter_pauses):
             return
@@ -209,16 +212,19 @@ class Orchestrator:
                 self.tell_listeners()
                 self.ports.log.error("store.write_failed", code=error.code, reason=str(error))
                 now = self.ports.clock.now()
-                stops = decision.state.draining or self.mailbox.holds(_is_stop)
-                if give_up_at is None and stops:
+                if give_up_at is None and self._told_to_stop(_is_stop):
                     give_up_at = now + DRAIN_GRACE
-                quick = _is_quick_stop(event) or self.mailbox.holds(_is_quick_stop)
+                quick = self._told_to_stop(_is_quick_stop)
                 if quick or (give_up_at is not None and now >= give_up_at):
                     raise
                 await self.ports.clock.sleep_until(now + STORE_RETRY)
             else:
                 self.store_problem = None
                 return
+
+    def _told_to_stop(self, how: Callable[[Event], bool]) -> bool:
+        """Say whether such a word has come, be it on its way, being decided or decided."""
+        return self.mailbox.holds(how) or any(map(how, self._stops))
 
     def tell_listeners(self) -> None:
         """Say that `snapshot` shows something else than before."""

@@ -13,12 +13,15 @@ async def full(_):
     raise store_full("here")
 
 
+@pytest.mark.parametrize("text", ["", "---\nagent: {max_turns: many}\n---\n"], ids=["alone", "after an edit"])
 @pytest.mark.parametrize("now", [False, True])
-async def test_a_signal_that_is_itself_what_a_full_store_cannot_keep_ends_the_daemon(world, now):
+async def test_a_signal_that_is_itself_what_a_full_store_cannot_keep_ends_the_daemon(world, now, text):
     engine = await world.build()
     task = asyncio.create_task(engine.run())
     await world.quiet()
     world.store.apply = full
+    if text:
+        world.file.write(text)
     await engine.mailbox.put(DrainAsked(now=now))
     try:
         await world.until(task.done)
