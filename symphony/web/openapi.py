@@ -25,6 +25,7 @@ LISTENER_CODES: Final[Mapping[int, tuple[str, ...]]] = {
     413: ("body_too_large",),
     415: ("unsupported_media_type",),
     421: ("wrong_host",),
+    429: ("too_many_tries",),
     500: ("internal_error",),
     504: ("timed_out",),
 }
@@ -40,14 +41,15 @@ MEANING: Final[Mapping[int, str]] = {
     415: "The body is no JSON.",
     421: "The Host header is no name of this server.",
     422: "The request is well formed, and its values cannot be used.",
+    429: "Too many wrong tokens came from this address; `Retry-After` says how many seconds to wait.",
     500: "Something broke inside symphony, or around it: a full disk has a code of its own.",
     503: "symphony is stopping, or too busy.",
     504: "It takes too long and goes on; look before you repeat it.",
 }
-ALWAYS: Final = (400, 401, 403, 404, 405, 421, 500)
+ALWAYS: Final = (400, 401, 403, 404, 405, 421, 429, 500)
 WRITE: Final = (408, 409, 413, 415, 422, 503, 504)
 ASKED: Final = (503, 504)
-OPEN: Final = (401,)  # what a path without a token never answers
+OPEN: Final = (401, 429)  # what a path without a token never answers
 COMMAND: Final = "IssueAccepted"
 ID: Final[Schema] = {
     "name": "id",

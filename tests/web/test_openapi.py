@@ -30,6 +30,7 @@ from symphony.web.errors import STATUS_BY_CODE
 from symphony.web.listener import Bounds, open_listener
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import AGENT_PATH, CALLS, LISTENER_CODES, codes_of, document
+from symphony.web.patience import TRIES
 from symphony.web.shapes import ref
 from tests.engine.conftest import World
 from tests.support.world import make_steering
@@ -37,7 +38,7 @@ from tests.web.conformity import check, operations, path_of, resolved, validator
 from tests.web.support import NOON, Client, Daemon, Door, make_issue, surface_of
 
 ROOM = Path(symphony.web.__file__).parent
-PROGRAMS_ONLY = ("api.py", "requests.py", "guards.py", "listener.py", "errors.py")
+FOR_PROGRAMS = ("api.py", "requests.py", "guards.py", "patience.py", "listener.py", "errors.py")
 MACHINE = MachineUsage("symphony-7", MachineState.PAUSED, 1_000, 12.5)
 RUNNING = RunningView(
     "7", "7", "T", "Todo", "a1", 1, "demo", "in a turn", 1, 20, NOON, NOON, "", Usage(), "stalled", MACHINE
@@ -126,6 +127,14 @@ class TestPaths:
             check("get", "/api/v1/openapi.json", answer)
             assert answer.status == 401
 
+    async def test_every_refusal_of_a_guess_is_described(self, daemon: Daemon, door: Door) -> None:
+        opening = open_listener(surface_of(daemon, door), host="127.0.0.1", port=0, token="t0ken")
+        async with opening as listener:
+            for _ in range(TRIES + 1):
+                answer = await Client(listener.port).ask("GET", "/api/v1/state", Authorization="Bearer x")
+                check("get", "/api/v1/state", answer)
+            assert answer.error[:2] == (429, "too_many_tries")
+
 
 class TestShapes:
     def test_every_reference_leads_somewhere_and_every_shape_is_used(self) -> None:
@@ -164,7 +173,7 @@ class TestShapes:
 class TestErrors:
     def test_every_code_that_the_listener_gives_is_listed_and_no_other(self) -> None:
         given: dict[int, set[str]] = {}
-        for name in PROGRAMS_ONLY:
+        for name in FOR_PROGRAMS:
             for status, code in refusals_in(ROOM / name):
                 given.setdefault(status, set()).add(code)
         listed = {status: set(codes) for status, codes in LISTENER_CODES.items()}
