@@ -1,5 +1,7 @@
 """What a branch changes is read with real git, from the host's repository, and bounded."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,8 +117,16 @@ async def test_a_large_difference_is_cut_and_said_to_be(
     assert 0 < len(diff.files) < 9
 
 
-async def test_a_git_that_takes_too_long_is_ended(world: GitWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branch_diff, "DIFF_BOUND_S", 0.0)
+async def test_a_git_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "programs" / "git"
+    slow.parent.mkdir()
+    slow.write_text(
+        f'#!/bin/sh\ncase "$*" in *diff-tree*) exec sleep 600;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(branch_diff, "DIFF_BOUND_S", 0.1)
+    world = GitWorld(tmp_path, FILES)
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"})
     await world.collect(workspace)
