@@ -391,7 +391,6 @@ def test_whatever_yaml_gives_is_json(value: Any) -> None:
 
 
 def test_a_long_list_of_blocked_issues_is_cut() -> None:
-    views = tuple(
-        BlockedView(str(number), str(number), "", "Todo", "blocked", "") for number in range(BLOCKED_SHOWN + 5)
-    )
+    view = BlockedView("7", "7", "", "Todo", "blocked", "")
+    views = (view,) * (BLOCKED_SHOWN + 5)
     assert len(state_view(Snapshot(NOON, blocked=views))["blocked"]) == BLOCKED_SHOWN

@@ -48,7 +48,9 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_another_content_than_the_pinned_one_is_refused(npm: list[str], tmp_path: Path) -> None:
-    with pytest.raises(vendor.NotFetched, match=r"^some-script@1\.2\.3 is not what it was when it was pinned"):
+    with pytest.raises(
+        vendor.NotFetched, match=r"^some-script@1\.2\.3 is not what it was when it was pinned"
+    ):
         vendor.archive_of(npm, PACKAGE, tmp_path)
 
 
