@@ -23,6 +23,7 @@ from symphony.web.workflow_page import WorkflowPage
 
 PROGRAMS: Final = ("/api", "/healthz", "/metrics")  # paths whose answers are for programs
 SIGNED_OUT: Final = "You are signed out: sign in at /login in another tab; what you typed stays here."
+STREAM: Final = "/live"
 PARTS: Final = ("/live", "/static/")  # and those that a page asks for by itself
 
 
@@ -65,7 +66,8 @@ class Dashboard:
     def answer(self, request: web.Request, error: SymphonyError) -> web.StreamResponse:
         """Return an error as a page, as a notice on the page that asked, or as the way to the login."""
         if isinstance(error, Refusal) and error.status == 401:
-            if request.method == "GET" and not request.path.startswith(PARTS):
+            part = request.path.startswith(PARTS) or request.path.endswith(STREAM)
+            if request.method == "GET" and not part and not is_htmx(request):
                 return see_other(f"/login?next={quote(request.path_qs, safe='')}")
             error = Refusal(401, "unauthorized", SIGNED_OUT, headers=error.headers)
         if is_htmx(request):

@@ -21,7 +21,7 @@ from symphony.web.issue_cursor import IssueCursor
 from symphony.web.issue_parts import IssueParts
 from symphony.web.issue_timeline import TimelinePage, TimelinePages
 from symphony.web.issue_watch import HEADER, Watch, Watches
-from symphony.web.live import BEAT_S, CURSOR_HEADER, RETRY_MS, VIEWERS, Live
+from symphony.web.live import BEAT, BEAT_S, CURSOR_HEADER, RETRY_MS, VIEWERS, Live
 from symphony.web.raw_files import raw_path, send_file
 from symphony.web.site import Site
 
@@ -166,7 +166,7 @@ async def stream(request: web.Request, watch: Watch, cursor: IssueCursor) -> web
         cursor, html = await watch.news_since(cursor)
         try:
             async with asyncio.timeout(WRITE_BOUND_S):
-                await response.write(event_of(cursor, html) if html else b": still here\n\n")
+                await response.write(event_of(cursor, html) if html else BEAT)
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()

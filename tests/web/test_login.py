@@ -113,6 +113,8 @@ async def test_styles_and_the_login_need_no_token_and_the_stream_does(closed: Cl
     style = page.split('rel="stylesheet" href="')[1].split('"')[0]
     assert (await closed.ask("GET", style)).status == 200
     assert (await closed.ask("GET", "/live?show=header")).status == 401
+    assert (await closed.ask("GET", "/issues/7/live")).status == 401
+    assert (await closed.ask("GET", "/issues/7/live?poll=1", HX_Request="true")).status == 401
 
 
 async def test_signing_out_takes_the_cookie_back(closed: Client) -> None:
