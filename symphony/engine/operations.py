@@ -174,6 +174,13 @@ class EngineOperations:
         Raises:
             CommandRefused: `already_running`, `nothing_to_discard`, `issue_not_found`.
         """
+        supervisor = self._orchestrator.supervisor
+        if issue_id in supervisor.held_back:
+            raise CommandRefused(f"Issue {issue_id} is being discarded.", code="nothing_to_discard")
+        with supervisor.holding_back(issue_id):
+            await self._discard(issue_id)
+
+    async def _discard(self, issue_id: str) -> None:
         state = self._orchestrator.state
         if running_attempt(state.record(issue_id)) is not None:
             raise CommandRefused(

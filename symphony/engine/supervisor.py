@@ -1,7 +1,8 @@
 """Starts attempts, passes on what the scheduler tells them, and brings home how they end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -40,6 +41,7 @@ class Supervisor:
 
     Attributes:
         store_problem: why the end of an attempt could not be stored.
+        held_back: issues whose workspace is being deleted, with what is set once it is.
         totals: usage of all attempts that have ended, over all runs.
     """
 
@@ -49,6 +51,7 @@ class Supervisor:
     totals: Usage = field(default_factory=Usage)
     store_problem: Problem | None = None
     controls: dict[str, Control] = field(default_factory=dict)
+    held_back: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @property
     def idle(self) -> bool:
@@ -70,6 +73,16 @@ class Supervisor:
                 self._tell(attempt_id, lambda control: control.access.wish(host, opening=True))
             case CloseAccess(attempt_id=attempt_id, host=host):
                 self._tell(attempt_id, lambda control: control.access.wish(host, opening=False))
+
+    @contextmanager
+    def holding_back(self, issue_id: str) -> Iterator[None]:
+        """Let an attempt on the issue that is started meanwhile begin only after the block."""
+        over = self.held_back[issue_id] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self.held_back[issue_id]
+            over.set()
 
     def _tell(self, attempt_id: str, say: Callable[[Control], None]) -> None:
         control = self.controls.get(attempt_id)
@@ -129,6 +142,8 @@ class Supervisor:
                 tracking=self.tracking,
                 run_log=run_log,
             )
+            if (over := self.held_back.get(issue_id)) is not None:
+                await over.wait()  # else what is being deleted were this attempt's workspace
             ended = await Attempt(context).run()
             message = outcome_message(ended.outcome)
             run_log.append("ended", outcome=ended.outcome.code, message=message, turns=ended.turns)
