@@ -124,7 +124,7 @@ class Conversation:
                 await self._withdraw()
                 text = note = self._prompts.checks_failed(failed)
             elif self._reports.question is not None:
-                reply = await self._wait.for_reply()
+                reply = None if self._out_of_budget() else await self._wait.for_reply()
                 if reply is None:
                     return Released()
                 if self._wait.slept:

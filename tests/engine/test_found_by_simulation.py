@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
-from symphony.agent.script import Hang, one_turn
+from symphony.agent.script import Hang, Script, Spend, Turn, Work, ask, mark_done, one_turn
+from symphony.core.claim import Waiting
+from symphony.core.decide import CommandRefused
 from symphony.core.event import DrainAsked
+from symphony.core.usage import Usage
 from symphony.store.errors import store_full
 
 
@@ -45,3 +48,48 @@ async def test_a_store_that_fills_up_during_a_drain_does_not_keep_the_daemon_fro
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_attempt_that_starts_during_a_discard_works_in_a_workspace_of_its_own(world):
+    written, going_on, remove = asyncio.Event(), asyncio.Event(), world.workspaces.remove
+
+    async def write(_, cwd):
+        world.workspaces._folders[cwd.name].files["new.txt"] = b"new"
+        written.set()
+
+    async def slowly(*arguments):
+        await going_on.wait()
+        await remove(*arguments)
+
+    world.script("1", one_turn(Hang()), one_turn(Work(write), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: world.agents.sessions and world.agents.sessions[0].prompts)
+        await world.operations.cancel("1")
+        await world.until(lambda: not world.engine.supervisor.controls)
+        world.workspaces.remove = slowly
+        discard = asyncio.create_task(world.operations.discard("1"))
+        await world.quiet()
+        with pytest.raises(CommandRefused, match="is being discarded"):
+            await world.operations.discard("1")
+        await world.operations.retry("1")
+        await world.quiet()
+        assert not written.is_set()
+        world.workspaces.remove = remove
+        going_on.set()
+        await world.until(lambda: world.state_of("1") == "Done")
+        await discard
+        assert len(world.workspaces.patches) == 1
+
+
+async def test_an_agent_that_asks_in_every_turn_stays_within_its_budget(world):
+    world.file.write("---\nsandbox: local\nacp: {adapter: demo}\nagent: {budget: {tokens: 300}}\n---\n")
+    world.script("1", one_turn(Spend(Usage(input_tokens=200)), ask("And now?")))
+    async with world.running():
+        world.drop("1")
+        for _ in range(2):
+            await world.until(lambda: world.engine.snapshot().waiting)
+            await world.operations.reply("1", "Go on.")
+            await world.quiet()
+        assert world.record("1").usage.tokens == 400
+        assert [view.code for view in world.engine.snapshot().blocked] == ["out_of_budget"]
