@@ -115,6 +115,7 @@ class Conversation:
                     return Released()
                 counts = False
                 continue
+            await self._note_turn(turn)
             await self._note_used(told)
             told = ()
             if self._reports.completion is not None:
@@ -160,6 +161,13 @@ class Conversation:
             took = self._clock.now() - began
             self._progress.add_seconds(took.total_seconds())
             self._context.ports.meter.turn_ended(self._progress.attempt_id, took)
+
+    async def _note_turn(self, turn: int) -> None:
+        """Keep what was spent so far: a daemon that dies must not hand it out again."""
+        try:
+            await self._store.turn_ended(self._progress.attempt_id, turn, self._progress.usage)
+        except SymphonyError as error:  # the attempt's end records it as well
+            self._context.ports.log.error("store.write_failed", code=error.code, reason=str(error))
 
     async def _note_used(self, told: Sequence[SteeringRequest]) -> None:
         used = tuple(steering.id for steering in told if not steering.open)

@@ -99,6 +99,12 @@ class MemoryStore:
             issue_id: replace(record, claim=self._restored(record))
             for issue_id, record in disk.records.items()
         }
+        spent: dict[str, Usage] = {}
+        for row in disk.attempts.values():
+            spent[row.issue_id] = spent.get(row.issue_id, Usage()).plus(row.usage)
+        for issue_id, usage in spent.items():
+            record = records.get(issue_id, IssueRecord(issue_id))
+            records[issue_id] = replace(record, usage=usage)
         for completion in disk.accepted.values():
             record = records.get(completion.issue_id, IssueRecord(completion.issue_id))
             records[completion.issue_id] = replace(record, completion=completion)
@@ -162,6 +168,13 @@ class MemoryStore:
         disk = await self._writing()
         row = replace(self._attempt(attempt_id), session_id=session_id, sandbox=place)
         disk.attempts[attempt_id] = row
+
+    async def turn_ended(self, attempt_id: str, turns: int, usage: Usage) -> None:
+        """Record what a running attempt has cost so far; nothing once it has ended."""
+        disk = await self._writing()
+        row = self._attempt(attempt_id)
+        if row.ended_at is None:
+            disk.attempts[attempt_id] = replace(row, turns=turns, usage=usage)
 
     async def intend(
         self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]

@@ -121,8 +121,18 @@ def _records(connection: sqlite3.Connection, unused: dict[str, SteeringRequest])
     for row in connection.execute(statements.READ_RECORDS):
         record = rows.record_of(row, newest)
         records[record.issue_id] = record
+    for issue_id, usage in _spent(connection).items():
+        record = records.get(issue_id, IssueRecord(issue_id))
+        records[issue_id] = replace(record, usage=usage)  # also what an interrupted attempt had cost
     for completion in map(rows.completion_of, connection.execute(statements.READ_ACCEPTED)):
         # a crash may have come between the agent's word and the first record of its issue
         record = records.get(completion.issue_id, IssueRecord(completion.issue_id))
         records[completion.issue_id] = replace(record, completion=completion)
     return records
+
+
+def _spent(connection: sqlite3.Connection) -> dict[str, Usage]:
+    spent: dict[str, Usage] = {}
+    for issue_id, totals in connection.execute(statements.READ_USAGE_BY_ISSUE):
+        spent[issue_id] = spent.get(issue_id, Usage()).plus(rows.usage_of(totals))
+    return spent

@@ -126,6 +126,24 @@ class SqliteStore(StoreReader):
 
         await self._database.write(change)
 
+    async def turn_ended(self, attempt_id: str, turns: int, usage: Usage) -> None:
+        """Record what a running attempt has cost so far; nothing once it has ended.
+
+        Raises:
+            StoreError: `attempt_unknown`.
+        """
+        totals = rows.usage_text(usage)
+
+        def change(connection: sqlite3.Connection) -> None:
+            found = _one(connection, statements.FIND_ATTEMPT, attempt_id)
+            if found is None:
+                raise attempt_unknown(attempt_id)
+            if found == (None,):
+                execute(connection, statements.NOTE_TURNS, (turns, attempt_id))
+                execute(connection, statements.PUT_USAGE, (attempt_id, totals))
+
+        await self._database.write(change)
+
     async def intend(
         self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]
     ) -> int:

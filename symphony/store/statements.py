@@ -29,7 +29,9 @@ ADD_ATTEMPT = (
 )
 END_ATTEMPT = "UPDATE attempts SET ended_at = ?, outcome = ?, message = ?, turns = ? WHERE id = ?"
 NAME_SESSION = "UPDATE attempts SET session_id = ?, sandbox = ? WHERE id = ?"
+NOTE_TURNS = "UPDATE attempts SET turns = ? WHERE id = ?"
 READ_USAGE = "SELECT totals FROM usage"
+READ_USAGE_BY_ISSUE = "SELECT issue_id, totals FROM attempts JOIN usage ON attempt_id = id ORDER BY seq"
 PUT_USAGE = "INSERT OR REPLACE INTO usage VALUES (?, ?)"
 
 READ_STEERING_OF_ISSUE = (

@@ -197,6 +197,22 @@ async def test_a_running_issue_comes_back_free_with_its_attempt_interrupted(stag
     )
 
 
+async def test_what_an_interrupted_attempt_had_cost_counts_for_its_issue(stage: Stage) -> None:
+    spent = Usage(input_tokens=100, output_tokens=20, cost_usd=0.5, seconds=3.0)
+    await stage.store.attempt_started(attempt())
+    await stage.store.attempt_ended("a1", at(1), Released(), 1, spent)
+    await stage.store.attempt_started(replace(attempt(), id="a2", number=2))
+    await stage.store.turn_ended("a2", 1, Usage(input_tokens=1))
+    await stage.store.turn_ended("a2", 2, spent)
+    await stage.store.turn_ended("a1", 9, Usage())
+    await stage.store.apply(Changes(records=(IssueRecord("7", running(), attempts=2, usage=spent),)))
+
+    memory = await (await stage.restart()).load()
+
+    assert memory.records["7"].usage == spent.plus(spent)
+    assert [(row.id, row.turns, row.usage) for row in memory.interrupted] == [("a2", 2, spent)]
+
+
 async def test_a_waiting_issue_comes_back_without_the_attempt_that_held_its_session(stage: Stage) -> None:
     await stage.store.ask(question())
     await stage.store.apply(Changes(records=(IssueRecord("7", Waiting(question(), running())),)))
@@ -336,6 +352,10 @@ async def test_what_was_never_begun_cannot_end(store: AnyStore) -> None:
 
     with pytest.raises(StoreError) as caught:
         await store.session_opened("a9", "x", "local")
+    assert caught.value.code == "attempt_unknown"
+
+    with pytest.raises(StoreError) as caught:
+        await store.turn_ended("a9", 1, Usage())
     assert caught.value.code == "attempt_unknown"
 
     with pytest.raises(StoreError) as caught:

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from symphony.agent.script import Hang, Script, Spend, Turn, Work, ask, mark_done, one_turn
-from symphony.core.claim import Waiting
 from symphony.core.decide import CommandRefused
 from symphony.core.event import DrainAsked
 from symphony.core.usage import Usage
@@ -93,3 +92,21 @@ async def test_an_agent_that_asks_in_every_turn_stays_within_its_budget(world):
             await world.quiet()
         assert world.record("1").usage.tokens == 400
         assert [view.code for view in world.engine.snapshot().blocked] == ["out_of_budget"]
+
+
+async def test_a_daemon_that_dies_again_and_again_does_not_lift_a_budget(world):
+    world.file.write("---\nsandbox: local\nacp: {adapter: demo}\nagent: {budget: {tokens: 300}}\n---\n")
+    spends = Turn((Spend(Usage(input_tokens=200)),))
+    world.script("1", Script((spends, Turn((Hang(),)))))
+    for number in range(3):
+        task = asyncio.create_task((await world.build()).run())
+        if number == 0:
+            world.drop("1")
+        await world.quiet()
+        store = world.store.crash()
+        task.cancel()
+        await asyncio.wait({task})
+        world.store = store
+    assert len(world.agents.sessions) == 2
+    await world.build()
+    assert world.record("1").usage.tokens == 400

@@ -50,7 +50,7 @@ class Memory:
 
     Attributes:
         records: by issue id; a record that was running has no claim here, but its attempt is
-            in `interrupted`.
+            in `interrupted`. Its usage is that of all its attempts, the interrupted one included.
         open_intents: effects of the dead run without a result.
         interrupted: attempts of the dead run.
         steering: for each issue the latest request that is open or whose reply no attempt has had.
@@ -99,6 +99,10 @@ class Store(Protocol):
 
     async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
         """Record the agent's name for the session, and where it runs, in words."""
+        ...
+
+    async def turn_ended(self, attempt_id: str, turns: int, usage: Usage) -> None:
+        """Record what a running attempt has cost so far; nothing once it has ended."""
         ...
 
     async def intend(
