@@ -117,7 +117,7 @@ def reply(world: World, issue: str) -> None:
     if world.operations is not None:
         world.person(f"reply {issue}", world.operations.reply(issue, text))
     elif world.task is None:
-        world.store = SimulatedStore(world.faults, world.ledger, world.store)
+        world.store = SimulatedStore(world.life, world.faults, world.ledger, world.store)
         world.person(f"reply {issue}", world.store.reply(issue, text, world.clock.now()))
 
 

@@ -36,8 +36,11 @@ GIT_FAULTS = {
 class SimulatedStore(MemoryStore):
     """The store of one process."""
 
-    def __init__(self, faults: Faults, ledger: Ledger, before: "SimulatedStore | None" = None) -> None:
+    def __init__(
+        self, life: Life, faults: Faults, ledger: Ledger, before: "SimulatedStore | None" = None
+    ) -> None:
         super().__init__()
+        self._life = life
         self._faults = faults
         self._ledger = ledger
         if before is not None:
@@ -56,6 +59,7 @@ class SimulatedStore(MemoryStore):
     async def _writing(self) -> Any:
         disk = await self._reading()
         if self._faults.disk_full:
+            self._life.disk_was_full = True
             raise store_full("in memory")
         return disk
 

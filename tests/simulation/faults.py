@@ -55,6 +55,7 @@ class Life:
     """One process; what it does after its death has no effect."""
 
     alive: bool = True
+    disk_was_full: bool = False
 
     def check(self) -> None:
         """Return if the process lives.

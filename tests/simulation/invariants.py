@@ -24,6 +24,7 @@ class Invariants:
         self._startable: dict[str, float] = {}
         world.on_decision = self.decided
         world.on_start = self._begin
+        world.on_end = self._count_hidden
 
     def _begin(self) -> None:
         self._held.clear()
@@ -126,9 +127,25 @@ class Invariants:
                 self._blame(f"no question is dropped: {attempt_id} asked {times} times")
 
     def _budgets(self) -> None:
-        for issue_id, spent in self._world.ledger.spent.items():
-            if spent > BUDGET + TURN_COST - 1 and not self._world.faults.calm:
+        ledger = self._world.ledger
+        for issue_id, spent in ledger.spent.items():
+            allowed = BUDGET + TURN_COST - 1 + ledger.hidden.get(issue_id, 0)
+            if spent > allowed and not self._world.faults.calm:
                 self._blame(f"budgets are exceeded by one turn at most: {issue_id} spent {spent}")
+
+    def _count_hidden(self) -> None:
+        """Find out what a process took into its grave: of each issue no more than one turn."""
+        ledger, disk = self._world.ledger, self._world.store.disk
+        known: Counter[str] = Counter()
+        for row in disk.attempts.values():
+            known[row.issue_id] += row.usage.tokens
+        for issue_id, spent in ledger.spent.items():
+            hidden, before = spent - known[issue_id], ledger.hidden.get(issue_id, 0)
+            if hidden > before + TURN_COST and not self._world.life.disk_was_full:
+                self._blame(
+                    f"budgets outlive the process: {hidden - before} of issue {issue_id} are forgotten"
+                )
+            ledger.hidden[issue_id] = hidden
 
     def _blame(self, promise: str) -> None:
         self._world.ledger.blame(promise)

@@ -20,6 +20,7 @@ class Ledger:
         delivered: attempts whose handoff was recorded, as often as it was.
         withdrawn: attempts whose `mark_done` was taken back.
         spent: tokens that the agents of each issue have really used.
+        hidden: tokens of each issue that no store knows of, as the process died in the turn.
         broken: promises that were seen to be broken, in words.
     """
 
@@ -31,6 +32,7 @@ class Ledger:
     delivered: Counter[str] = field(default_factory=Counter)
     withdrawn: set[str] = field(default_factory=set)
     spent: Counter[str] = field(default_factory=Counter)
+    hidden: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
     def blame(self, promise: str) -> None:

@@ -58,14 +58,15 @@ class World:
         self.files: dict[Path, bytes] = {}
         self.workspaces = MemoryWorkspaces()
         self.workflow = WorkflowOnDisk(VALID[seed % len(VALID)])
-        self.store = SimulatedStore(self.faults, self.ledger)
         self.trace: list[str] = []
         self.life = Life()
+        self.store = SimulatedStore(self.life, self.faults, self.ledger)
         self.task: asyncio.Task[None] | None = None
         self.engine: Orchestrator | None = None
         self.operations: EngineOperations | None = None
         self.on_decision = lambda: None
         self.on_start = lambda: None
+        self.on_end = lambda: None
         self._tasks = 0
         self.revision = 0
 
@@ -84,7 +85,7 @@ class World:
             self.say(f"refuses to start: {error.code}")
             return
         self.life = Life()
-        self.store = SimulatedStore(self.faults, self.ledger, self.store)
+        self.store = SimulatedStore(self.life, self.faults, self.ledger, self.store)
         self.task = self.loop.create_task(self._main(workflow, first))
 
     async def _main(self, workflow: WorkflowInUse, first: Any) -> None:
@@ -204,6 +205,7 @@ class World:
 
     def _forget(self) -> None:
         self.task = self.engine = self.operations = None
+        self.on_end()
 
     def _write(self, cwd: Path, name: str) -> None:
         folder = self.workspaces._folders.get(cwd.name)
