@@ -143,9 +143,11 @@ def command(world: World, name: str, issue: str | None) -> None:
 
 async def discard(world: World, operations: EngineOperations, issue: str) -> None:
     """Throw the issue's work away; until it has a new workspace nothing of it is missed."""
+    first = issue not in world.ledger.discarded
     world.ledger.discarded.add(issue)
     try:
         await operations.discard(issue)
     except CommandRefused:
-        world.ledger.discarded.discard(issue)
+        if first:
+            world.ledger.discarded.discard(issue)
         raise

@@ -81,6 +81,15 @@ class SimulatedStore(MemoryStore):
         self._ledger.answered_by_person[steering.id] += 1
         return steering
 
+    async def reply_used(self, steering_id: str, at: datetime) -> None:
+        fresh = steering_id not in self._disk.used
+        await super().reply_used(steering_id, at)
+        steering = self._disk.steering[steering_id]
+        told = any(steering.reply in text for text in self._ledger.prompts.get(steering.issue_id, ()))
+        over = any(row.issue_id == steering.issue_id for _, row in self._disk.delivered.values())
+        if fresh and not told and not over:
+            self._ledger.blame(f"a reply reaches one attempt: nobody was told the reply to {steering_id}")
+
 
 class SimulatedTracker(MemoryTracker):
     """The tracker of one process, over files that outlive it."""

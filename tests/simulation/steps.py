@@ -16,7 +16,7 @@ FAULTS = (
     "prepare", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
     "after_create", "before_run", "after_run", "before_remove", "check",
 )  # fmt: skip
-DELAYS = (0.0, 0.5, 1.0, 2.5, 10.0, 31.0, 61.0, 301.0, 3700.0)
+DELAYS = {0.0: 3, 0.5: 4, 1.0: 4, 2.5: 4, 10.0: 4, 31.0: 4, 61.0: 4, 301.0: 2, 3700.0: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _step(random: Random) -> Step:
         case "disk":
             return FillDisk(random.random() < 0.4)
         case "pass":
-            return Pass(random.choice(DELAYS))
+            return Pass(random.choices(tuple(DELAYS), tuple(DELAYS.values()))[0])
         case "wake":
             return Wake()
         case "kill":

@@ -32,7 +32,7 @@ VALID = (
     text(1, SPARING, HOOKS),
     text(3, SPARING + BY_STATE, HOOKS + CHECKS),
     text(2, SPARING, CHECKS),
-    text(3, SPARING + BY_STATE, "polling: {interval_ms: 10000}\n"),
+    text(3, SPARING + BY_STATE, "polling: {interval_ms: 15000}\n"),
 )
 CALM = text(2)
 BROKEN = ("---\nagent: {max_turns: many}\n---\n", "---\nagent: {\n---\n", "---\nsandbox: local\n", "")
