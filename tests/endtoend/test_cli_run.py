@@ -154,7 +154,7 @@ def test_verbose_shows_the_log(project):
 
 def test_a_port_that_is_taken_is_said_in_one_line(project):
     process = start(project)
-    url = until(process, "  api ")[-1].split()[-1]
+    url = until(process, "  dashboard ")[-1].split()[-1]
     port = url.rpartition(":")[2]
     other = Project(project.root.parent / "other")
     try:

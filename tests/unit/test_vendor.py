@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from symphony.core.errors import SymphonyError
 from symphony.web import vendor
@@ -80,8 +81,8 @@ def test_without_a_client_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, t
 def test_without_them_a_page_says_so_and_runs_no_script(tmp_path: Path) -> None:
     folder = tmp_path / "static"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("vendor"))
-    page = Site(Assets.read(folder)).fragment(
-        "error.html", error=SymphonyError("It is so."), back="/", typed="", notice="", path="/"
-    )
-    assert "The dashboard&#39;s scripts are missing" in page or "The dashboard's scripts are missing" in page
+    request = make_mocked_request("GET", "/")
+    answer = Site(Assets.read(folder)).error_page(request, SymphonyError("It is so."))
+    page = answer.text or ""
+    assert "The dashboard's scripts are missing" in page
     assert "<script" not in page
