@@ -165,13 +165,13 @@ class Author:
 
 
 KINDS = {
-    "finishes": 30,
+    "finishes": 26,
     "lingers": 4,
     "lies": 4,
     "says it twice": 4,
     "works on": 8,
     "idles": 6,
-    "asks": 12,
+    "asks": 24,
     "asks twice": 3,
     "asks and finishes": 3,
     "finishes and asks": 3,
@@ -179,11 +179,11 @@ KINDS = {
     "asks and dies": 3,
     "finishes and dies": 3,
     "finishes and hangs": 3,
-    "hangs": 3,
+    "hangs": 6,
     "is deaf": 2,
     "dies": 5,
     "closes": 2,
-    "rests": 3,
+    "rests": 5,
     "floods": 1,
     "blunders": 2,
 }
