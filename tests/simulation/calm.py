@@ -109,4 +109,5 @@ def _left(world: World) -> str:
         return "the daemon does not stay up"
     state = world.engine.state
     claims = {r.issue_id: (r.claim, r.completion) for r in state.records.values() if r.claim or r.completion}
-    return f"{sorted(map(str, world.files))} {claims} unanswered={_unanswered(world)} owed={world.store.disk.accepted}"
+    owed, unanswered = world.store.disk.accepted, _unanswered(world)
+    return f"{sorted(map(str, world.files))} {claims} {unanswered=} {owed=}"
