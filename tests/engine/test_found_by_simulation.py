@@ -110,3 +110,21 @@ async def test_a_daemon_that_dies_again_and_again_does_not_lift_a_budget(world):
     assert len(world.agents.sessions) == 2
     await world.build()
     assert world.record("1").usage.tokens == 400
+
+
+async def test_a_drain_ends_although_a_handoff_for_an_issue_moved_by_hand_takes_longer(world):
+    async def hang(*_):
+        await asyncio.Event().wait()
+
+    hand_off, world.workspaces.hand_off = world.workspaces.hand_off, hang
+    world.script("1", one_turn(Hang()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: world.agents.sessions and world.agents.sessions[0].prompts)
+        await world.operations.move("1", "Cancelled")
+        await world.until(lambda: world.record("1").completion)
+        await world.engine.mailbox.put(DrainAsked())
+        await world.until(lambda: world.engine.supervisor.idle)
+    world.workspaces.hand_off = hand_off
+    await world.run_until_idle()
+    assert world.record("1").completion is None

@@ -13,7 +13,7 @@ from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
 from symphony.core.decide.ending import end_attempt, running_attempt
-from symphony.core.decide.reconcile import reconcile, stop
+from symphony.core.decide.reconcile import cut_short, reconcile, stop
 from symphony.core.effect import StopAttempt
 from symphony.core.event import (
     AccessDecided,
@@ -195,5 +195,7 @@ def _stop_at_deadline(draft: Draft) -> None:
         return
     for record in tuple(draft.state.records.values()):
         attempt = running_attempt(record)
-        if attempt is not None:
+        if attempt is not None and attempt.stopping is StopReason.TERMINAL:
+            cut_short(draft, record, attempt)
+        elif attempt is not None:
             stop(draft, record, attempt, StopReason.DRAINED, "the grace is over")

@@ -40,6 +40,12 @@ def stop(draft: Draft, record: IssueRecord, attempt: Running, reason: StopReason
     draft.say(record.issue_id, "stop", why)
 
 
+def cut_short(draft: Draft, record: IssueRecord, attempt: Running) -> None:
+    """End, once, also what an attempt does on its way out; its handoff is made after the restart."""
+    _put_attempt(draft, record, replace(attempt, stopping=StopReason.DRAINED))
+    draft.effects.append(StopAttempt(record.issue_id, attempt.attempt_id, StopReason.DRAINED))
+
+
 def _put_attempt(draft: Draft, record: IssueRecord, attempt: Running) -> None:
     current = draft.record(record.issue_id)
     if isinstance(current.claim, Waiting):
