@@ -29,9 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=REASON))
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One browser for all tests."""
+    """A browser for the tests of a module: other modules' tests look at what processes are left."""
     program = find_chromium()
     assert program is not None, REASON
     expect.set_options(timeout=BOUND_MS)
