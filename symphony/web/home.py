@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import structlog
 from aiohttp import web
 
 from symphony.core.attention import Need, needs_of
@@ -19,12 +18,11 @@ from symphony.core.states import StateTable, state_key
 from symphony.core.text import one_line
 from symphony.web.errors import Refusal
 from symphony.web.inbox_page import inbox_parts
-from symphony.web.live import Live, Part
+from symphony.web.live import Live
+from symphony.web.part import Part, make_part
 from symphony.web.site import Site
 
 HEADER, NEEDS, BOARD, COLUMN, CARD, TOTALS = "header", "needs", "board", "column", "card", "totals"
-
-log = structlog.get_logger(__name__)
 
 
 class Home:
@@ -92,7 +90,6 @@ class Home:
             total=total,
             page=page,
             pages=max(1, -(-total // PAGE)),
-            now=picture.snapshot.generated_at,
         )
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
@@ -108,20 +105,23 @@ class Home:
     def parts(self, known: Mapping[str, Part]) -> Iterator[Part]:
         """Yield every live element of the pages; see `live.Source`."""
         picture = self._operations.picture()
-        snapshot, now = picture.snapshot, picture.snapshot.generated_at
+        snapshot = picture.snapshot
         needs = needs_of(snapshot)
+        make = partial(make_part, self._site, known)
         yield self._header(picture, needs, known)
-        yield self._part(NEEDS, NEEDS, known, "needs.html", needs, now, needs=needs)
-        yield from inbox_parts(self._site, needs, now, known)
+        yield make(NEEDS, NEEDS, "needs.html", needs, needs=needs)
+        yield from inbox_parts(self._site, needs, known)
         totals = (snapshot.totals, tuple(snapshot.rate_limits.items()))
-        spent = {"totals": snapshot.totals, "rate_limits": snapshot.rate_limits}
-        yield self._part(TOTALS, TOTALS, known, "totals.html", totals, now, **spent)
+        spent: dict[str, Any] = {"totals": snapshot.totals, "rate_limits": snapshot.rate_limits}
+        yield make(TOTALS, TOTALS, "totals.html", totals, **spent)
         columns = board_of(picture, self._shelves_of(picture))
-        shown = tuple(_column_id(column) for column in columns)
-        board = self._part(BOARD, BOARD, known, "board.html", shown, now)
-        yield replace(board, children=shown)
+        yield make(BOARD, BOARD, "board.html", None, children=tuple(map(_column_id, columns)))
         for column in columns:
-            yield from self._column(column, known, now)
+            cards = {_card_id(card): card for card in column.cards}
+            value = (column.state, column.role, column.total, len(cards))
+            yield make(_column_id(column), COLUMN, "column.html", value, children=tuple(cards), column=column)
+            for element, card in cards.items():
+                yield make(element, CARD, "card.html", card, card=card)
 
     def _header(self, picture: Picture, needs: tuple[Need, ...], known: Mapping[str, Part]) -> Part:
         snapshot = picture.snapshot
@@ -137,40 +137,8 @@ class Home:
             _shown_path(picture.workflow.settings.tracker.root),
         )
         names = ("status", "reason", "paused", "sandbox", "waiting", "running", "slots", "workflow", "root")
-        values = dict(zip(names, facts, strict=True))
-        return self._part(HEADER, HEADER, known, "header.html", facts, snapshot.generated_at, **values)
-
-    def _column(self, column: Column, known: Mapping[str, Part], now: datetime) -> Iterator[Part]:
-        """Yield a column, which changes with what is in it, and its cards, which change by themselves."""
-        cards = [
-            self._part(_card_id(card), CARD, known, "card.html", card, now, card=card)
-            for card in column.cards
-        ]
-        children = tuple(card.id for card in cards)
-        value = (column.state, column.role, column.total, children)
-        frame = self._part(_column_id(column), COLUMN, known, "column.html", value, now, column=column)
-        yield replace(frame, children=children)
-        yield from cards
-
-    def _part(
-        self,
-        element: str,
-        group: str,
-        known: Mapping[str, Part],
-        template: str,
-        value: object,
-        now: datetime,
-        **values: object,
-    ) -> Part:
-        same = known.get(element)
-        if same is not None and same.value == value:
-            return same
-        try:
-            html = self._site.fragment(template, element=element, now=now, **values)
-        except Exception:
-            log.exception("web.part_broke", part=element)  # the rest of the page is still true
-            html = self._site.fragment("broken.html", element=element)
-        return Part(element, group, html, value)
+        values: dict[str, Any] = dict(zip(names, facts, strict=True))
+        return make_part(self._site, known, HEADER, HEADER, "header.html", facts, **values)
 
     def _shelves_of(self, picture: Picture) -> tuple[Shelf, ...]:
         shelved = (picture.issues, picture.states)

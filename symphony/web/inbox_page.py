@@ -1,14 +1,14 @@
 """The inbox for a phone: only what needs a person, one card for each thing, answerable with one thumb."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
 from symphony.core.attention import Need
 from symphony.core.keys import workspace_key
-from symphony.web.live import Live, Part
+from symphony.web.live import Live
+from symphony.web.part import Part, make_part
 from symphony.web.site import Site
 
 SHOWN: Final = 100  # cards; as one is answered the next follows
@@ -38,22 +38,13 @@ class InboxPage:
         )
 
 
-def inbox_parts(
-    site: Site, needs: tuple[Need, ...], now: datetime, known: Mapping[str, Part]
-) -> Iterator[Part]:
+def inbox_parts(site: Site, needs: tuple[Need, ...], known: Mapping[str, Part]) -> Iterator[Part]:
     """Yield the inbox and its cards, each of which changes by itself; see `live.Source`."""
     cards = {f"ask-{workspace_key(need.key)}": need for need in needs[:SHOWN]}
-    children, beyond = tuple(cards), len(needs) - len(cards)
-    value = (children, beyond)
-    frame = known.get(INBOX)
-    if frame is None or frame.value != value:
-        html = site.fragment("inbox_cards.html", element=INBOX, count=len(needs), beyond=beyond)
-        frame = Part(INBOX, INBOX, html, value, children)
-    yield frame
+    beyond = len(needs) - len(cards)
+    yield make_part(
+        site, known, INBOX, INBOX, "inbox_cards.html", beyond,
+        children=tuple(cards), count=len(needs), beyond=beyond,
+    )  # fmt: skip
     for element, need in cards.items():
-        card = known.get(element)
-        if card is None or card.value != need:
-            card = Part(
-                element, ASK, site.fragment("inbox_card.html", element=element, need=need, now=now), need
-            )
-        yield card
+        yield make_part(site, known, element, ASK, "inbox_card.html", need, need=need)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from symphony.web.live import Part
+from symphony.web.part import Part
 
 MARK: Final = 8  # letters
 CURSOR: Final = re.compile(rf"(?P<offset>[0-9]{{1,15}})(?:\.(?P<marks>(?:[0-9a-f]{{{MARK}}}){{0,20}}))?")

@@ -16,16 +16,16 @@ from symphony.core.operations import Operations
 from symphony.core.text import one_line
 from symphony.web.api import issue_id
 from symphony.web.errors import Refusal
+from symphony.web.event_stream import BEAT_S, open_event_stream
 from symphony.web.forms import is_htmx
 from symphony.web.issue_cursor import IssueCursor
 from symphony.web.issue_parts import IssueParts
 from symphony.web.issue_timeline import TimelinePage, TimelinePages
 from symphony.web.issue_watch import HEADER, Watch, Watches
-from symphony.web.live import BEAT, BEAT_S, CURSOR_HEADER, RETRY_MS, VIEWERS, Live
+from symphony.web.live import CURSOR_HEADER, VIEWERS, Live
 from symphony.web.raw_files import raw_path, send_file
 from symphony.web.site import Site
 
-WRITE_BOUND_S: Final = 30.0  # a viewer who takes nothing in for so long comes back when it can
 GONE_S: Final = 1.0  # between two looks whether the viewer is still there
 NO_PAGE: Final = TimelinePage(Markup(""), 0, 0, latest=True, size=0)
 
@@ -156,23 +156,14 @@ class IssuePage:
 
 async def stream(request: web.Request, watch: Watch, cursor: IssueCursor) -> web.StreamResponse:
     """Send what is new as long as the viewer is there and takes it in."""
-    response = web.StreamResponse()
-    response.content_type = "text/event-stream"
-    response.headers["X-Accel-Buffering"] = "no"
-    await response.prepare(request)
-    await response.write(b"retry: %d\n\n" % RETRY_MS)
+    events = await open_event_stream(request)
     while not watch.over and is_there(request):
         news = watch.news
         cursor, html = await watch.news_since(cursor)
-        try:
-            async with asyncio.timeout(WRITE_BOUND_S):
-                await response.write(event_of(cursor, html) if html else BEAT)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+        if not await events.send(cursor, html):
             break
         await news_or_beat(request, news)
-    return response
+    return events.response
 
 
 async def news_or_beat(request: web.Request, news: asyncio.Event) -> None:
@@ -189,9 +180,3 @@ async def news_or_beat(request: web.Request, news: asyncio.Event) -> None:
 def is_there(request: web.Request) -> bool:
     """Say whether the viewer's connection is open."""
     return request.transport is not None and not request.transport.is_closing()
-
-
-def event_of(cursor: IssueCursor, html: bytes) -> bytes:
-    """Return an event of the stream (HTML Living Standard, 9.2)."""
-    lines = b"".join(b"data: %b\n" % line for line in html.splitlines())
-    return b"id: %b\n%b\n" % (str(cursor).encode(), lines)

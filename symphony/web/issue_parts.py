@@ -9,11 +9,11 @@ from symphony.core.board import Standing
 from symphony.core.installation import Installation
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.operations import IssueDetail
-from symphony.core.snapshot import BlockedView, Picture, RetryingView, RunningView, WaitingView
+from symphony.core.snapshot import BlockedView, RetryingView, RunningView, WaitingView
 from symphony.core.states import StateRole
 from symphony.core.usage import Usage
 from symphony.web.issue_sight import IssueSight, checks_of
-from symphony.web.live import Part
+from symphony.web.part import Part, make_part
 from symphony.web.site import Site
 from symphony.web.timeline.entries import Note
 from symphony.web.usage_chart import usage_chart
@@ -80,18 +80,10 @@ class IssueParts:
             CHANGES: {"imports": sum(1 for row in detail.attempts if row.ended_at)},
         }
         for element, shown in values.items():
-            yield self._part(element, detail.issue_id, known, picture, shown)
-
-    def _part(
-        self, element: str, issue_id: str, known: Mapping[str, Part], picture: Picture, values: dict[str, Any]
-    ) -> Part:
-        same = known.get(element)
-        if same is not None and same.value == values:
-            return same
-        now = picture.snapshot.generated_at
-        template = f"{element.replace('-', '_')}.html"
-        html = self._site.fragment(template, element=element, issue_id=issue_id, now=now, **values)
-        return Part(element, GROUP, html, values)
+            template = f"{element.replace('-', '_')}.html"
+            yield make_part(
+                self._site, known, element, GROUP, template, shown, issue_id=detail.issue_id, **shown
+            )
 
 
 def check_results(sight: IssueSight) -> tuple[tuple[str, Note | None], ...]:

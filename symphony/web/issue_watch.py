@@ -19,7 +19,8 @@ from symphony.web.issue_cursor import IssueCursor, mark_of
 from symphony.web.issue_parts import IssueParts
 from symphony.web.issue_sight import IssueSight, Sights
 from symphony.web.issue_timeline import Shown, TimelinePages, live_elements, page_start
-from symphony.web.live import Live, Part
+from symphony.web.live import Live
+from symphony.web.part import Part
 from symphony.web.site import as_live
 from symphony.web.timeline.assembler import Assembler
 

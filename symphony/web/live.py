@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,39 +15,17 @@ import structlog
 from aiohttp import web
 
 from symphony.web.errors import Refusal
+from symphony.web.event_stream import BEAT_S, open_event_stream
+from symphony.web.part import SLOT, Part
 from symphony.web.site import as_live
 
 PAUSE_S: Final = 0.1  # between two looks; changes in between are shown together
 SHARE: Final = 10.0  # and so many times what a look took, so that looking costs a tenth of a core at most
-BEAT_S: Final = 15.0  # an unchanged page is sent a sign of life, so that both ends find out a dead connection
-BEAT: Final = b"event: beat\ndata: \n\n"
-WRITE_S: Final = 30.0  # for a viewer to take in what it was sent; a live one needs milliseconds
 KEPT: Final = 16  # of what was sent, for the viewers who have seen the same
-RETRY_MS: Final = 1_000  # a browser comes back so soon after a restart
 VIEWERS: Final = 500  # open pages; each costs a connection and a task
 CURSOR_HEADER: Final = "Live-Cursor"
-SLOT: Final = "<!--children-->"  # where an element's children go
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One element of a page.
-
-    Attributes:
-        id: the element's id.
-        group: which pages it is on.
-        html: the whole element, which has the id as its first attribute.
-        value: what it was made from; an equal value makes an equal element.
-        children: the parts that stand where the element has its slot.
-    """
-
-    id: str
-    group: str
-    html: str
-    value: object
-    children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +103,6 @@ class Live:
             self._look_again_at = ended + max(PAUSE_S, SHARE * (ended - began))
         return Cursor(self._run, self._number)
 
-    def html(self, group: str) -> Iterator[str]:
-        """Yield the elements of a group as they are at the last look, in the order of the page."""
-        return (self._whole(part) for part in self._parts.values() if part.group == group)
-
     def part(self, element_id: str) -> str:
         """Return one element as it is at the last look."""
         return self._whole(self._parts[element_id])
@@ -191,28 +164,20 @@ class Live:
     async def _stream(
         self, request: web.Request, cursor: Cursor | None, groups: frozenset[str]
     ) -> web.StreamResponse:
-        response = web.StreamResponse()
-        response.content_type = "text/event-stream"
-        response.headers["X-Accel-Buffering"] = "no"
-        await response.prepare(request)
-        await response.write(b"retry: %d\n\n" % RETRY_MS)
-        with suppress(TimeoutError):  # of a viewer that takes nothing in any more
-            for turn in itertools.count():
-                if self._closing:
-                    break
-                try:
-                    cursor, html = self.since(cursor, groups)
-                except Exception:
-                    log.exception("web.stream_broke")  # the answer has begun: there is no other way to say it
-                    break
-                news = self._news
-                async with asyncio.timeout(WRITE_S):
-                    if html:
-                        await response.write(event_of(cursor, html))
-                    elif turn:
-                        await response.write(BEAT)
-                await self._next(news)
-        return response
+        stream = await open_event_stream(request)
+        for turn in itertools.count():
+            if self._closing:
+                break
+            try:
+                cursor, html = self.since(cursor, groups)
+            except Exception:
+                log.exception("web.stream_broke")  # the answer has begun: there is no other way to say it
+                break
+            news = self._news
+            if (html or turn) and not await stream.send(cursor, html):
+                break
+            await self._next(news)
+        return stream.response
 
     async def _next(self, news: asyncio.Event) -> None:
         """Return when something changed, and not too soon after the last change; or after a beat."""
@@ -222,9 +187,3 @@ class Live:
         except TimeoutError:
             return
         await asyncio.sleep(self._look_again_at - time.monotonic())
-
-
-def event_of(cursor: Cursor, html: bytes) -> bytes:
-    """Return an event of the stream (HTML Living Standard, 9.2)."""
-    lines = b"".join(b"data: %b\n" % line for line in html.splitlines())
-    return b"id: %b\n%b\n" % (str(cursor).encode(), lines)

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symphony.web.live import SLOT, Cursor, Live, Part, event_of
+from symphony.web.event_stream import event_of
+from symphony.web.live import Cursor, Live
+from symphony.web.part import SLOT, Part
 
 ALL = frozenset({"a", "b"})
 
