@@ -19,6 +19,7 @@ from symphony.core.access import AccessDecision
 from symphony.core.issue import Issue
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.text import one_line
+from symphony.web.begun import result_of
 from symphony.web.errors import Refusal, json_response, method_not_allowed
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
@@ -216,17 +217,9 @@ class Api:
         begun = asyncio.create_task(work)
         self._begun.add(begun)
         begun.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({begun}, timeout=self._operation_bound_s)
-        if not done:
-            raise Refusal(
-                504,
-                "timed_out",
-                f"symphony has not finished this within {self._operation_bound_s:g} s and goes on with it.",
-                remedy="Look at `symphony status` before you repeat it.",
-            )
-        if begun.cancelled():
-            raise Refusal(503, "draining", "symphony is stopping and has not finished this.")
-        return begun.result()
+        return await result_of(
+            begun, self._operation_bound_s, "Look at `symphony status` before you repeat it."
+        )
 
     def _ended(self, begun: asyncio.Task[Any]) -> None:
         self._begun.discard(begun)

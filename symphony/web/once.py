@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Final, Generic, TypeVar
 
-from symphony.web.errors import Refusal
+from symphony.web.begun import result_of
 
 KEPT: Final = 256  # results; a form is sent again within seconds, by a double click or a reload
 BOUND_S: Final = 30.0  # a person waits no longer; the work itself goes on
@@ -39,17 +39,7 @@ class Once(Generic[T]):
         self._begun.move_to_end(name)
         while len(self._begun) > self._kept and next(iter(self._begun.values())).done():
             self._begun.popitem(last=False)
-        done, _ = await asyncio.wait({begun}, timeout=self._bound_s)
-        if not done:
-            raise Refusal(
-                504,
-                "timed_out",
-                f"symphony has not finished this within {self._bound_s:g} s and goes on with it.",
-                remedy="Look at the board before you send it again.",
-            )
-        if begun.cancelled():
-            raise Refusal(503, "draining", "symphony is stopping and has not finished this.")
-        return begun.result()
+        return await result_of(begun, self._bound_s, "Look at the board before you send it again.")
 
     def _forget(self, name: bytes, ended: asyncio.Task[T], *, again: bool) -> None:
         if not again or ended.cancelled() or ended.exception() is not None:

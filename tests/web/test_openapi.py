@@ -38,7 +38,7 @@ from tests.web.conformity import check, operations, path_of, resolved, validator
 from tests.web.support import NOON, Client, Daemon, Door, make_issue, surface_of
 
 ROOM = Path(symphony.web.__file__).parent
-FOR_PROGRAMS = ("api.py", "requests.py", "guards.py", "patience.py", "listener.py", "errors.py")
+FOR_PROGRAMS = ("api.py", "begun.py", "requests.py", "guards.py", "patience.py", "listener.py", "errors.py")
 MACHINE = MachineUsage("symphony-7", MachineState.PAUSED, 1_000, 12.5)
 RUNNING = RunningView(
     "7", "7", "T", "Todo", "a1", 1, "demo", "in a turn", 1, 20, NOON, NOON, "", Usage(), "stalled", MACHINE
