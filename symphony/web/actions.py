@@ -15,7 +15,7 @@ from symphony.web.errors import Refusal
 from symphony.web.forms import read_form
 from symphony.web.login import own_path
 from symphony.web.once import Once
-from symphony.web.requests import Body, NoFields
+from symphony.web.requests import AccessBody, Body, NoFields
 from symphony.web.site import Site, id_path
 
 SHOWN: Final = 60  # characters of an id in a sentence
@@ -38,13 +38,6 @@ class DiscardForm(Body):
     """That a person means it."""
 
     sure: Literal["yes", "no"] = "no"
-
-
-class AccessForm(Body):
-    """A host, and whether the issue's guest may reach it."""
-
-    host: str
-    decision: Literal["once", "issue", "workflow", "deny"]
 
 
 class Actions:
@@ -145,7 +138,7 @@ class Actions:
 
     async def access(self, request: web.Request) -> web.StreamResponse:
         """Let the issue's guest reach a host, or keep it from it."""
-        form = await read_form(request, AccessForm)
+        form = await read_form(request, AccessBody)
 
         async def decide() -> str:
             decision = AccessDecision(form.decision)

@@ -1,10 +1,9 @@
 """Forms of the pages: plain HTML forms, with or without script, from this server's own pages only."""
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from symphony.web.errors import Refusal
-from symphony.web.requests import BODY_LIMIT_BYTES, FORM_TYPE, BodyT, form_fields, problem, read_body
+from symphony.web.requests import BODY_LIMIT_BYTES, FORM_TYPE, BodyT, form_fields, parse_fields, read_body
 
 BODY_BOUND_S = 15.0  # a local browser needs milliseconds for 1 MiB
 
@@ -20,12 +19,10 @@ async def read_form(request: web.Request, shape: type[BodyT], limit_bytes: int =
         raise Refusal(415, "unsupported_media_type", f"The content type must be {FORM_TYPE}.")
     raw = await read_body(request, BODY_BOUND_S, limit_bytes)
     if len(raw) > limit_bytes:
-        raise Refusal(413, "body_too_large", f"The form is larger than {limit_bytes >> 20} MiB.")
-    try:
-        return shape.model_validate(form_fields(raw))
-    except ValidationError as error:
-        problems = "; ".join(problem(each["type"], each["loc"], each["msg"]) for each in error.errors())
-        raise Refusal(422, "invalid_body", f"The form cannot be used: {problems}.") from error
+        mib = limit_bytes >> 20
+        most = f"{mib} MiB" if mib else f"{limit_bytes:,} bytes"
+        raise Refusal(413, "body_too_large", f"The form is larger than {most}.")
+    return parse_fields(form_fields(raw), shape, "form")
 
 
 def is_htmx(request: web.BaseRequest) -> bool:

@@ -131,8 +131,8 @@ class Guard:
     def _has_cookie(self, request: web.BaseRequest, token: str) -> bool:
         return is_same(request.cookies.get(cookie_name(COOKIE, request), ""), cookie_of(token))
 
-    def check_own_page(self, request: web.BaseRequest) -> None:
-        """Return if a form comes from a page of this server, which a browser always says.
+    def check_names_origin(self, request: web.BaseRequest) -> None:
+        """Return if a form says where it comes from, as a browser always does; `check_origin` judges that.
 
         Raises:
             Refusal: 403.
@@ -144,7 +144,6 @@ class Guard:
                 "A form is accepted from the dashboard only.",
                 remedy="Programs use the JSON API under /api/v1.",
             )
-        self.check_origin(request)
 
     def check_origin(self, request: web.BaseRequest) -> None:
         """Return if the request names no origin, or this very server.

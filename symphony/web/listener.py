@@ -173,7 +173,7 @@ def application(api: Api, dashboard: Dashboard, guard: Guard) -> web.Application
                     guard.check_token(request)
                 guard.check_origin(request)
                 if Dashboard.is_page(request) and request.method not in READING:
-                    guard.check_own_page(request)
+                    guard.check_names_origin(request)
             return await handler(request)
         except web.HTTPNotFound:
             return answer(

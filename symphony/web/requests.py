@@ -109,12 +109,20 @@ async def parse_body(request: web.BaseRequest, shape: type[BodyT], bound_s: floa
     raw = await read_body(request, bound_s)
     if len(raw) > BODY_LIMIT_BYTES:
         raise Refusal(413, "body_too_large", "The request is larger than 1 MiB.")
-    fields = form_fields(raw) if form else json_fields(raw)
+    return parse_fields(form_fields(raw) if form else json_fields(raw), shape, "request")
+
+
+def parse_fields(fields: Mapping[str, Any], shape: type[BodyT], what: str) -> BodyT:
+    """Return the fields as a value.
+
+    Raises:
+        Refusal: 422 with every problem, of a request or whatever `what` calls it.
+    """
     try:
         return shape.model_validate(fields)
     except ValidationError as error:
         problems = "; ".join(problem(each["type"], each["loc"], each["msg"]) for each in error.errors())
-        raise Refusal(422, "invalid_body", f"The request cannot be used: {problems}.") from error
+        raise Refusal(422, "invalid_body", f"The {what} cannot be used: {problems}.") from error
 
 
 def is_form(request: web.BaseRequest) -> bool:

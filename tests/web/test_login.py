@@ -98,6 +98,7 @@ async def test_a_form_of_a_thousand_fields_is_refused(closed: Client) -> None:
         "POST", "/login", raw=b"token=" + b"x" * 5_000, Content_Type=form, Origin=origin
     )
     assert answer.status == 413
+    assert "The form is larger than 4,096 bytes." in answer.body.decode()
 
 
 @pytest.mark.parametrize(
