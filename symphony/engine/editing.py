@@ -1,11 +1,8 @@
 """Issues' texts as people edit them; implements `core.editing.Editing`."""
 
-from contextlib import suppress
-
 from symphony.core.editing import IssueText, TextReading
 from symphony.core.issue import Issue
 from symphony.core.ports import Tracker
-from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.tracking import Tracking
 
 
@@ -39,6 +36,5 @@ class TrackedEditing:
             SymphonyError: as of `Tracker.save`.
         """
         issue = await self._tracker.save(issue_id, text, revision)
-        with suppress(MailboxClosed):  # the file is written, and the next run reads it
-            await self._tracking.look_at([issue.path])
+        await self._tracking.look_at_written(issue.path)
         return issue

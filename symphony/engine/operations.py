@@ -102,7 +102,7 @@ class EngineOperations:
             TrackerError: see `Tracker.create`.
         """
         issue = await self._ports.tracker.create(draft)
-        await self._look_at(issue.path)
+        await self._tracking.look_at_written(issue.path)
         return issue
 
     async def reply(self, issue_id: str, text: str) -> None:
@@ -145,12 +145,8 @@ class EngineOperations:
         """
         before = self._orchestrator.state.issues.get(issue_id)
         issue = await self._ports.tracker.move(issue_id, to_state)
-        await self._look_at(issue.path, *([] if before is None else [before.path]))
+        await self._tracking.look_at_written(issue.path, *([] if before is None else [before.path]))
         return issue
-
-    async def _look_at(self, *paths: Path) -> None:
-        with suppress(MailboxClosed):  # the file is written, and the next run finds it there
-            await self._tracking.look_at(paths)
 
     async def approve(self, issue_id: str) -> Issue:
         """Move a proposed issue into the first active state.

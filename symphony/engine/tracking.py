@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.event import Ticked, TrackerChanged
 from symphony.core.issue import IssueSet
 from symphony.core.ports import Clock, Tracker
-from symphony.engine.mailbox import Mailbox
+from symphony.engine.mailbox import Mailbox, MailboxClosed
 
 VERIFY_EVERY = timedelta(minutes=10)  # a healthy watcher is believed, and still checked now and then
 
@@ -83,6 +84,11 @@ class Tracking:
             issues = await self._safely(self.tracker.refresh(paths))
         await self._tell(issues)
         await self.mailbox.settle(Ticked())
+
+    async def look_at_written(self, *paths: Path) -> None:
+        """Look at what a person wrote; where the daemon has ended, the next run finds it there."""
+        with suppress(MailboxClosed):
+            await self.look_at(paths)
 
     async def _read_noticed(self) -> IssueSet:
         paths, scan = self._noticed, self._scan_wanted
