@@ -6,9 +6,8 @@ from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
 from symphony.cli.words import counted
+from symphony.core.attention import PARKED
 from symphony.core.text import duration, one_line
-
-PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
 
 
 def show_inbox(place: Place, *, as_json: bool) -> None:
