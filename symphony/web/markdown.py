@@ -7,16 +7,17 @@ becomes a link.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
 from symphony.core.text import plain
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType, OptionsDict
 
 TEXT_LIMIT: Final = 50_000  # characters; more than people read, and under a second for the worst of texts
 NESTING: Final = 20  # levels of quotes and lists; deeper ones are shown as text
@@ -35,6 +36,8 @@ ELEMENTS: Final = {
 
 def render_markdown(text: str) -> Markup:
     """Return the text as HTML; never raises, whatever it is. A long text is work for a thread."""
+    import nh3  # as the parser: a daemon that nobody looks at does without
+
     cleaned = plain(text, TEXT_LIMIT)
     try:
         made = _parser().render(cleaned)
@@ -53,7 +56,9 @@ def render_markdown(text: str) -> Markup:
 
 
 @cache
-def _parser() -> MarkdownIt:
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING})
     parser.enable(["table", "strikethrough"])
     parser.validateLink = is_link  # type: ignore[method-assign,assignment]  # the parser's own way to say which
@@ -68,7 +73,7 @@ def is_link(address: str) -> bool:
 
 
 def _image_as_link(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+    renderer: "RendererHTML", tokens: "Sequence[Token]", index: int, options: "OptionsDict", env: "EnvType"
 ) -> str:
     token: Any = tokens[index]
     words = renderer.renderInlineAsText(token.children, options, env) or str(token.attrs.get("src", ""))
