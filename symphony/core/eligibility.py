@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from symphony.core.admission import Room, is_paused
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
@@ -16,22 +17,53 @@ from symphony.core.text import counted
 from symphony.core.usage import Usage
 
 
+class ReasonCode(StrEnum):
+    """Every way in which an issue may stand: a closed set, so that each has to be explained."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    WAITING_FOR_REPLY = "waiting_for_reply"
+    REPLY_PENDING = "reply_pending"
+    RETRYING = "retrying"
+    CONTINUING = "continuing"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"
+    PAUSED = "paused"
+    OUT_OF_BUDGET = "out_of_budget"
+    BLOCKED = "blocked"
+    MISSING_LABEL = "missing_label"
+    RATE_LIMITED = "rate_limited"
+    DRAINING = "draining"
+    WORKFLOW_INVALID = "workflow_invalid"
+    ALL_PAUSED = "all_paused"
+    NO_SLOT = "no_slot"
+    NO_MEMORY = "no_memory"
+    ELIGIBLE = "eligible"
+    HELD = "held"
+    PROPOSED = "proposed"
+    FINISHED = "finished"
+    CONFLICT = "conflict"
+    UNREADABLE = "unreadable"
+    GONE = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why not, as a stable code and a clause for people."""
 
-    code: str
+    code: ReasonCode
     text: str
 
 
 def why_nothing_starts(state: SchedulerState) -> Reason | None:
     """Return what keeps every issue from starting, or None."""
     if state.draining:
-        return Reason("draining", "symphony is stopping")
+        return Reason(ReasonCode.DRAINING, "symphony is stopping")
     if state.workflow_problems:
-        return Reason("workflow_invalid", f"{state.workflow.path.name} is invalid; fix it first")
+        return Reason(ReasonCode.WORKFLOW_INVALID, f"{state.workflow.path.name} is invalid; fix it first")
     if state.paused:
-        return Reason("all_paused", "everything is paused; `symphony resume` lifts it")
+        return Reason(ReasonCode.ALL_PAUSED, "everything is paused; `symphony resume` lifts it")
     return None
 
 
@@ -58,16 +90,16 @@ def why_not_running(
         return _in_full(reason, state.record(issue.id), issue, slots, room)
     lacking = slots.lacking(issue.state)
     if lacking:
-        return Reason("no_slot", lacking)
-    return Reason("no_memory", room.lacking) if room.lacking else None
+        return Reason(ReasonCode.NO_SLOT, lacking)
+    return Reason(ReasonCode.NO_MEMORY, room.lacking) if room.lacking else None
 
 
 def _in_full(reason: Reason, record: IssueRecord, issue: Issue, slots: Slots, room: Room) -> Reason:
     """Return the reason with what is known of slots and memory."""
     match reason.code, record.claim:
-        case "reply_pending", Waiting(attempt=attempt):
+        case ReasonCode.REPLY_PENDING, Waiting(attempt=attempt):
             return Reason(reason.code, why_answer_waits(attempt, issue.state, slots, room))
-        case "undelivered", _ if why := why_undelivered(record, room):
+        case ReasonCode.UNDELIVERED, _ if why := why_undelivered(record, room):
             return Reason(reason.code, f"{reason.text}: {why}")
         case _:
             return reason
@@ -97,25 +129,27 @@ def why_undelivered(record: IssueRecord, room: Room) -> str:
 def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
     match record.claim:
         case Running(stopping=None, phase=phase):
-            return Reason("running", phase.value)
+            return Reason(ReasonCode.RUNNING, phase.value)
         case Running(stopping=stopping):
-            return Reason("stopping", f"stopping: {stopping}")
+            return Reason(ReasonCode.STOPPING, f"stopping: {stopping}")
         case Waiting(steering=steering) if steering.open:
-            return Reason("waiting_for_reply", "waiting for your answer; `symphony inbox` shows the question")
+            return Reason(
+                ReasonCode.WAITING_FOR_REPLY, "waiting for your answer; `symphony inbox` shows the question"
+            )
         case Waiting(attempt=attempt):
-            return Reason("reply_pending", "answered; waits for a free slot") if attempt else None
+            return Reason(ReasonCode.REPLY_PENDING, "answered; waits for a free slot") if attempt else None
         case Retrying(due_at=due, reason=why) if due > now:
-            return Reason("retrying", f"tried again at {due:%H:%M:%S} UTC: {why}")
+            return Reason(ReasonCode.RETRYING, f"tried again at {due:%H:%M:%S} UTC: {why}")
         case Continuing():
-            return Reason("continuing", "goes on with a fresh look in a moment")
+            return Reason(ReasonCode.CONTINUING, "goes on with a fresh look in a moment")
         case Parked(by_person=True):
             return Reason(
-                "cancelled", f"cancelled by you; `symphony retry {record.issue_id}` starts it again"
+                ReasonCode.CANCELLED, f"cancelled by you; `symphony retry {record.issue_id}` starts it again"
             )
         case Parked(reasons=reasons):
             last = reasons[-1] if reasons else "no reason was recorded"
             return Reason(
-                "failed",
+                ReasonCode.FAILED,
                 f"failed {counted(record.failures, 'time')} in a row and is parked; "
                 f"`symphony retry {record.issue_id}` or an edit of the file starts it again. Last: {last}",
             )
@@ -125,11 +159,11 @@ def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
 
 def _why_held_back(state: SchedulerState, record: IssueRecord) -> Reason | None:
     if record.completion is not None:
-        return Reason("undelivered", "done, and its handoff is not finished")
+        return Reason(ReasonCode.UNDELIVERED, "done, and its handoff is not finished")
     if record.paused:
-        return Reason("paused", f"paused by you; `symphony resume {record.issue_id}` lifts it")
+        return Reason(ReasonCode.PAUSED, f"paused by you; `symphony resume {record.issue_id}` lifts it")
     spent = over_budget(record.usage, state.workflow.settings.agent.budget)
-    return Reason("out_of_budget", f"out of budget: {spent}") if spent else None
+    return Reason(ReasonCode.OUT_OF_BUDGET, f"out of budget: {spent}") if spent else None
 
 
 def over_budget(usage: Usage, budget: Budget) -> str | None:
@@ -147,9 +181,9 @@ def _why_blocked(state: SchedulerState, issue: Issue) -> Reason | None:
     for blocker_id in issue.blocked_by:
         blocker = state.issues.get(blocker_id)
         if blocker is None:
-            return Reason("blocked", f"blocked by {blocker_id}, which is not in the tracker")
+            return Reason(ReasonCode.BLOCKED, f"blocked by {blocker_id}, which is not in the tracker")
         if not state.states.is_terminal(blocker.state):
-            return Reason("blocked", f"blocked by {blocker_id} ({blocker.state})")
+            return Reason(ReasonCode.BLOCKED, f"blocked by {blocker_id} ({blocker.state})")
     return None
 
 
@@ -159,7 +193,7 @@ def _why_unlabelled(state: SchedulerState, issue: Issue) -> Reason | None:
         return None
     given = {label.casefold() for label in issue.labels}
     missing = [label for label in required if label.strip().casefold() not in given]
-    return Reason("missing_label", f"lacks the label {missing[0]!r}") if missing else None
+    return Reason(ReasonCode.MISSING_LABEL, f"lacks the label {missing[0]!r}") if missing else None
 
 
 def _why_resting(state: SchedulerState, issue: Issue, now: datetime) -> Reason | None:
@@ -169,4 +203,6 @@ def _why_resting(state: SchedulerState, issue: Issue, now: datetime) -> Reason |
     until = state.adapter_pauses.get(adapter)
     if until is None or until <= now:
         return None
-    return Reason("rate_limited", f"the model behind {adapter} rests until {until:%Y-%m-%d %H:%M:%S} UTC")
+    return Reason(
+        ReasonCode.RATE_LIMITED, f"the model behind {adapter} rests until {until:%Y-%m-%d %H:%M:%S} UTC"
+    )
