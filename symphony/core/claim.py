@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from symphony.core.access import AccessLedger
+from symphony.core.budget import Ceilings
 from symphony.core.handoff import Completion
 from symphony.core.machine import MachineUsage
 from symphony.core.outcome import StopReason
@@ -128,6 +129,7 @@ class IssueRecord:
         completion: an accepted `mark_done` whose handoff is not finished.
         last_handoff: one sentence about the latest handoff; empty before it.
         access: hosts that the guest was refused, and what a person decided about them.
+        budget: ceilings that a person gave the issue; they count before WORKFLOW.md's.
     """
 
     issue_id: str
@@ -140,3 +142,4 @@ class IssueRecord:
     completion: Completion | None = None
     last_handoff: str = ""
     access: AccessLedger = AccessLedger()
+    budget: Ceilings = Ceilings()

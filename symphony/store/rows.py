@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never
 
+from symphony.core.budget import BudgetKind, Ceilings
 from symphony.core.claim import Claim, Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
@@ -22,6 +23,7 @@ AUDIT_KEPT = 200  # decisions on one issue; enough to read how it came to where 
 AUDIT_SLACK = 50  # pruning once in so many decisions costs nothing that can be measured
 
 NO_USAGE = Usage()
+NO_CEILINGS = Ceilings()
 USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
 STEERING_FIELDS = tuple(SteeringRequest.__dataclass_fields__)
 
@@ -61,6 +63,17 @@ def usage_of(text: str) -> Usage:
     return NO_USAGE if text == "{}" else Usage(**json.loads(text))
 
 
+def budget_text(ceilings: Ceilings) -> str:
+    """Return an issue's own ceilings as JSON."""
+    given = {kind.value: ceilings.of_kind(kind) for kind in BudgetKind}
+    return json_text({name: ceiling for name, ceiling in given.items() if ceiling is not None})
+
+
+def budget_of(text: str) -> Ceilings:
+    """Return the ceilings that `budget_text` wrote."""
+    return NO_CEILINGS if text == "{}" else Ceilings(**json.loads(text))
+
+
 def record_row(record: IssueRecord) -> Row:
     """Return the columns of `issue_records`, in order."""
     claim, detail = claim_columns(record.claim)
@@ -75,6 +88,7 @@ def record_row(record: IssueRecord) -> Row:
         usage_text(record.usage),
         record.last_handoff,
         access_text(record.access),
+        budget_text(record.budget),
     )
 
 
@@ -85,7 +99,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         row: the columns of `issue_records`, in order.
         newest: returns the steering request as it is now, as a reply comes after the claim.
     """
-    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, access = row
+    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, access, budget = row
     return IssueRecord(
         issue_id=issue_id,
         claim=None if claim is None else claim_of(claim, json.loads(detail), newest),
@@ -96,6 +110,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         usage=usage_of(usage),
         last_handoff=last_handoff,
         access=access_of(access),
+        budget=budget_of(budget),
     )
 
 

@@ -129,7 +129,9 @@ VERSION_3: Step = (
     "CREATE TABLE told (target TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (target, key)) WITHOUT ROWID",
 )
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4: Step = ("ALTER TABLE issue_records ADD COLUMN budget TEXT NOT NULL DEFAULT '{}'",)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

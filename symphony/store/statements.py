@@ -2,9 +2,9 @@
 
 READ_RECORDS = (
     "SELECT issue_id, claim, claim_detail, failures, failure_reasons, paused, attempts, usage, last_handoff, "
-    "access FROM issue_records"
+    "access, budget FROM issue_records"
 )
-PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?)"
+PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 PUT_LAST_HANDOFF = (
     "INSERT INTO issue_records (issue_id, last_handoff) VALUES (?, ?) "
     "ON CONFLICT (issue_id) DO UPDATE SET last_handoff = excluded.last_handoff"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
+from symphony.core.budget import Ceilings
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
@@ -162,6 +163,16 @@ async def test_what_was_opened_for_one_machine_is_forgotten_with_the_process(sta
     store = await stage.restart()
 
     assert (await store.load()).records["7"].access == AccessLedger((asked,))
+
+
+async def test_ceilings_that_a_person_gave_an_issue_survive_a_restart(stage: Stage) -> None:
+    ceilings = {"7": Ceilings(2_000_000, 2.5), "8": Ceilings(minutes=90.5), "9": Ceilings()}
+    records = tuple(IssueRecord(issue_id, budget=budget) for issue_id, budget in ceilings.items())
+    await stage.store.apply(Changes(records=records))
+
+    store = await stage.restart()
+
+    assert {key: record.budget for key, record in (await store.load()).records.items()} == ceilings
 
 
 async def test_a_handoff_leaves_the_access_requests_alone(stage: Stage) -> None:
