@@ -58,6 +58,7 @@ from symphony.core.picture import render_snapshot, standing
 from symphony.core.slots import Slots
 from symphony.core.timer import next_due
 from symphony.core.usage import Usage
+from tests.support.explained import check_explained
 from tests.support.world import NOON, SPENT, make_issue, make_set, make_state, make_steering, make_workflow
 
 IDS = ("a", "b", "c", "d")
@@ -364,6 +365,7 @@ class Scheduling(RuleBasedStateMachine):
         assert snapshot.status in {"working", "attention", "idle", "draining"}
         for issue_id in IDS:
             assert standing(self.state, issue_id, self.now).endswith(".")
+            check_explained(self.state, issue_id, self.now, snapshot)
 
     @invariant()
     def access_is_bounded_and_ends_with_its_machine(self):

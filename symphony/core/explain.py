@@ -1,0 +1,45 @@
+"""An issue explained: where it stands, what happens next and when, and what was decided on it last.
+
+Pure: the daemon, its pages and the command line without a daemon ask the same function.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from symphony.core.effect import Audit
+from symphony.core.eligibility import ReasonCode
+from symphony.core.outlook import Outlook
+from symphony.core.scheduler import SchedulerState
+from symphony.core.standing import sentence_of, standing_of
+from symphony.core.step import Step
+
+DECISIONS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an issue does what it does.
+
+    Attributes:
+        code: where it stands, for programs; the same as in the snapshot.
+        where: where it stands, one sentence.
+        next: what happens next, and each bound on it; never empty.
+        decisions: the last decisions on it, newest first.
+    """
+
+    issue_id: str
+    code: ReasonCode
+    where: str
+    next: tuple[Step, ...]
+    decisions: tuple[Audit, ...] = ()
+
+
+def explain(
+    state: SchedulerState, issue_id: str, now: datetime, decisions: Sequence[Audit] = ()
+) -> Explanation:
+    """Return the issue explained as of now; `decisions` are the audit's on it, newest first."""
+    reason = standing_of(state, issue_id, now)
+    steps = tuple(Outlook(state, issue_id, now).steps(reason))
+    return Explanation(issue_id, reason.code, sentence_of(reason), steps, tuple(decisions[:DECISIONS]))

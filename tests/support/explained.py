@@ -1,0 +1,49 @@
+"""Holds an explanation to what every one promises, in whatever state the scheduler is."""
+
+from datetime import UTC, datetime
+
+from symphony.core.explain import Explanation, explain
+from symphony.core.picture import render_snapshot
+from symphony.core.scheduler import SchedulerState
+from symphony.core.snapshot import Snapshot
+from symphony.core.usage import Usage
+
+
+def check_explained(
+    state: SchedulerState, issue_id: str, now: datetime, snapshot: Snapshot | None = None
+) -> Explanation:
+    """Fail unless the issue is explained in whole sentences, with the snapshot's own code."""
+    said = explain(state, issue_id, now)
+    sentences = (said.where, *(step.sentence(now) for step in said.next))
+    for sentence in sentences:
+        assert sentence[0].isupper() or sentence.startswith("symphony"), sentence
+        assert sentence.endswith("."), sentence
+        assert not sentence.endswith(".."), sentence
+        assert "None" not in sentence, sentence
+    assert said.next, f"{said.code} says not what happens next"
+    for step in said.next:
+        assert step.at is None or step.at.tzinfo is UTC, step
+    shown = code_in(snapshot or render_snapshot(state, now, Usage()), issue_id)
+    if shown is not None and state.issues.get(issue_id) is not None:
+        assert said.code == shown, f"the snapshot says {shown}: {said.where}"
+    return said
+
+
+def code_in(snapshot: Snapshot, issue_id: str) -> str | None:
+    """Return the code by which the snapshot lists the issue; None where it does not."""
+    for view in snapshot.running:
+        if view.issue_id == issue_id:
+            return "running" if view.stopping is None else "stopping"
+    for kept in snapshot.retrying:
+        if kept.issue_id == issue_id and kept.kind == "handoff":
+            return "undelivered"
+    for blocked in snapshot.blocked:
+        if blocked.issue_id == issue_id:
+            return blocked.code
+    for waits in snapshot.waiting:
+        if waits.issue_id == issue_id and waits.steering.open:
+            return "waiting_for_reply"
+    for kept in snapshot.retrying:
+        if kept.issue_id == issue_id:
+            return "retrying" if kept.kind == "retry" else "continuing"
+    return None
