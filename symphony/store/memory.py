@@ -18,6 +18,7 @@ from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes, Intent, Memory
 from symphony.core.steering import SteeringRequest
+from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
 from symphony.store.errors import (
     StoreError,
@@ -277,6 +278,12 @@ class MemoryStore:
         disk = await self._reading()
         newest_last = sorted((row for _, row in disk.delivered.values()), key=lambda row: row.at)
         return tuple(newest_last[::-1][:limit])
+
+    async def handoff_of(self, issue_id: str) -> Delivery | None:
+        """Return the issue's latest finished handoff, or None."""
+        disk = await self._reading()
+        found = [row for _, row in disk.delivered.values() if row.issue_id == issue_id]
+        return Delivery(found[-1].attempt_id, found[-1].at, found[-1].handoff) if found else None
 
     async def told(self) -> frozenset[Telling]:
         """Return who was told of what, as far as it is remembered."""

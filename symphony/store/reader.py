@@ -17,6 +17,7 @@ from symphony.core.effect import Audit
 from symphony.core.notice import Telling
 from symphony.core.ports import AttemptRow, Memory
 from symphony.core.steering import SteeringRequest
+from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
 from symphony.store import rows, statements
 from symphony.store.database import Database, execute
@@ -55,6 +56,11 @@ class StoreReader:
     async def recent_handoffs(self, limit: int) -> tuple[HandoffRow, ...]:
         """Return the latest finished handoffs, newest first."""
         return await self._all(rows.handoff_row, statements.READ_HANDOFFS, (limit,))
+
+    async def handoff_of(self, issue_id: str) -> Delivery | None:
+        """Return the issue's latest finished handoff, or None."""
+        found = await self._all(rows.handoff_row, statements.READ_HANDOFF_OF_ISSUE, (issue_id,))
+        return Delivery(found[0].attempt_id, found[0].at, found[0].handoff) if found else None
 
     async def told(self) -> frozenset[Telling]:
         """Return who was told of what, as far as it is remembered."""

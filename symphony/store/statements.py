@@ -71,6 +71,10 @@ READ_HANDOFFS = (
     "SELECT issue_id, attempt_id, title, delivered_at, handoff FROM completions "
     "WHERE state = 'delivered' ORDER BY delivered_at DESC, seq DESC LIMIT ?"
 )
+READ_HANDOFF_OF_ISSUE = (
+    "SELECT issue_id, attempt_id, title, delivered_at, handoff FROM completions "
+    "WHERE issue_id = ? AND state = 'delivered' ORDER BY seq DESC LIMIT 1"
+)
 FIND_COMPLETION = (
     "SELECT issue_id, attempt_id, title, summary, accepted_at "
     "FROM completions WHERE attempt_id = ? AND state <> 'withdrawn'"

@@ -25,6 +25,7 @@ from symphony.core.outcome import (
 )
 from symphony.core.ports import AttemptRow, Changes, Store
 from symphony.core.steering import SteeringRequest
+from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
 from symphony.store.errors import StoreError
 from symphony.store.memory import MemoryStore
@@ -462,6 +463,25 @@ async def test_the_newest_handoffs_come_first(store: AnyStore) -> None:
         await store.complete_handoff(done(f"a{number}", str(number)), PATCH, at(number))
 
     assert [row.issue_id for row in await store.recent_handoffs(2)] == ["3", "2"]
+
+
+async def test_the_latest_handoff_of_one_issue_is_found_and_others_are_not_its(stage: Stage) -> None:
+    later = Handoff("none", "Nothing more.", head_commit="b" * 40)
+    await stage.store.complete_handoff(done("a1", "7"), PATCH, at(1))
+    await stage.store.complete_handoff(done("a2", "8"), PATCH, at(2))
+    await stage.store.complete_handoff(done("a3", "7"), later, at(3))
+
+    store = await stage.restart()
+
+    assert await store.handoff_of("7") == Delivery("a3", at(3), later)
+    assert await store.handoff_of("8") == Delivery("a2", at(2), PATCH)
+    assert await store.handoff_of("9") is None
+
+
+async def test_an_accepted_completion_is_no_handoff_yet(store: AnyStore) -> None:
+    await store.accept_completion(done("a1", "7"))
+
+    assert await store.handoff_of("7") is None
 
 
 async def test_an_issue_asks_one_question_at_a_time(store: AnyStore) -> None:

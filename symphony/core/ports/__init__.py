@@ -9,6 +9,7 @@ from symphony.core.ports.host import Host
 from symphony.core.ports.meter import Meter, Meters
 from symphony.core.ports.notifier import Notifier
 from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
+from symphony.core.ports.retention import Storage
 from symphony.core.ports.run_log import RunLog, RunLogs
 from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
 from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store
@@ -43,6 +44,7 @@ __all__ = [
     "SandboxDriver",
     "SandboxSpec",
     "Session",
+    "Storage",
     "Store",
     "Tracker",
     "WorkflowSource",

@@ -11,6 +11,7 @@ from symphony.core.handoff import Completion, Handoff
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome
 from symphony.core.steering import SteeringRequest
+from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
 
 
@@ -161,6 +162,10 @@ class Store(Protocol):
 
     async def attempts_of(self, issue_id: str) -> tuple[AttemptRow, ...]:
         """Return the issue's attempts, oldest first."""
+        ...
+
+    async def handoff_of(self, issue_id: str) -> Delivery | None:
+        """Return the issue's latest finished handoff, or None."""
         ...
 
     async def told(self) -> frozenset[Telling]:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget
 from symphony.core.settings.base import AsTuple, Section
+from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
 from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
 from symphony.core.settings.tracker import PollingSettings, StateSettings, TrackerSettings
@@ -29,6 +30,7 @@ __all__ = [
     "McpSettings",
     "NotifySettings",
     "PollingSettings",
+    "RetentionSettings",
     "ServerSettings",
     "Settings",
     "SmolvmSettings",
@@ -110,6 +112,9 @@ class Settings(Section):
 
     handoff: HandoffSettings = HandoffSettings()
     """What a finished issue becomes."""
+
+    retention: RetentionSettings = RetentionSettings()
+    """What stays on the disk, and for how long. What was not handed over stays whatever is set here."""
 
     server: ServerSettings = ServerSettings()
     """The listener."""
