@@ -135,12 +135,6 @@ class WorkflowSource:
                 code="handoff.pull_request_not_built",
                 remedy="Set `handoff: {mode: patch}` in WORKFLOW.md.",
             )
-        if settings.acp.permission == "ask":
-            raise NotSupported(
-                "acp.permission: ask is not built yet.",
-                code="permission.ask_not_built",
-                remedy="Set `acp: {permission: allow}` or `deny` in WORKFLOW.md.",
-            )
 
 
 def _prompt_warnings(workflow: Workflow) -> tuple[str, ...]:

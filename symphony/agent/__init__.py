@@ -3,7 +3,6 @@
 from symphony.agent.adapters import ADAPTERS, Adapter
 from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentError, AgentRateLimited
-from symphony.agent.permission import OnPermission, PermissionChoice, PermissionRequest
 from symphony.agent.registry import AcpAgents
 
 __all__ = [
@@ -13,7 +12,4 @@ __all__ = [
     "AgentError",
     "AgentRateLimited",
     "Bounds",
-    "OnPermission",
-    "PermissionChoice",
-    "PermissionRequest",
 ]

@@ -4,8 +4,8 @@ Imported only when a session opens, since the SDK is slow to import.
 """
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from acp import RequestError
@@ -17,26 +17,34 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
-from symphony.agent.permission import OnPermission, PermissionChoice, PermissionRequest, allow, deny
+from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, read_proposal
 from symphony.core.agent import AgentEvent
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal, policy_of
+from symphony.core.settings import AcpSettings
 from symphony.core.text import one_line
+
+SAID = {PermissionAnswer.ONCE: allow_once, PermissionAnswer.ALWAYS: allow, PermissionAnswer.DENY: deny}
 
 
 class Client:
-    """Answers permission requests and refuses everything that was not advertised."""
+    """Answers permission requests and refuses everything that was not advertised.
+
+    Attributes:
+        on_wait: told when the turn begins to wait for a person, and when it no longer does.
+    """
 
     def __init__(
         self,
-        policy: str,
-        cwd: Path,
+        acp: AcpSettings,
         on_event: Callable[[AgentEvent], None],
         on_permission: OnPermission | None,
     ) -> None:
-        self._policy = policy
-        self._cwd = cwd
+        self._acp = acp
         self._on_event = on_event
         self._on_permission = on_permission
         self._cancelled = asyncio.Event()
+        self._asking = 0
+        self.on_wait: Callable[[bool], None] = lambda _: None
 
     def begin_turn(self) -> None:
         """Answer requests of a new turn by the policy again."""
@@ -50,36 +58,56 @@ class Client:
         self, session_id: str, tool_call: ToolCallUpdate, options: list[PermissionOption], **_: Any
     ) -> RequestPermissionResponse:
         """Choose one of the options."""
+        del session_id  # a process has one
         choices = tuple(PermissionChoice(option.option_id, option.name, option.kind) for option in options)
-        title = one_line(tool_call.title or tool_call.tool_call_id)
-        allowed, why = await self._decide(PermissionRequest(session_id, self._cwd, title, choices))
-        choice = None if allowed is None else allow(choices) if allowed else deny(choices)
+        proposal = read_proposal(tool_call.model_dump(by_alias=True, mode="json"), choices)
+        answer, why = await self._decide(proposal)
+        choice = None if answer is None else SAID[answer](choices)
         answered = "cancelled" if choice is None else one_line(choice.name or choice.id, 80)
-        self._on_event(AgentEvent("permission", f"{title}: {answered} ({why})"))
+        self._on_event(AgentEvent("permission", f"{proposal.title}: {answered} ({why})"))
         if choice is None:
             return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
         return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=choice.id))
 
-    async def _decide(self, request: PermissionRequest) -> tuple[bool | None, str]:
-        """Return whether to allow, None for a cancelled turn, and the reason."""
+    async def _decide(self, proposal: Proposal) -> tuple[PermissionAnswer | None, str]:
+        """Return the answer, None for a cancelled turn, and the reason."""
         if self._cancelled.is_set():
             return None, "the turn is being cancelled"
-        if self._policy != "ask":
-            return self._policy == "allow", f"acp.permission is {self._policy}"
+        policy, why = policy_of(self._acp, proposal)
+        if policy != "ask":
+            return PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY, why
         if self._on_permission is None:
-            return False, "acp.permission is ask, and nobody can be asked here"
-        asking = asyncio.ensure_future(self._on_permission(request))
+            return PermissionAnswer.DENY, f"{why}, and nobody can be asked here"
+        self._on_event(AgentEvent("permission", f"{proposal.title}: a person is asked ({why})"))
+        with self._waiting():
+            return await self._ask(self._on_permission(proposal))
+
+    async def _ask(self, asked: Awaitable[PermissionAnswer]) -> tuple[PermissionAnswer | None, str]:
+        asking = asyncio.ensure_future(asked)
         cancelling = asyncio.create_task(self._cancelled.wait())
         try:
             await asyncio.wait({asking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
                 return None, "the turn is being cancelled"
             if (failure := asking.exception()) is not None:
-                return False, f"asking a person failed: {one_line(str(failure))}"
+                return PermissionAnswer.DENY, f"asking a person failed: {one_line(str(failure))}"
             return asking.result(), "a person was asked"
         finally:
             asking.cancel()
             cancelling.cancel()
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Tell while any request waits for a person: agents may have several open at once."""
+        self._asking += 1
+        if self._asking == 1:
+            self.on_wait(True)
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self.on_wait(False)
 
     async def session_update(self, **_: Any) -> None:
         """Do nothing: the wire hands updates to the session in their order."""

@@ -13,11 +13,11 @@ from symphony.agent.client import Client
 from symphony.agent.link import Link, open_link
 from symphony.agent.listener import Listener
 from symphony.agent.opening import open_acp_session
-from symphony.agent.permission import OnPermission
 from symphony.agent.session import AcpSession
 from symphony.agent.transport import OnEvent
 from symphony.agent.usage import Meter
 from symphony.core.agent import SessionSpec
+from symphony.core.permission import OnPermission
 from symphony.core.ports import Process
 
 
@@ -41,7 +41,7 @@ async def open_conversation(
         adapter.tokens, resumed=spec.resume is not None, cost_survives_load=adapter.cost_survives_load
     )
     listener = Listener(meter, on_event)
-    client = Client(spec.acp.permission, spec.cwd, on_event, on_permission)
+    client = Client(spec.acp, on_event, on_permission)
     link = Link(process, adapter, spec, client, on_event, listener.notified, bounds, now)
     async with open_link(link):
         listener.replaying = spec.resume is not None

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentIgnoredCancel
 from symphony.agent.memory_stdio import MemoryStdio
 from symphony.agent.script import (
+    AskPermission,
     Call,
     Fail,
     Hang,
@@ -32,6 +33,7 @@ from symphony.agent.updates import read_update
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec, StopKind, TurnEnd
 from symphony.core.machine import GuestNeeds
 from symphony.core.operations import AgentDoor
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal, policy_of
 from symphony.core.ports import Sandbox, Session
 from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
@@ -67,7 +69,11 @@ class MemoryAgents:
 
     @asynccontextmanager
     async def open_session(
-        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+        self,
+        spec: SessionSpec,
+        sandbox: Sandbox,
+        on_event: Callable[[AgentEvent], None],
+        on_permission: OnPermission | None = None,
     ) -> AsyncIterator[Session]:
         """Open a session that follows the issue's next script.
 
@@ -80,7 +86,7 @@ class MemoryAgents:
             raise script.opening
         resumed = spec.resume is not None and script.resumes
         identity = spec.resume if resumed and spec.resume else f"memory-{next(self._numbers)}"
-        session = MemorySession(identity, resumed, script, spec, sandbox, on_event, self._door)
+        session = MemorySession(identity, resumed, script, spec, sandbox, on_event, self._door, on_permission)
         self.sessions.append(session)
         try:
             await session.open()
@@ -99,6 +105,7 @@ class MemorySession:
     Attributes:
         prompts: every text that it was given.
         answers: what symphony's tools answered, as (is an error, text).
+        permissions: what it was allowed and refused.
         closed: whether its context was left.
     """
 
@@ -111,17 +118,20 @@ class MemorySession:
         sandbox: Sandbox,
         on_event: Callable[[AgentEvent], None],
         door: AgentDoor | None,
+        on_permission: OnPermission | None = None,
     ) -> None:
         self.resumed = resumed
         self.spec = spec
         self.prompts: list[str] = []
         self.answers: list[tuple[bool, str]] = []
+        self.permissions: list[PermissionAnswer] = []
         self.closed = False
         self._id = session_id
         self._script = script
         self._sandbox = sandbox
         self._on_event = on_event
         self._door = door
+        self._on_permission = on_permission
         self._stdio: MemoryStdio | None = None
         self._cancelled = asyncio.Event()
         self._gone: AgentError | None = None
@@ -198,6 +208,8 @@ class MemorySession:
                 self._on_event(AgentEvent("usage", f"{self._totals.tokens} tokens", usage=self._totals))
             case Call(tool, arguments):
                 self.answers.append(await self._call(tool, arguments))
+            case AskPermission(proposal):
+                return await self._ask(proposal)
             case Hang():
                 await self._cancelled.wait()
                 return False
@@ -211,6 +223,25 @@ class MemorySession:
                 raise error
             case _ as never:
                 assert_never(never)
+        return True
+
+    async def _ask(self, proposal: Proposal) -> bool:
+        policy, why = policy_of(self.spec.acp, proposal)
+        answer = PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY
+        if policy == "ask" and self._on_permission is not None:
+            asking = asyncio.ensure_future(self._on_permission(proposal))
+            cancelling = asyncio.create_task(self._cancelled.wait())
+            try:
+                await asyncio.wait({asking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
+                if not asking.done():
+                    return False
+                answer, why = asking.result(), "a person was asked"
+            finally:
+                asking.cancel()
+                cancelling.cancel()
+                await asyncio.wait({asking, cancelling})
+        self.permissions.append(answer)
+        self._on_event(AgentEvent("permission", f"{proposal.title}: {answer} ({why})"))
         return True
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> tuple[bool, str]:

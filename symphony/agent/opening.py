@@ -179,7 +179,7 @@ class _Choosing:
             await self._choose("model", acp.model, MODEL)
         if acp.effort is not None:
             await self._choose("effort", acp.effort, EFFORT)
-        if acp.permission == "allow":
+        if acp.permission == "allow" and not acp.permission_rules:
             await self._enter_quiet_mode(adapter.modes)
 
     async def _choose(self, what: str, wanted: str, names: Sequence[str]) -> None:

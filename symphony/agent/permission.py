@@ -1,14 +1,22 @@
-"""How an agent's permission request is answered [CONTRACT 5.1, ACP session/request_permission].
+"""What an agent's permission request says, and which of its options an answer is.
 
-Pure; the session asks it and answers the agent.
+[CONTRACT 5.1, ACP session/request_permission]. Pure; the session asks it and answers the agent.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Final
 
-ALLOW = ("allow_always", "allow_once")
-REJECT = ("reject_once", "reject_always")
+from symphony.core.permission import Proposal
+from symphony.core.text import one_line, plain
+
+ALLOW: Final = ("allow_always", "allow_once")
+ALLOW_ONCE: Final = ("allow_once", "allow_always")
+REJECT: Final = ("reject_once", "reject_always")
+SUBJECTS: Final = ("command", "cmd", "file_path", "filePath", "path", "filename", "url", "query", "pattern")
+SUBJECT_LIMIT: Final = 4_000  # characters; a rule sees no more, and neither does a person
+ARGUMENTS_LIMIT: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +28,27 @@ class PermissionChoice:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionRequest:
-    """What the agent wants to be allowed to do.
-
-    Attributes:
-        session_id: the agent's name for the session.
-        cwd: the workspace as the agent sees it.
-        title: one line: the tool call.
-    """
-
-    session_id: str
-    cwd: Path
-    title: str
-    choices: tuple[PermissionChoice, ...]
-
-
-OnPermission = Callable[[PermissionRequest], Awaitable[bool]]
-"""Asks a person; True allows."""
+def read_proposal(call: Mapping[str, Any], choices: Sequence[PermissionChoice]) -> Proposal:
+    """Return what a tool call, as ACP has it, proposes; what it leaves out or has otherwise is not said."""
+    title = one_line(_text(call.get("title")) or _text(call.get("toolCallId")) or "a tool call")
+    given = call.get("rawInput")
+    return Proposal(
+        title=title,
+        kind=one_line(_text(call.get("kind")) or "other", 40),
+        subject=plain(next(_subjects(given, call.get("locations")), title), SUBJECT_LIMIT),
+        arguments=plain(_arguments(given), ARGUMENTS_LIMIT),
+        lasting=any(choice.kind == "allow_always" for choice in choices),
+    )
 
 
 def allow(choices: Sequence[PermissionChoice]) -> PermissionChoice | None:
     """Return what allows, for good where it is offered; None when nothing does."""
     return _first(choices, ALLOW)
+
+
+def allow_once(choices: Sequence[PermissionChoice]) -> PermissionChoice | None:
+    """Return what allows this time, for good where nothing less is offered; None when nothing does."""
+    return _first(choices, ALLOW_ONCE)
 
 
 def deny(choices: Sequence[PermissionChoice]) -> PermissionChoice | None:
@@ -59,3 +65,26 @@ def known_kind(kind: str) -> str:
 
 def _first(choices: Sequence[PermissionChoice], kinds: Sequence[str]) -> PermissionChoice | None:
     return next((choice for kind in kinds for choice in choices if choice.kind == kind), None)
+
+
+def _subjects(given: Any, locations: Any) -> Iterator[str]:
+    if isinstance(given, Mapping):
+        for name in SUBJECTS:
+            value = given.get(name)
+            if isinstance(value, list) and all(isinstance(word, str) for word in value):
+                value = " ".join(value)
+            if isinstance(value, str) and value.strip():
+                yield value.strip()
+    for location in locations if isinstance(locations, list) else ():
+        if isinstance(location, Mapping) and (path := _text(location.get("path"))):
+            yield path
+
+
+def _arguments(given: Any) -> str:
+    if given in (None, {}, []):
+        return ""
+    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, indent=1, default=str)
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""

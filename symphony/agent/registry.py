@@ -15,10 +15,10 @@ from symphony.agent.adapters import Adapter, find_adapter
 from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentNotFound
 from symphony.agent.needs import guest_needs
-from symphony.agent.permission import OnPermission
 from symphony.core.agent import AgentEvent, SessionSpec
 from symphony.core.errors import SymphonyError
 from symphony.core.machine import GuestNeeds
+from symphony.core.permission import OnPermission
 from symphony.core.ports import Process, Sandbox, Session
 from symphony.core.settings import AcpSettings
 
@@ -31,7 +31,6 @@ class AcpAgents:
     def __init__(
         self,
         *,
-        on_permission: OnPermission | None = None,
         bounds: Bounds | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         environ: Mapping[str, str] | None = None,
@@ -39,12 +38,10 @@ class AcpAgents:
         """Take what sessions share.
 
         Args:
-            on_permission: asks a person when `acp.permission` is `ask`; without it nothing is allowed.
             bounds: how long to wait for what no setting bounds.
             now: the time, for reading when a rate limit ends.
             environ: the host's, where credentials of guests are looked for; by default there are none.
         """
-        self._on_permission = on_permission
         self._bounds = bounds or Bounds()
         self._now = now
         self._environ = environ or {}
@@ -63,7 +60,11 @@ class AcpAgents:
 
     @asynccontextmanager
     async def open_session(
-        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+        self,
+        spec: SessionSpec,
+        sandbox: Sandbox,
+        on_event: Callable[[AgentEvent], None],
+        on_permission: OnPermission | None = None,
     ) -> AsyncIterator[Session]:
         """Start the adapter's program in the sandbox and open a session.
 
@@ -79,7 +80,7 @@ class AcpAgents:
             await process.kill()
             raise
         async with conversation.open_conversation(
-            process, adapter, spec, on_event, self._on_permission, self._bounds, self._now
+            process, adapter, spec, on_event, on_permission, self._bounds, self._now
         ) as session:
             yield session
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from symphony.agent.errors import AgentError
 from symphony.core.agent import StopKind
+from symphony.core.permission import Proposal
 from symphony.core.ports import Sandbox
 from symphony.core.usage import Usage
 
@@ -52,6 +53,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class AskPermission:
+    """Ask to be allowed something and go on with the answer, which the session keeps."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """Do nothing until the turn is cancelled, and end it as cancelled then."""
 
@@ -68,7 +76,7 @@ class Fail:
     error: AgentError
 
 
-Step: TypeAlias = Say | UseTool | Work | Spend | Call | Hang | IgnoreCancel | Fail
+Step: TypeAlias = Say | UseTool | Work | Spend | Call | AskPermission | Hang | IgnoreCancel | Fail
 
 
 def mark_done(title: str = "Done", summary: str = "Did it.") -> Call:

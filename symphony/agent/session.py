@@ -38,7 +38,9 @@ class AcpSession:
         self._seconds = prompt_ms / 1000
         self._bounds = bounds
         self._bound: asyncio.Timeout | None = None
+        self._left_s: float | None = None
         self._cancelling = False
+        client.on_wait = self._hold
 
     @property
     def id(self) -> str:
@@ -82,6 +84,18 @@ class AcpSession:
         self._cancelling = True
         self._bound.reschedule(asyncio.get_running_loop().time() + self._bounds.cancel_grace_s)
         await self._tell_to_cancel()
+
+    def _hold(self, waits: bool) -> None:
+        """Stop the turn's clock while the turn waits for a person; one that is cancelled has no time."""
+        if self._bound is None or self._cancelling or self._bound.expired():
+            return
+        now = asyncio.get_running_loop().time()
+        if waits and (until := self._bound.when()) is not None:
+            self._left_s = until - now
+            self._bound.reschedule(None)
+        elif not waits and self._left_s is not None:
+            self._bound.reschedule(now + self._left_s)
+            self._left_s = None
 
     async def _tell_to_cancel(self) -> None:
         self._client.cancel_turn()

@@ -51,6 +51,10 @@ class DaemonDesk:
         """Return all that is known of one issue."""
         return self._ask("GET", _path(issue_id))
 
+    def explain(self, issue_id: str) -> Json:
+        """Return where an issue stands and what happens next."""
+        return self._ask("GET", f"{_path(issue_id)}/explain")
+
     def create(self, draft: IssueDraft) -> Json:
         """Write an issue and return it."""
         fields = {
@@ -82,6 +86,10 @@ class DaemonDesk:
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host and return what became of it."""
         return self._ask("POST", f"{_path(issue_id)}/access", {"host": host, "decision": decision})
+
+    def permit(self, issue_id: str, request_id: str | None, answer: str) -> None:
+        """Answer a request for permission."""
+        self._ask("POST", f"{_path(issue_id)}/permission", {"answer": answer, "request": request_id})
 
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""

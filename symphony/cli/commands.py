@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from symphony import __version__
-from symphony.cli import access_commands, image_commands
+from symphony.cli import access_commands, image_commands, permission_commands
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 
@@ -100,6 +100,13 @@ def show(issue_id: IssueId, workflow: Workflow = WORKFLOW, as_json: AsJson = Fal
     from symphony.cli.show import show_issue
 
     show_issue(Place(workflow), issue_id, as_json=as_json)
+
+
+def explain(issue_id: IssueId, workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
+    """Say why an issue does what it does, and what happens next."""
+    from symphony.cli.explain import explain_issue
+
+    explain_issue(Place(workflow), issue_id, as_json=as_json)
 
 
 def logs(
@@ -209,6 +216,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
     (LOOKING, status),
     (LOOKING, inbox),
     (LOOKING, show),
+    (LOOKING, explain),
     (LOOKING, logs),
     (ACTING, new),
     (ACTING, reply),
@@ -224,7 +232,8 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
 
 def names() -> tuple[str, ...]:
     """Return the names of all commands."""
-    return (*(command.__name__ for _, command in COMMANDS), access_commands.NAME, image_commands.NAME)
+    groups = (access_commands.NAME, permission_commands.NAME, image_commands.NAME)
+    return (*(command.__name__ for _, command in COMMANDS), *groups)
 
 
 def build() -> typer.Typer:
@@ -240,6 +249,8 @@ def build() -> typer.Typer:
     for panel, command in COMMANDS:
         application.command(rich_help_panel=panel, context_settings=CONTEXT)(command)
     application.add_typer(access_commands.build(CONTEXT), name=access_commands.NAME, rich_help_panel=ACTING)
+    permission = permission_commands.build(CONTEXT)
+    application.add_typer(permission, name=permission_commands.NAME, rich_help_panel=ACTING)
     application.add_typer(image_commands.build(CONTEXT), name=image_commands.NAME, rich_help_panel=GOING)
     return application
 

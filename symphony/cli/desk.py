@@ -44,6 +44,10 @@ class Desk(Protocol):
         """Return all that is known of one issue."""
         ...
 
+    def explain(self, issue_id: str) -> Json:
+        """Return where an issue stands and what happens next."""
+        ...
+
     def create(self, draft: IssueDraft) -> Json:
         """Write an issue and return it."""
         ...
@@ -62,6 +66,10 @@ class Desk(Protocol):
 
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host and return what became of it."""
+        ...
+
+    def permit(self, issue_id: str, request_id: str | None, answer: str) -> None:
+        """Answer a request for permission; None is the issue's only open one."""
         ...
 
     def command(self, name: str, issue_id: str | None) -> None:

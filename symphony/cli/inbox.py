@@ -2,6 +2,7 @@
 
 from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
+from symphony.cli.permission import print_permissions
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
@@ -18,12 +19,14 @@ def show_inbox(place: Place, *, as_json: bool) -> None:
         screen.json(needs)
         return
     print_questions(screen, needs["questions"])
+    asks = print_permissions(screen, needs["running"])
     print_requests(screen, needs["access"], needs["access_count"], needs["generated_at"])
     _parked(screen, needs["parked"])
     _undelivered(screen, needs["undelivered"], needs["undelivered_count"])
     print_problems(screen, needs["problems"])
     if not (
         needs["questions"]
+        or asks
         or needs["parked"]
         or needs["undelivered_count"]
         or needs["problems"]
@@ -41,6 +44,7 @@ def needs_of(desk: Desk) -> Json:
         "generated_at": state["generated_at"],
         "daemon": daemon_view(desk),
         "questions": [view for view in state["waiting"] if view["steering"]["open"]],
+        "running": [view for view in state["running"] if view["permissions"]],
         "parked": [view for view in blocked if view["code"] in PARKED],
         "undelivered": handoffs,
         "undelivered_count": state["counts"]["undelivered"],

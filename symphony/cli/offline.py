@@ -22,14 +22,17 @@ from symphony.core.event import (
     CompletionWithdrawn,
     Event,
     PauseAsked,
+    PermissionGiven,
     ReplyGiven,
     ResumeAsked,
     RetryAsked,
 )
+from symphony.core.explain import DECISIONS, explain
 from symphony.core.hosts import parse_host
 from symphony.core.issue import IssueDraft
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
+from symphony.core.permission import PermissionAnswer
 from symphony.core.picture import render_snapshot, standing
 from symphony.core.ports import Memory
 from symphony.core.restore import restore
@@ -41,7 +44,7 @@ from symphony.store.errors import StoreError
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
 from symphony.tracker.local import LocalTracker
-from symphony.web.views import answer_view, detail_view, issue_view, state_view
+from symphony.web.views import answer_view, detail_view, explanation_view, issue_view, state_view
 
 Json = dict[str, Any]
 
@@ -81,6 +84,10 @@ class FilesDesk:
         """Return all that is known of one issue."""
         return asyncio.run(self._detail(issue_id))
 
+    def explain(self, issue_id: str) -> Json:
+        """Return where an issue stands and what happens next."""
+        return asyncio.run(self._explain(issue_id))
+
     def create(self, draft: IssueDraft) -> Json:
         """Write an issue and return it."""
         return issue_view(asyncio.run(self._tracker.create(draft)))
@@ -100,6 +107,10 @@ class FilesDesk:
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host for further attempts and return what became of it."""
         return asyncio.run(self._access(issue_id, parse_host(host), AccessDecision(decision)))
+
+    def permit(self, issue_id: str, request_id: str | None, answer: str) -> None:
+        """Refuse: what an agent asks for is open only while its daemon runs."""
+        asyncio.run(self._decide(PermissionGiven(issue_id, request_id, PermissionAnswer(answer))))
 
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
@@ -135,6 +146,14 @@ class FilesDesk:
                     access=record.access,
                 )
             )
+
+    async def _explain(self, issue_id: str) -> Json:
+        async with self._read() as store:
+            state = await self._restored(await store.load() if store else Memory())
+            if issue_id not in state.records and not state.issues.present(issue_id):
+                raise _not_found(issue_id)
+            decisions = await store.audit_of(issue_id, DECISIONS) if store else ()
+        return explanation_view(explain(state, issue_id, _now(), decisions))
 
     async def _approve(self, issue_id: str) -> Json:
         state = await self._restored(Memory())
@@ -182,7 +201,7 @@ class FilesDesk:
         return answer_view(answer)
 
     async def _discard(self, issue_id: str) -> None:
-        from symphony.engine.journal import Journal
+        from symphony.engine.discarding import discard_workspace
         from symphony.host.clock import SystemClock
         from symphony.workspace.workspaces import GitWorkspaces
 
@@ -192,12 +211,11 @@ class FilesDesk:
             workspace = await workspaces.find(issue_id, settings)
             if workspace is None:
                 raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
-            journal = Journal(store, SystemClock(), issue_id, "")
-            async with journal.step("discard_workspace", path=str(workspace.path)):
-                await workspaces.remove(workspace, settings, {})
             completion = state.record(issue_id).completion
+            await discard_workspace(
+                workspace, completion, settings, {}, store=store, clock=SystemClock(), workspaces=workspaces
+            )
             if completion is not None:
-                await store.withdraw_completion(issue_id, completion.attempt_id)
                 await _apply(store, state, CompletionWithdrawn(issue_id, completion.attempt_id))
 
     async def _restored(self, memory: Memory) -> SchedulerState:

@@ -6,6 +6,7 @@ from typing import Any
 
 from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
+from symphony.cli.permission import print_permissions
 from symphony.cli.place import Place
 from symphony.cli.screen import STYLES, Screen
 from symphony.cli.words import counted, machine, moment, spent
@@ -72,6 +73,7 @@ def print_status(screen: Screen, state: Json) -> None:
     _section(screen, "Running", _running(state["running"]))
     _section(screen, "Waiting for their next attempt", _retrying(state["retrying"]))
     print_questions(screen, state["waiting"])
+    print_permissions(screen, state["running"])
     print_requests(screen, state["access"], state["counts"]["access"], state["generated_at"])
     _blocked(screen, state)
     print_problems(screen, state["problems"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from symphony.core.permission import PermissionRequest
 from symphony.core.snapshot import Snapshot
 
 PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
@@ -15,6 +16,7 @@ class NeedKind(StrEnum):
     """What a person is asked for, the most urgent first."""
 
     QUESTION = "question"
+    PERMISSION = "permission"
     ACCESS = "access"
     HANDOFF = "handoff"
     PARKED = "parked"
@@ -33,6 +35,7 @@ class Need:
         context: what the agent said beside its question.
         host: of an access request.
         code: of a parked issue's reason or of a problem.
+        permission: the request, of a permission.
         since: None where nobody noted it.
     """
 
@@ -46,12 +49,14 @@ class Need:
     host: str = ""
     code: str = ""
     since: datetime | None = None
+    permission: PermissionRequest | None = None
 
 
 def needs_of(snapshot: Snapshot) -> tuple[Need, ...]:
     """Return everything that needs a person, the most urgent kind first."""
     return (
         *_questions(snapshot),
+        *_permissions(snapshot),
         *_access(snapshot),
         *_handoffs(snapshot),
         *_parked(snapshot),
@@ -73,6 +78,24 @@ def _questions(snapshot: Snapshot) -> Iterator[Need]:
                 context=steering.context,
                 since=steering.asked_at,
             )
+
+
+def _permissions(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.running:
+        for request in view.permissions:
+            asked = request.proposal
+            if request.open:
+                yield Need(
+                    key=f"permission:{request.id}",
+                    kind=NeedKind.PERMISSION,
+                    issue_id=view.issue_id,
+                    identifier=view.identifier,
+                    title=view.title,
+                    text=f"Its agent asks to {asked.kind}: {asked.title}",
+                    context=asked.arguments,
+                    since=request.asked_at,
+                    permission=request,
+                )
 
 
 def _access(snapshot: Snapshot) -> Iterator[Need]:

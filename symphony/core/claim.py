@@ -10,6 +10,7 @@ from symphony.core.budget import Ceilings
 from symphony.core.handoff import Completion
 from symphony.core.machine import MachineUsage
 from symphony.core.outcome import StopReason
+from symphony.core.permission import PermissionRequest
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 
@@ -30,7 +31,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An attempt is under way and holds a slot.
+    """An attempt is under way, and holds a slot unless it waits for a person's permission.
 
     Attributes:
         number: 1 for the first attempt on the issue ever.
@@ -40,6 +41,7 @@ class Running:
         missing_since: when the issue's file was first seen to be gone.
         revision: the issue text that the attempt was last told.
         machine: what its machine was last seen to do; None without one.
+        permissions: what its agent asked and has no answer to yet, oldest first.
     """
 
     attempt_id: str
@@ -60,6 +62,12 @@ class Running:
     stall_timeout_ms: int = 0
     delivering: bool = False
     machine: MachineUsage | None = None
+    permissions: tuple[PermissionRequest, ...] = ()
+
+    @property
+    def holds_slot(self) -> bool:
+        """Say whether it counts against the slots [CONTRACT 4.3]."""
+        return not self.permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,8 @@ class IssueRecord:
 
     Attributes:
         failures: failed or fruitless attempts in a row.
-        failure_reasons: their reasons, oldest first, at most `max_failures`.
+        failure_reasons: their reasons, oldest first, at most `max_failures`; without a failure, the checks
+            that the last attempt ended with.
         attempts: how many were ever started.
         usage: over all ended attempts.
         completion: an accepted `mark_done` whose handoff is not finished.
@@ -143,3 +152,12 @@ class IssueRecord:
     last_handoff: str = ""
     access: AccessLedger = AccessLedger()
     budget: Ceilings = Ceilings()
+
+    @property
+    def spent(self) -> Usage:
+        """What all attempts have cost, the one that lives included."""
+        match self.claim:
+            case Running(usage=usage) | Waiting(attempt=Running(usage=usage)):
+                return self.usage.plus(usage)
+            case _:
+                return self.usage

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from symphony.core.budget import Ceilings
 from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.outcome import StopReason
+from symphony.core.permission import PermissionAnswer
 from symphony.core.steering import SteeringRequest
 from symphony.core.workflow import Workflow
 
@@ -56,11 +58,29 @@ class ResumeAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerPermission:
+    """Give a running attempt a person's answer to a request for permission; it holds a slot again."""
+
+    issue_id: str
+    attempt_id: str
+    request_id: str
+    answer: PermissionAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateIssue:
     """Tell a running attempt that its issue was edited or moved within active states."""
 
     issue: Issue
     attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetCeilings:
+    """Tell a running attempt which ceilings a person gave its issue."""
+
+    attempt_id: str
+    own: Ceilings
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +102,15 @@ class CloseAccess:
 
 
 Effect: TypeAlias = (
-    StartAttempt | StartDelivery | StopAttempt | ResumeAttempt | UpdateIssue | OpenAccess | CloseAccess
+    StartAttempt
+    | StartDelivery
+    | StopAttempt
+    | ResumeAttempt
+    | AnswerPermission
+    | UpdateIssue
+    | SetCeilings
+    | OpenAccess
+    | CloseAccess
 )
 
 

@@ -8,13 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from symphony.core.admission import Room, is_paused
+from symphony.core.budget import over_budget, raising
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
-from symphony.core.settings import Budget
 from symphony.core.slots import Slots
 from symphony.core.text import counted
-from symphony.core.usage import Usage
 
 
 class ReasonCode(StrEnum):
@@ -24,6 +23,8 @@ class ReasonCode(StrEnum):
     STOPPING = "stopping"
     WAITING_FOR_REPLY = "waiting_for_reply"
     REPLY_PENDING = "reply_pending"
+    ASKS_PERMISSION = "asks_permission"
+    PERMISSION_PENDING = "permission_pending"
     RETRYING = "retrying"
     CONTINUING = "continuing"
     CANCELLED = "cancelled"
@@ -37,6 +38,7 @@ class ReasonCode(StrEnum):
     DRAINING = "draining"
     WORKFLOW_INVALID = "workflow_invalid"
     ALL_PAUSED = "all_paused"
+    LOW_DISK = "low_disk"
     NO_SLOT = "no_slot"
     NO_MEMORY = "no_memory"
     ELIGIBLE = "eligible"
@@ -64,7 +66,8 @@ def why_nothing_starts(state: SchedulerState) -> Reason | None:
         return Reason(ReasonCode.WORKFLOW_INVALID, f"{state.workflow.path.name} is invalid; fix it first")
     if state.paused:
         return Reason(ReasonCode.ALL_PAUSED, "everything is paused; `symphony resume` lifts it")
-    return None
+    lacking = state.disk_room.lacking
+    return None if lacking is None else Reason(ReasonCode.LOW_DISK, lacking)
 
 
 def why_not_startable(state: SchedulerState, issue: Issue, now: datetime) -> Reason | None:
@@ -128,6 +131,11 @@ def why_undelivered(record: IssueRecord, room: Room) -> str:
 
 def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
     match record.claim:
+        case Running(stopping=None, permissions=(first, *_)):
+            if first.open:
+                text = f"waiting for your permission: {first.proposal.title}"
+                return Reason(ReasonCode.ASKS_PERMISSION, text)
+            return Reason(ReasonCode.PERMISSION_PENDING, "permission answered; waits for a free slot")
         case Running(stopping=None, phase=phase):
             return Reason(ReasonCode.RUNNING, phase.value)
         case Running(stopping=stopping):
@@ -162,19 +170,11 @@ def _why_held_back(state: SchedulerState, record: IssueRecord) -> Reason | None:
         return Reason(ReasonCode.UNDELIVERED, "done, and its handoff is not finished")
     if record.paused:
         return Reason(ReasonCode.PAUSED, f"paused by you; `symphony resume {record.issue_id}` lifts it")
-    spent = over_budget(record.usage, state.workflow.settings.agent.budget)
-    return Reason(ReasonCode.OUT_OF_BUDGET, f"out of budget: {spent}") if spent else None
-
-
-def over_budget(usage: Usage, budget: Budget) -> str | None:
-    """Return which ceiling was reached, with the numbers, or None [CONTRACT 2.3 agent.budget]."""
-    if budget.tokens is not None and usage.tokens >= budget.tokens:
-        return f"{usage.tokens:,} of {budget.tokens:,} tokens"
-    if budget.usd is not None and usage.cost_usd >= budget.usd:
-        return f"{usage.cost_usd:.2f} of {budget.usd:.2f} USD"
-    if budget.minutes is not None and usage.seconds >= budget.minutes * 60:
-        return f"{usage.seconds / 60:.1f} of {budget.minutes:g} minutes"
-    return None
+    spending = state.account(record.issue_id)
+    if (spent := over_budget(spending)) is None:
+        return None
+    text = f"out of budget: {spent}; `{raising(record.issue_id, spending)}` raises it"
+    return Reason(ReasonCode.OUT_OF_BUDGET, text)
 
 
 def _why_blocked(state: SchedulerState, issue: Issue) -> Reason | None:

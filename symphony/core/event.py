@@ -6,11 +6,14 @@ from typing import TypeAlias
 
 from symphony.core.access import AccessDecision, AccessTries
 from symphony.core.admission import HostMemory
+from symphony.core.budget import CeilingChange
 from symphony.core.claim import Phase
+from symphony.core.disk import HostDisk
 from symphony.core.handoff import Completion
 from symphony.core.issue import IssueSet
 from symphony.core.machine import MachineUsage
 from symphony.core.outcome import Outcome
+from symphony.core.permission import PermissionAnswer, PermissionRequest
 from symphony.core.problem import Problem
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
@@ -112,6 +115,35 @@ class ReplyUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class PermissionAsked:
+    """An agent wants a person's permission in its running turn, which waits for it."""
+
+    request: PermissionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionGiven:
+    """A person answered a request for permission, or nobody did for too long.
+
+    Attributes:
+        request_id: None is the issue's only open one.
+    """
+
+    issue_id: str
+    request_id: str | None
+    answer: PermissionAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionClosed:
+    """A request for permission is over: answered, or its turn does not want it any more."""
+
+    issue_id: str
+    attempt_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryAsked:
     """A person wants the issue tried again now."""
 
@@ -137,6 +169,14 @@ class ResumeAsked:
     """A person lifts a pause."""
 
     issue_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAsked:
+    """A person gives an issue other ceilings."""
+
+    issue_id: str
+    changes: tuple[CeilingChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +233,15 @@ class MachineSeen:
 
 @dataclass(frozen=True, slots=True)
 class HostSeen:
-    """The host's memory was looked at.
+    """The host's memory and disks were looked at.
 
     Attributes:
-        memory: None where it cannot be told, and then nothing waits for it.
+        memory: None where it cannot be told or is not needed, and then nothing waits for it.
+        disk: the same.
     """
 
     memory: HostMemory | None
+    disk: HostDisk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +263,14 @@ Event: TypeAlias = (
     | AttemptEnded
     | ReplyGiven
     | ReplyUsed
+    | PermissionAsked
+    | PermissionGiven
+    | PermissionClosed
     | RetryAsked
     | CancelAsked
     | PauseAsked
     | ResumeAsked
+    | BudgetAsked
     | AccessRefused
     | AccessDecided
     | AccessFailed

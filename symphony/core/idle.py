@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
 
+from symphony.core.budget import over_budget
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.eligibility import why_not_startable
 from symphony.core.scheduler import SchedulerState
@@ -24,7 +25,7 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
     """Return how the run stands.
 
     Slots do not count, since a busy slot is a running attempt, nor does the host's free memory, which
-    comes and goes; a machine that is larger than the host needs a person.
+    comes and goes; a machine that is larger than the host needs a person, and so does a full disk.
     """
     standings = [_standing(state, record) for record in state.records.values()]
     if Idleness.BUSY in standings:
@@ -35,7 +36,8 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
     if not state.paused and any(
         why_not_startable(state, issue, horizon) is None for issue in state.candidates
     ):
-        return Idleness.NEEDS_A_PERSON if state.room.never else Idleness.BUSY
+        stuck = state.room.never or state.disk_room.low
+        return Idleness.NEEDS_A_PERSON if stuck else Idleness.BUSY
     return Idleness.NEEDS_A_PERSON if Idleness.NEEDS_A_PERSON in standings else Idleness.DONE
 
 
@@ -45,14 +47,17 @@ def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
         tried = record.failures >= state.workflow.settings.agent.max_failures
         return Idleness.NEEDS_A_PERSON if tried or state.room.never else Idleness.BUSY
     match record.claim:
-        case Running():
-            return Idleness.BUSY
+        case Running(permissions=permissions):
+            asks = any(request.open for request in permissions)
+            return Idleness.NEEDS_A_PERSON if asks else Idleness.BUSY
         case Continuing():
             held = state.paused or state.workflow_problems
             return Idleness.DONE if held else Idleness.BUSY
         case Waiting(steering=steering, attempt=Running()):
             return Idleness.NEEDS_A_PERSON if steering.open else Idleness.BUSY
         case Waiting() | Parked() | Retrying() if _is_active(state, record.issue_id):
+            return Idleness.NEEDS_A_PERSON
+        case None if over_budget(state.account(record.issue_id)) and _is_active(state, record.issue_id):
             return Idleness.NEEDS_A_PERSON
         case _:
             return Idleness.DONE

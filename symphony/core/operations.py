@@ -8,8 +8,10 @@ from typing import Protocol
 from symphony.core.access import AccessDecision, AccessLedger
 from symphony.core.access_answer import AccessAnswer
 from symphony.core.effect import Audit
+from symphony.core.explain import Explanation
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.machine import MachineUsage
+from symphony.core.permission import PermissionAnswer
 from symphony.core.ports import AttemptRow
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.steering import SteeringRequest
@@ -47,9 +49,9 @@ class Operations(Protocol):
         SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
-            `not_proposed`, `nothing_to_discard`; the tracker's codes for create and move; for
-            access `invalid_host`, `access_never`, `access_no_machine`, `access_full`,
-            `workflow_not_editable`, and the machine's own.
+            `not_proposed`, `nothing_to_discard`, `no_open_permission`, `several_permissions`; the
+            tracker's codes for create and move; for access `invalid_host`, `access_never`,
+            `access_no_machine`, `access_full`, `workflow_not_editable`, and the machine's own.
     """
 
     def snapshot(self) -> Snapshot:
@@ -68,6 +70,10 @@ class Operations(Protocol):
         """Return all that is known of one issue."""
         ...
 
+    async def explain(self, issue_id: str) -> Explanation:
+        """Return where an issue stands, what happens next, and the last decisions on it."""
+        ...
+
     async def issues(self) -> tuple[Issue, ...]:
         """Return every readable issue."""
         ...
@@ -82,6 +88,10 @@ class Operations(Protocol):
 
     async def reply(self, issue_id: str, text: str) -> None:
         """Answer the issue's open question."""
+        ...
+
+    async def permit(self, issue_id: str, request_id: str | None, answer: PermissionAnswer) -> None:
+        """Answer a request for permission; None is the issue's only open one."""
         ...
 
     async def retry(self, issue_id: str) -> None:

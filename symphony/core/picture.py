@@ -7,7 +7,13 @@ from datetime import datetime
 from symphony.core.access_view import ACCESS_SHOWN, access_views
 from symphony.core.admission import Room
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
-from symphony.core.eligibility import Reason, why_answer_waits, why_not_running, why_undelivered
+from symphony.core.eligibility import (
+    Reason,
+    why_answer_waits,
+    why_not_running,
+    why_not_startable,
+    why_undelivered,
+)
 from symphony.core.issue import Issue
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
@@ -17,7 +23,16 @@ from symphony.core.text import counted
 from symphony.core.usage import Usage
 
 NOT_BLOCKED = frozenset(
-    {"running", "stopping", "retrying", "continuing", "waiting_for_reply", "reply_pending"}
+    {
+        "running",
+        "stopping",
+        "retrying",
+        "continuing",
+        "waiting_for_reply",
+        "reply_pending",
+        "asks_permission",
+        "permission_pending",
+    }
 )
 
 
@@ -43,6 +58,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         undelivered=sum(1 for record in state.records.values() if record.completion is not None),
         eligible=sum(1 for _, reason in reasons if reason is None),
         access=len(access),
+        permissions=sum(request.open for view in running for request in view.permissions),
     )
     counts.update({f"state:{name}": number for name, number in state.in_state.items()})
     problems = problems_of(state)
@@ -70,7 +86,8 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
 def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
     """Return every standing problem: workflow first, then files."""
     warnings = (_warning(state, warning) for warning in state.workflow.warnings)
-    return (*state.workflow_problems, *warnings, *state.issues.problems)
+    disk = state.disk_room.problem
+    return (*state.workflow_problems, *((disk,) if disk else ()), *warnings, *state.issues.problems)
 
 
 def _warning(state: SchedulerState, warning: str) -> Problem:
@@ -90,7 +107,11 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
     if issue is None:
         return "Its file cannot be read." if state.issues.present(issue_id) else "Its file is gone."
     if isinstance(record.claim, Running):
-        return f"Running: {record.claim.phase.value}, turn {record.claim.turn} of {record.claim.max_turns}."
+        running = record.claim
+        asks = running.permissions and not running.stopping
+        phase = why_not_startable(state, issue, now) if asks else None
+        said = phase.text if phase else running.phase.value
+        return f"Running: {said}, turn {running.turn} of {running.max_turns}."
     if record.completion is not None:
         why = why_undelivered(record, state.room)
         return f"Done, and its handoff is not finished{f': {why}' if why else ''}".rstrip(".") + "."
@@ -103,7 +124,7 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
 
 
 def _needs_nobody(view: BlockedView) -> bool:
-    return view.code not in {"failed", "cancelled", "undelivered"}
+    return view.code not in {"failed", "cancelled", "out_of_budget", "undelivered"}
 
 
 def _running(state: SchedulerState) -> Iterator[RunningView]:
@@ -130,6 +151,7 @@ def _running_view(issue: Issue | None, record: IssueRecord, running: Running) ->
         usage=running.usage,
         stopping=running.stopping.value if running.stopping else None,
         machine=running.machine,
+        permissions=running.permissions,
     )
 
 
@@ -177,6 +199,7 @@ def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem
         return "draining", f"stopping; {counted(left, 'attempt')} still {'runs' if left == 1 else 'run'}"
     needs = [
         f"{counts['waiting']} waiting for your answer" if counts["waiting"] else "",
+        f"{counted(counts['permissions'], 'permission')} to give or refuse" if counts["permissions"] else "",
         f"{counts['failed']} failed" if counts["failed"] else "",
         f"{counted(counts['access'], 'host')} to allow or deny" if counts["access"] else "",
         counted(len(problems), "problem") if len(problems) > 1 else "".join(map(str, problems)),

@@ -21,7 +21,12 @@ class Slots:
     @classmethod
     def of(cls, settings: Settings, records: Iterable[IssueRecord]) -> "Slots":
         """Count what running attempts and pending continuations hold."""
-        held = [record.claim for record in records if isinstance(record.claim, Running | Continuing)]
+        claims = (record.claim for record in records)
+        held = [
+            claim
+            for claim in claims
+            if isinstance(claim, Continuing) or (isinstance(claim, Running) and claim.holds_slot)
+        ]
         return cls(settings, len(held), Counter(state_key(claim.state) for claim in held))
 
     @property

@@ -7,6 +7,7 @@ from datetime import datetime
 from symphony.core.access_view import AccessView
 from symphony.core.issue import IssueSet
 from symphony.core.machine import MachineUsage
+from symphony.core.permission import PermissionRequest
 from symphony.core.problem import Problem
 from symphony.core.states import StateTable
 from symphony.core.steering import SteeringRequest
@@ -16,10 +17,11 @@ from symphony.core.workflow import Workflow
 
 @dataclass(frozen=True, slots=True)
 class RunningView:
-    """One attempt that holds a slot.
+    """One attempt that is under way.
 
     Attributes:
         machine: None where it has none, or none yet.
+        permissions: what its agent waits for, oldest first.
     """
 
     issue_id: str
@@ -38,6 +40,7 @@ class RunningView:
     usage: Usage
     stopping: str | None = None
     machine: MachineUsage | None = None
+    permissions: tuple[PermissionRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,8 @@ class Snapshot:
     """The whole picture.
 
     Attributes:
-        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible, access` and one
-            `state:<name>` per state folder.
+        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible, access, permissions`
+            and one `state:<name>` per state folder.
         status: one word: `working`, `attention`, `idle` or `draining`.
         status_reason: the word explained.
         rate_limits: adapter to the time until which it rests.

@@ -16,10 +16,20 @@ def lines_for_people(audit: tuple[Audit, ...], problems: tuple[Problem, ...]) ->
                     f"{entry.issue_id} asks: {one_line(entry.reason)}  "
                     f"(answer with: symphony reply {entry.issue_id} TEXT)"
                 )
+            case "permission":
+                yield (
+                    f"{entry.issue_id} {one_line(entry.reason)}  "
+                    f"(answer with: symphony permission allow {entry.issue_id}, or deny)"
+                )
             case "park":
                 yield (
                     f"{entry.issue_id} is parked: {one_line(entry.reason)}  "
                     f"(try again with: symphony retry {entry.issue_id})"
+                )
+            case "out_of_budget":
+                yield (
+                    f"{entry.issue_id} is out of budget: {one_line(entry.reason)}  "
+                    f"(raise it with: symphony budget {entry.issue_id}, and --tokens, --usd or --minutes +N)"
                 )
             case "access":
                 yield (

@@ -14,6 +14,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.ports import Sandbox, Session
 from symphony.core.usage import Usage
 from symphony.engine.context import AttemptContext
+from symphony.engine.permissions import Permissions
 
 NO_ANSWERS = frozenset({"frame_out", "stderr", "garbage"})
 
@@ -31,6 +32,7 @@ class Line:
         self._context = context
         self._sandbox = sandbox
         self._spec = spec
+        self._permissions = Permissions(context)
         self._scope = AsyncExitStack()
         self._session: Session | None = None
         self._doubtful = False
@@ -68,7 +70,9 @@ class Line:
         Raises:
             AgentError: as of `Agents.open_session`.
         """
-        opening = self._context.ports.agents.open_session(self._spec, self._sandbox, self._hear)
+        opening = self._context.ports.agents.open_session(
+            self._spec, self._sandbox, self._hear, self._permissions.ask
+        )
         self._session = await self._scope.enter_async_context(opening)
 
     async def reopen(self) -> bool:

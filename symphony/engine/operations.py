@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from symphony.core.access import AccessDecision
@@ -13,21 +14,27 @@ from symphony.core.event import (
     CancelAsked,
     CompletionWithdrawn,
     PauseAsked,
+    PermissionGiven,
     ReplyGiven,
     ResumeAsked,
     RetryAsked,
     Ticked,
 )
+from symphony.core.explain import DECISIONS, Explanation, explain
 from symphony.core.issue import Issue, IssueDraft
+from symphony.core.journal import Action
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
+from symphony.core.permission import PermissionAnswer
 from symphony.core.picture import standing
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.states import StateRole
+from symphony.core.step import Step
 from symphony.core.text import one_line
 from symphony.engine.access_desk import AccessDesk
+from symphony.engine.discarding import discard_workspace
 from symphony.engine.environment import attempt_environment
-from symphony.engine.journal import Journal
+from symphony.engine.journal import issue_journal
 from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.orchestrator import Orchestrator
 
@@ -86,6 +93,22 @@ class EngineOperations:
             machine=attempt.machine if attempt else None,
         )
 
+    async def explain(self, issue_id: str) -> Explanation:
+        """Return where an issue stands, what happens next, and the last decisions on it.
+
+        Raises:
+            CommandRefused: `issue_not_found`.
+        """
+        if not self._is_known(issue_id):
+            raise _not_found(issue_id)
+        decisions = await self._ports.store.audit_of(issue_id, DECISIONS)
+        explanation = explain(self._orchestrator.state, issue_id, self._ports.clock.now(), decisions)
+        store = self._orchestrator.store_problem
+        if store is None:
+            return explanation
+        waits = Step(f"Nothing is decided until the store can be written: {store.message.rstrip('.')}")
+        return replace(explanation, next=(waits, *explanation.next))
+
     async def issues(self) -> tuple[Issue, ...]:
         """Return every readable issue."""
         return tuple(self._orchestrator.state.issues.issues.values())
@@ -121,6 +144,10 @@ class EngineOperations:
         with suppress(MailboxClosed):  # the reply is stored, and the next run finds it there
             await self._mailbox.settle(ReplyGiven(steering))
 
+    async def permit(self, issue_id: str, request_id: str | None, answer: PermissionAnswer) -> None:
+        """Answer a request for permission; None is the issue's only open one."""
+        await self._mailbox.ask(PermissionGiven(issue_id, request_id, answer))
+
     async def retry(self, issue_id: str) -> None:
         """Forget the issue's failures and make it eligible now."""
         await self._mailbox.ask(RetryAsked(issue_id))
@@ -144,7 +171,9 @@ class EngineOperations:
             TrackerError: see `Tracker.move`.
         """
         before = self._orchestrator.state.issues.get(issue_id)
-        issue = await self._ports.tracker.move(issue_id, to_state)
+        journal = await issue_journal(self._ports.store, self._ports.clock, issue_id)
+        async with journal.step(Action.MOVE_ISSUE, to=to_state):
+            issue = await self._ports.tracker.move(issue_id, to_state)
         await self._tracking.look_at_written(issue.path, *([] if before is None else [before.path]))
         return issue
 
@@ -191,14 +220,21 @@ class EngineOperations:
                 raise _not_found(issue_id)
             raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
         if workspace is not None:
-            journal = Journal(self._ports.store, self._ports.clock, issue_id, "")
-            async with journal.step("discard_workspace", path=str(workspace.path)):
-                issue = state.issues.get(issue_id)
-                number = state.record(issue_id).attempts
-                environment = attempt_environment(issue, number, state.workflow, workspace) if issue else {}
-                await self._ports.workspaces.remove(workspace, state.workflow.settings, environment)
-        if completion is not None:
+            issue = state.issues.get(issue_id)
+            number = state.record(issue_id).attempts
+            environment = attempt_environment(issue, number, state.workflow, workspace) if issue else {}
+            await discard_workspace(
+                workspace,
+                completion,
+                state.workflow.settings,
+                environment,
+                store=self._ports.store,
+                clock=self._ports.clock,
+                workspaces=self._ports.workspaces,
+            )
+        elif completion is not None:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
+        if completion is not None:
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
 
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:

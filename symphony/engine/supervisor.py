@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from symphony.core.effect import (
+    AnswerPermission,
     CloseAccess,
     Effect,
     OpenAccess,
     ResumeAttempt,
+    SetCeilings,
     StartAttempt,
     StartDelivery,
     StopAttempt,
@@ -67,8 +69,12 @@ class Supervisor:
                 self._tell(attempt_id, lambda control: control.stop(reason))
             case ResumeAttempt(attempt_id=attempt_id, steering=steering):
                 self._tell(attempt_id, lambda control: control.resume(steering))
+            case AnswerPermission(attempt_id=attempt_id, request_id=request_id, answer=answer):
+                self._tell(attempt_id, lambda control: control.permit(request_id, answer))
             case UpdateIssue(issue=issue, attempt_id=attempt_id):
                 self._tell(attempt_id, lambda control: control.update(issue))
+            case SetCeilings(attempt_id=attempt_id, own=own):
+                self._tell(attempt_id, lambda control: control.set_ceilings(own))
             case OpenAccess(attempt_id=attempt_id, host=host):
                 self._tell(attempt_id, lambda control: control.access.wish(host, opening=True))
             case CloseAccess(attempt_id=attempt_id, host=host):
@@ -95,7 +101,8 @@ class Supervisor:
         issue_id = issue_id_of(start)
         issue = start.issue if isinstance(start, StartAttempt) else state.issues.get(issue_id)
         allowed = start.allowed_hosts if isinstance(start, StartAttempt) else ()
-        control = Control(issue, access=AccessDoor.opening(allowed))
+        own = state.record(issue_id).budget
+        control = Control(issue, access=AccessDoor.opening(allowed), ceilings=own)
         if isinstance(start, StartDelivery):
             control.access.close()  # a handoff has no machine
         self.controls[start.attempt_id] = control

@@ -9,16 +9,34 @@ from aiohttp import web
 from symphony.core.access import AccessDecision
 from symphony.core.errors import SymphonyError
 from symphony.core.operations import Operations
+from symphony.core.permission import PermissionAnswer
 from symphony.core.text import one_line
 from symphony.web.api import check_open, issue_id
 from symphony.web.errors import Refusal
 from symphony.web.forms import read_form
 from symphony.web.login import own_path
 from symphony.web.once import Once
-from symphony.web.requests import AccessBody, Body, NoFields
+from symphony.web.requests import AccessBody, Body, NoFields, PermissionBody
 from symphony.web.site import Site, id_path
 
 SHOWN: Final = 60  # characters of an id in a sentence
+NAMES: Final = (
+    "reply",
+    "retry",
+    "cancel",
+    "pause",
+    "resume",
+    "approve",
+    "discard",
+    "move",
+    "access",
+    "permission",
+)
+PERMITTED: Final = {
+    PermissionAnswer.ONCE: "The agent of {} may do it, and goes on.",
+    PermissionAnswer.ALWAYS: "The agent of {} may do it for the rest of its session, and goes on.",
+    PermissionAnswer.DENY: "The agent of {} is told that it may not.",
+}
 
 
 class ReplyForm(Body):
@@ -50,7 +68,7 @@ class Actions:
 
     def add_to(self, app: web.Application) -> None:
         """Give the application the paths."""
-        for name in ("reply", "retry", "cancel", "pause", "resume", "approve", "discard", "move", "access"):
+        for name in NAMES:
             app.router.add_post(f"/issues/{{id:[^/]+}}/{name}", getattr(self, name))
 
     def close(self) -> None:
@@ -146,6 +164,17 @@ class Actions:
             return " ".join(answer.sentences())
 
         return await self._carry_out(request, decide)
+
+    async def permission(self, request: web.Request) -> web.StreamResponse:
+        """Answer an agent's request for permission, once for a double click."""
+        form = await read_form(request, PermissionBody)
+        answer, asked = PermissionAnswer(form.answer), issue_id(request)
+
+        async def permit() -> str:
+            await self._operations.permit(asked, form.request, answer)
+            return PERMITTED[answer].format(shown(asked))
+
+        return await self._carry_out(request, permit, (asked, "permission", form.request, answer))
 
     async def _command(
         self, request: web.Request, command: Callable[[str], Coroutine[Any, Any, None]], said: str

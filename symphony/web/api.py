@@ -18,6 +18,7 @@ from aiohttp import web
 from symphony.core.access import AccessDecision
 from symphony.core.issue import Issue
 from symphony.core.operations import AgentDoor, Operations
+from symphony.core.permission import PermissionAnswer
 from symphony.core.text import one_line
 from symphony.web.begun import result_of
 from symphony.web.errors import Refusal, json_response, method_not_allowed
@@ -29,11 +30,19 @@ from symphony.web.requests import (
     CreateBody,
     MoveBody,
     NoFields,
+    PermissionBody,
     ReplyBody,
     parse_body,
     read_body,
 )
-from symphony.web.views import answer_view, detail_view, issue_summary_view, issue_view, state_view
+from symphony.web.views import (
+    answer_view,
+    detail_view,
+    explanation_view,
+    issue_summary_view,
+    issue_view,
+    state_view,
+)
 
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ISSUES_PER_CHUNK: Final = 500  # so that a list of 100,000 issues never holds the loop for long
@@ -80,6 +89,7 @@ class Api:
             "/api/v1/resume": {"POST": self.resume_all},
             "/api/v1/issues": {"GET": self.issues, "POST": self.create},
             "/api/v1/issues/{id:[^/]+}": {"GET": self.detail},
+            "/api/v1/issues/{id:[^/]+}/explain": {"GET": self.explain},
             "/api/v1/issues/{id:[^/]+}/steering-reply": {"POST": self.reply},
             "/api/v1/issues/{id:[^/]+}/retry": {"POST": self.retry},
             "/api/v1/issues/{id:[^/]+}/cancel": {"POST": self.cancel},
@@ -89,6 +99,7 @@ class Api:
             "/api/v1/issues/{id:[^/]+}/approve": {"POST": self.approve},
             "/api/v1/issues/{id:[^/]+}/discard": {"POST": self.discard},
             "/api/v1/issues/{id:[^/]+}/access": {"POST": self.access},
+            "/api/v1/issues/{id:[^/]+}/permission": {"POST": self.permission},
             "/api/v1/issues/{id:[^/]+}/mcp": {"POST": self.mcp},
             "/api/v1/{id:[^/]+}": {"GET": self.detail},
         }
@@ -112,6 +123,11 @@ class Api:
     async def detail(self, request: web.Request) -> web.Response:
         """Show one issue."""
         return json_response(detail_view(await self._finish(self._operations.detail(issue_id(request)))))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Say where one issue stands and what happens next."""
+        explanation = await self._finish(self._operations.explain(issue_id(request)))
+        return json_response(explanation_view(explanation))
 
     async def issues(self, _: web.Request) -> web.Response:
         """List every readable issue."""
@@ -194,6 +210,13 @@ class Api:
         decision = AccessDecision(body.decision)
         answer = await self._finish(self._operations.decide_access(issue_id(request), body.host, decision))
         return json_response(answer_view(answer))
+
+    async def permission(self, request: web.Request) -> web.Response:
+        """Answer an agent's request for permission."""
+        body = await self._body(request, PermissionBody)
+        answer = PermissionAnswer(body.answer)
+        await self._finish(self._operations.permit(issue_id(request), body.request, answer))
+        return accepted("permission", request)
 
     async def mcp(self, request: web.Request) -> web.Response:
         """Pass an agent's message through the door, too large or not: the door checks in its own order."""

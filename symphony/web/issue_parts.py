@@ -19,8 +19,8 @@ from symphony.web.timeline.entries import Note
 from symphony.web.usage_chart import usage_chart
 
 GROUP: Final = "issue"
-TITLE, FACTS, STANDING, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
-    "issue-title", "issue-facts", "issue-standing", "issue-steering", "issue-delivery", "issue-text",
+TITLE, FACTS, STANDING, EXPLAIN, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
+    "issue-title", "issue-facts", "issue-standing", "issue-explain", "issue-steering", "issue-delivery", "issue-text",
     "issue-attempts", "issue-audit", "issue-changes",
 )  # fmt: skip
 ATTEMPTS_SHOWN: Final = 50
@@ -36,7 +36,7 @@ class IssueParts:
 
     def of(self, sight: IssueSight, known: Mapping[str, Part]) -> Iterator[Part]:
         """Yield every part; one that shows the same as before as it is known."""
-        detail, picture = sight.detail, sight.picture
+        detail, explanation, picture = sight.detail, sight.explanation, sight.picture
         issue, view = detail.issue, sight.standing
         running = view if isinstance(view, RunningView) else None
         spent = spent_on(detail, running)
@@ -59,9 +59,15 @@ class IssueParts:
                 "may_discard": not isinstance(view, RunningView | WaitingView),
                 "may_approve": role is StateRole.HOLDING,
             },
+            EXPLAIN: {
+                "where": explanation.where,
+                "next": explanation.next,
+                "decisions": explanation.decisions,
+            },
             STEERING: {
                 "questions": detail.steering[-QUESTIONS_SHOWN:],
                 "access": detail.access,
+                "permissions": running.permissions if running else (),
             },
             DELIVERY: {
                 "handoff": detail.last_handoff,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from symphony.web.errors import INVALID_PREFIX, STATUS_BY_CODE
-from symphony.web.requests import AccessBody, Body, CreateBody, MoveBody, NoFields, ReplyBody
+from symphony.web.requests import AccessBody, Body, CreateBody, MoveBody, NoFields, PermissionBody, ReplyBody
 from symphony.web.shapes import SHAPES, TEXT, Schema, record, ref
 
 LISTENER_CODES: Final[Mapping[int, tuple[str, ...]]] = {
@@ -98,6 +98,14 @@ CALLS: Final = (
     Call("post", "/api/v1/issues", "Write a new issue.", 201, "OneIssue", CreateBody, WRITE),
     Call("get", "/api/v1/issues/{id}", "Show one issue.", 200, "Detail", fails=ASKED),
     Call(
+        "get",
+        "/api/v1/issues/{id}/explain",
+        "Say where one issue stands and what happens next.",
+        200,
+        "Explanation",
+        fails=ASKED,
+    ),
+    Call(
         "post",
         "/api/v1/issues/{id}/steering-reply",
         "Answer the issue's open question.",
@@ -160,6 +168,15 @@ CALLS: Final = (
         200,
         "AccessAnswer",
         AccessBody,
+        WRITE,
+    ),
+    Call(
+        "post",
+        "/api/v1/issues/{id}/permission",
+        "Answer an agent's request for permission.",
+        202,
+        COMMAND,
+        PermissionBody,
         WRITE,
     ),
     Call("get", "/api/v1/{id}", "Show one issue whose id is no endpoint's name.", 200, "Detail", fails=ASKED),

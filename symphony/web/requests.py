@@ -54,6 +54,13 @@ class AccessBody(Body):
     decision: Literal["once", "issue", "workflow", "deny"]
 
 
+class PermissionBody(Body):
+    """A person's answer to a request for permission; without `request` to the issue's only open one."""
+
+    answer: Literal["once", "always", "deny"]
+    request: str | None = None
+
+
 class CreateBody(Body):
     """A new issue, field by field as `IssueDraft`."""
 

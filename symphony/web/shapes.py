@@ -4,7 +4,9 @@ from typing import Any, Final, TypeAlias
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import MachineAnswer
+from symphony.core.eligibility import ReasonCode
 from symphony.core.machine import MachineState
+from symphony.core.permission import PermissionAnswer
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -116,8 +118,22 @@ SHAPES: Final[dict[str, Schema]] = {
         memory_bytes=COUNT,
         cpu_percent=AMOUNT,
     ),
+    "Permission": record(
+        "What an agent asks to be allowed; answered and not open once a slot is waited for.",
+        id=TEXT,
+        issue_id=TEXT,
+        attempt_id=TEXT,
+        title=TEXT,
+        kind=TEXT,
+        subject=TEXT,
+        arguments=TEXT,
+        lasting=FLAG,
+        asked_at=TIME,
+        open=FLAG,
+        answer=maybe(one_of(*PermissionAnswer)),
+    ),
     "Running": record(
-        "An attempt that holds a slot.",
+        "An attempt that is under way.",
         **OF_ISSUE,
         state=TEXT,
         attempt_id=TEXT,
@@ -134,6 +150,7 @@ SHAPES: Final[dict[str, Schema]] = {
         usage=ref("Usage"),
         stopping=maybe(TEXT),
         machine=maybe(ref("Machine")),
+        permissions=many(ref("Permission")),
     ),
     "Retrying": record(
         "An issue that waits for its next attempt.",
@@ -240,6 +257,22 @@ SHAPES: Final[dict[str, Schema]] = {
         paused=FLAG,
         access=ref("AccessLedger"),
         machine=maybe(ref("Machine")),
+    ),
+    "Step": record(
+        "What happens next to an issue; `at` is null where no clock brings it about.",
+        text=TEXT,
+        at=maybe(TIME),
+        in_seconds=maybe(SECONDS),
+        sentence=TEXT,
+    ),
+    "Explanation": record(
+        "Where an issue stands, what happens next, and the last ten decisions on it, newest first.",
+        issue_id=TEXT,
+        generated_at=TIME,
+        code=one_of(*ReasonCode),
+        where=TEXT,
+        next={**many(ref("Step")), "minItems": 1},
+        decisions=many(ref("Audit")),
     ),
     "Issues": record("Every readable issue.", issues=many(ref("IssueSummary"))),
     "OneIssue": record("An issue as it is now.", issue=ref("Issue")),

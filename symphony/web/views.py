@@ -14,8 +14,12 @@ Shapes that scripts and the command line rely on:
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
   failures, paused, access, machine}`; `issue` is null when its file is gone or unreadable;
+- an explanation is `{issue_id, generated_at, code, where, next[], decisions[]}`; a step of `next` is
+  `{text, at, in_seconds, sentence}`, `at` and `in_seconds` null where no clock brings it about;
 - a machine is `{name, state, memory_bytes, cpu_percent}`, in `running[]`, `waiting[]` and a detail;
   null where there is none; `cpu_percent` is of one core;
+- a permission is `{id, issue_id, attempt_id, title, kind, subject, arguments, lasting, asked_at, open,
+  answer}`, in `permissions[]` of `running[]`;
 - an access request is `{host, port, tries, asked_at, last_at, open, decision, decided_at, trouble}`
   and in a state also has its issue's `{issue_id, identifier, title, not_kept}`.
 """
@@ -29,13 +33,16 @@ from symphony.core.access import AccessLedger, AccessRequest
 from symphony.core.access_answer import AccessAnswer
 from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
+from symphony.core.explain import Explanation
 from symphony.core.issue import Issue
 from symphony.core.machine import MachineUsage
 from symphony.core.operations import IssueDetail
+from symphony.core.permission import PermissionRequest
 from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
+from symphony.core.step import Step
 from symphony.core.usage import Usage
 
 Json: TypeAlias = dict[str, Any]
@@ -97,7 +104,7 @@ def machine_view(machine: MachineUsage | None) -> Json | None:
 
 
 def running_view(view: RunningView, now: datetime) -> Json:
-    """Return an attempt that holds a slot."""
+    """Return an attempt that is under way."""
     return {
         "issue_id": view.issue_id,
         "identifier": view.identifier,
@@ -117,6 +124,24 @@ def running_view(view: RunningView, now: datetime) -> Json:
         "usage": usage_view(view.usage),
         "stopping": view.stopping,
         "machine": machine_view(view.machine),
+        "permissions": [permission_view(request) for request in view.permissions],
+    }
+
+
+def permission_view(request: PermissionRequest) -> Json:
+    """Return what an agent asks to be allowed."""
+    return {
+        "id": request.id,
+        "issue_id": request.issue_id,
+        "attempt_id": request.attempt_id,
+        "title": request.proposal.title,
+        "kind": request.proposal.kind,
+        "subject": request.proposal.subject,
+        "arguments": request.proposal.arguments,
+        "lasting": request.proposal.lasting,
+        "asked_at": time_view(request.asked_at),
+        "open": request.open,
+        "answer": request.answer.value if request.answer else None,
     }
 
 
@@ -310,6 +335,28 @@ def detail_view(detail: IssueDetail) -> Json:
         "paused": detail.paused,
         "access": ledger_view(detail.access),
         "machine": machine_view(detail.machine),
+    }
+
+
+def step_view(step: Step, now: datetime) -> Json:
+    """Return what happens next, also as a whole sentence."""
+    return {
+        "text": step.text,
+        "at": time_view(step.at),
+        "in_seconds": None if step.at is None else seconds_view(step.at - now),
+        "sentence": step.sentence(now),
+    }
+
+
+def explanation_view(explanation: Explanation) -> Json:
+    """Return where an issue stands, what happens next, and the last decisions on it."""
+    return {
+        "issue_id": explanation.issue_id,
+        "generated_at": time_view(explanation.at),
+        "code": explanation.code.value,
+        "where": explanation.where,
+        "next": [step_view(step, explanation.at) for step in explanation.next],
+        "decisions": [audit_view(audit) for audit in explanation.decisions],
     }
 
 

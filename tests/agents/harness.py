@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from symphony.agent import AcpAgents, Bounds, OnPermission
+from symphony.agent import AcpAgents, Bounds
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec
 from symphony.core.operations import AgentDoor
+from symphony.core.permission import OnPermission
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.settings import AcpSettings
 from symphony.sandbox.local import LocalDriver
@@ -80,11 +81,11 @@ async def open_program(
 ) -> AsyncIterator[Session]:
     """Open a session with one of the programs in a local sandbox."""
     spec = make_spec(cwd, agent_command(name, *arguments), *servers, resume=resume, **acp)
-    agents = AcpAgents(on_permission=on_permission, bounds=bounds)
+    agents = AcpAgents(bounds=bounds)
     async with (
         asyncio.timeout(BOUND),
         LocalDriver().open_sandbox(SandboxSpec(cwd)) as sandbox,
-        agents.open_session(spec, sandbox, heard or Heard()) as session,
+        agents.open_session(spec, sandbox, heard or Heard(), on_permission) as session,
     ):
         yield session
 

@@ -91,6 +91,6 @@ NOT_BUILT_YET: dict[str, str] = {
 }
 
 PARTLY_BUILT: dict[str, str] = {
-    "2.3": "pull requests and permission: ask are accepted, and refused at start",
+    "2.3": "pull requests are accepted, and refused at start",
     "6.4": "transition comes with the agents that use several states",
 }

@@ -15,6 +15,7 @@ from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentError, AgentExited
 from symphony.agent.memory import MemoryAgents
 from symphony.agent.script import (
+    AskPermission,
     Fail,
     Hang,
     IgnoreCancel,
@@ -27,6 +28,7 @@ from symphony.agent.script import (
     one_turn,
 )
 from symphony.core.agent import McpServer, SessionSpec, StopKind
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
@@ -46,6 +48,7 @@ SCRIPTS: dict[str, Script] = {
     "floods": one_turn(Say("x ", count=10_000)),
     "trivial": one_turn(mark_done("Add trivial.txt", "Wrote it.")),
     "resumes": Script((Turn((Say("I remember"),)),), resumes=True),
+    "asks_permission": one_turn(AskPermission(Proposal("rm -rf build", "execute", "rm -rf build"))),
     "stops": Script(),
     "reports_usage": Script(
         (
@@ -70,16 +73,18 @@ def open_session(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         resume: str | None = None,
         door: MemoryGate | None = None,
         bounds: Bounds | None = None,
+        on_permission: OnPermission | None = None,
+        **acp: Any,
     ) -> AsyncIterator[Session]:
         script = SCRIPTS[name]
         if arguments:
             script = one_turn(Say(f"stopping: {arguments[0]}"), stop=StopKind(arguments[0]))
         agents = MemoryAgents(door, default=script)
-        spec = SessionSpec(AcpSettings(), tmp_path, servers, resume=resume)
+        spec = SessionSpec(AcpSettings.model_validate(acp), tmp_path, servers, resume=resume)
         async with (
             asyncio.timeout(BOUND),
             MemoryDriver().open_sandbox(SandboxSpec(tmp_path)) as sandbox,
-            agents.open_session(spec, sandbox, heard or Heard()) as session,
+            agents.open_session(spec, sandbox, heard or Heard(), on_permission) as session,
         ):
             yield session
 
@@ -226,3 +231,49 @@ async def test_an_agent_reports_through_the_endpoint_that_it_was_given(
             assert [name for name, _ in reports.said] == ["connected"]
             await session.prompt("hi")
     assert reports.said[1:] == [("mark_done", "Add trivial.txt")]
+
+
+@pytest.mark.parametrize("answer", list(PermissionAnswer))
+async def test_a_turn_waits_for_a_persons_permission_and_goes_on(
+    open_session: Open, answer: PermissionAnswer
+) -> None:
+    asked: list[Proposal] = []
+
+    async def ask(proposal: Proposal) -> PermissionAnswer:
+        asked.append(proposal)
+        return answer
+
+    heard = Heard()
+    async with open_session("asks_permission", heard=heard, permission="ask", on_permission=ask) as session:
+        end = await session.prompt("hi")
+    assert end.stop is StopKind.END_TURN
+    assert [(proposal.title, proposal.kind) for proposal in asked] == [("rm -rf build", "execute")]
+    assert heard.of("permission")[-1].endswith("(a person was asked)")
+
+
+@pytest.mark.parametrize("policy", ["allow", "deny"])
+async def test_a_policy_answers_without_a_person(open_session: Open, policy: str) -> None:
+    heard = Heard()
+    async with open_session("asks_permission", heard=heard, permission=policy) as session:
+        end = await session.prompt("hi")
+    assert end.stop is StopKind.END_TURN
+    assert heard.of("permission")[-1].endswith(f"(acp.permission is {policy})")
+
+
+async def test_a_cancelled_turn_withdraws_its_request(open_session: Open) -> None:
+    asked, withdrawn = asyncio.Event(), asyncio.Event()
+
+    async def ask(_: Proposal) -> PermissionAnswer:
+        asked.set()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            withdrawn.set()
+
+    async with open_session("asks_permission", permission="ask", on_permission=ask) as session:
+        prompt = asyncio.create_task(session.prompt("hi"))
+        await asked.wait()
+        await session.cancel()
+        end = await prompt
+        await withdrawn.wait()
+    assert end.stop in (StopKind.CANCELLED, StopKind.END_TURN)

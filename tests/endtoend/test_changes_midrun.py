@@ -157,11 +157,6 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_star
             "handoff.pull_request_not_built",
             "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.",
         ),
-        (
-            {"acp": {"permission": "ask"}},
-            "permission.ask_not_built",
-            "acp.permission: ask is not built yet. Set `acp: {permission: allow}` or `deny` in WORKFLOW.md.",
-        ),
     ],
 )
 async def test_what_is_not_built_yet_is_refused_at_start_and_in_an_edit(project, sections, code, text):

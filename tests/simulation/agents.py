@@ -24,6 +24,7 @@ from symphony.agent.script import (
     mark_done,
 )
 from symphony.core.agent import AgentEvent, SessionSpec, StopKind
+from symphony.core.permission import OnPermission
 from symphony.core.ports import Sandbox, Session
 from symphony.core.usage import Usage
 from tests.simulation.ledger import Ledger
@@ -58,7 +59,11 @@ class SimulatedAgents(MemoryAgents):
 
     @asynccontextmanager
     async def open_session(
-        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+        self,
+        spec: SessionSpec,
+        sandbox: Sandbox,
+        on_event: Callable[[AgentEvent], None],
+        on_permission: OnPermission | None = None,
     ) -> AsyncIterator[Session]:
         issue_id, attempt_id = issue_of(spec), sandbox._spec.labels["attempt"]
         totals = Usage()
@@ -70,7 +75,7 @@ class SimulatedAgents(MemoryAgents):
                 totals = event.usage
             on_event(event)
 
-        async with super().open_session(spec, sandbox, hear) as session:
+        async with super().open_session(spec, sandbox, hear, on_permission) as session:
             session.answers = Telling(lambda said: self._ledger.answered(issue_id, attempt_id, *said))
             session.prompts = Telling(lambda text: self._ledger.prompted(issue_id, attempt_id, text))
             yield session

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from symphony.agent import ADAPTERS, AcpAgents, AgentError, PermissionRequest
+from symphony.agent import ADAPTERS, AcpAgents, AgentError
 from symphony.agent.adapters import find_adapter
-from symphony.core.agent import McpServer, SessionSpec, StopKind
+from symphony.core.agent import AgentEvent, McpServer, SessionSpec, StopKind
+from symphony.core.permission import PermissionAnswer, Proposal
 from symphony.core.ports import SandboxSpec
 from symphony.core.settings import AcpSettings
 from symphony.sandbox.local import LocalDriver
@@ -262,22 +263,66 @@ async def test_permission_is_answered_by_the_settings(
     ]
 
 
-@pytest.mark.parametrize(("allowed", "answer"), [(True, "allow_always"), (False, "reject")])
-async def test_a_person_is_asked_where_one_can_be(tmp_path: Path, allowed: bool, answer: str) -> None:
-    seen: list[PermissionRequest] = []
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (PermissionAnswer.ALWAYS, "allow_always"),
+        (PermissionAnswer.ONCE, "allow"),
+        (PermissionAnswer.DENY, "reject"),
+    ],
+)
+async def test_a_person_is_asked_where_one_can_be(
+    tmp_path: Path, said: PermissionAnswer, answer: str
+) -> None:
+    seen: list[Proposal] = []
+    heard = Heard()
 
-    async def ask(request: PermissionRequest) -> bool:
-        seen.append(request)
-        return allowed
+    async def ask(proposal: Proposal) -> PermissionAnswer:
+        seen.append(proposal)
+        return said
 
-    async with open_program(tmp_path, "asks_permission", permission="ask", on_permission=ask) as session:
+    async with open_program(
+        tmp_path, "asks_permission", heard=heard, permission="ask", on_permission=ask
+    ) as session:
         end = await session.prompt("hi")
     assert json.loads(end.text)["outcome"]["optionId"] == answer
-    assert (seen[0].title, seen[0].cwd, len(seen[0].choices)) == ("rm -rf build", tmp_path, 3)
+    assert seen == [Proposal("rm -rf build", "execute", "rm -rf build", "", lasting=True)]
+    assert heard.of("permission")[0] == "rm -rf build: a person is asked (acp.permission is ask)"
+
+
+async def test_a_rule_answers_in_place_of_the_policy(tmp_path: Path) -> None:
+    rules = [{"kind": "execute", "pattern": "rm *", "answer": "deny"}]
+    async with open_program(tmp_path, "asks_permission", permission_rules=rules) as session:
+        end = await session.prompt("hi")
+    assert json.loads(end.text)["outcome"]["optionId"] == "reject"
+
+
+async def test_a_turn_has_no_bound_while_a_person_is_asked_and_what_was_left_of_it_after(
+    tmp_path: Path,
+) -> None:
+    bounds: list[float | None] = []
+
+    async def ask(_: Proposal) -> PermissionAnswer:
+        bounds.append(session._bound.when())
+        return PermissionAnswer.ONCE
+
+    def heard(event: AgentEvent) -> None:
+        if event.kind == "permission" and session._bound is not None:
+            bounds.append(session._bound.when())
+
+    async with open_program(
+        tmp_path, "asks_permission", heard=heard, permission="ask", on_permission=ask
+    ) as session:
+        await session.prompt("hi")
+    before, meanwhile, after = bounds
+    assert before is not None
+    assert meanwhile is None
+    assert after is not None
+    assert after >= before
 
 
 async def test_a_question_that_fails_denies(tmp_path: Path) -> None:
-    async def ask(_: PermissionRequest) -> bool:
+    async def ask(_: Proposal) -> PermissionAnswer:
         raise OSError("the inbox is gone")
 
     async with open_program(tmp_path, "asks_permission", permission="ask", on_permission=ask) as session:
@@ -288,10 +333,10 @@ async def test_a_question_that_fails_denies(tmp_path: Path) -> None:
 async def test_cancelling_a_turn_answers_an_open_question_as_cancelled(tmp_path: Path) -> None:
     asked = asyncio.Event()
 
-    async def ask(_: PermissionRequest) -> bool:
+    async def ask(_: Proposal) -> PermissionAnswer:
         asked.set()
         await asyncio.Event().wait()
-        return True
+        return PermissionAnswer.ONCE
 
     async with open_program(tmp_path, "asks_permission", permission="ask", on_permission=ask) as session:
         prompt = asyncio.create_task(session.prompt("hi"))

@@ -138,9 +138,9 @@ async def test_every_problem_of_the_workflow_is_found_and_the_rest_is_left_open(
 
 
 async def test_what_is_valid_and_cannot_be_carried_out_has_failed(tmp_path: Path) -> None:
-    case, finding = await read_case(make_case(tmp_path, "sandbox: local\nacp: {permission: ask}"))
+    case, finding = await read_case(make_case(tmp_path, "sandbox: local\nhandoff: {mode: pull_request}"))
     assert finding == failed(
-        "acp.permission: ask is not built yet.", "Set `acp: {permission: allow}` or `deny` in WORKFLOW.md."
+        "Pull requests are not built yet.", "Set `handoff: {mode: patch}` in WORKFLOW.md."
     )
     assert case.settings is not None
 

@@ -158,12 +158,11 @@ async def test_broken_yaml_a_missing_fence_and_a_missing_file_are_told(project: 
 
 async def test_what_this_version_cannot_do_is_a_problem_and_not_in_force(project: Project) -> None:
     await project.start(front("sandbox: local"))
-    report = await project.edit(front("sandbox: local\nacp: {permission: ask}"))
-    if report.problems:
-        assert [(each.line, each.message.partition(" is ")[0]) for each in report.problems] == [
-            (None, "acp.permission: ask")
-        ]
-        assert by_key(report)["acp.permission"].value == "allow"
+    report = await project.edit(front("sandbox: local\nhandoff: {mode: pull_request}"))
+    assert [(each.line, each.message) for each in report.problems] == [
+        (None, "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.")
+    ]
+    assert by_key(report)["handoff.mode"].value == "auto"
     assert (await project.edit(front("sandbox: local"))).problems == ()
 
 

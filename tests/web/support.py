@@ -13,8 +13,11 @@ from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.branch import BranchDiff, Branches
 from symphony.core.editing import Editing
+from symphony.core.explain import Explanation, explain
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.operations import AgentDoor, DoorReply, IssueDetail
+from symphony.core.permission import PermissionAnswer
+from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Settings
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.workflow import Workflow
@@ -66,6 +69,13 @@ class Daemon:
     async def detail(self, issue_id: str) -> IssueDetail:
         await self._take("detail", issue_id)
         return IssueDetail(issue_id, None, "gone", (), (), (), Path("/log"), "", 0, False)
+
+    async def explain(self, issue_id: str) -> Explanation:
+        await self._take("explain", issue_id)
+        return explain(SchedulerState.of(self.workflow), issue_id, NOON)
+
+    async def permit(self, issue_id: str, request_id: str | None, answer: PermissionAnswer) -> None:
+        await self._take("permit", issue_id, request_id, answer)
 
     async def issues(self) -> tuple[Issue, ...]:
         await self._take("issues")

@@ -10,6 +10,7 @@ import pytest
 
 from symphony.core.access import AccessDecision
 from symphony.core.decide import CommandRefused
+from symphony.core.permission import PermissionAnswer
 from symphony.core.steering import SteeringRequest
 from symphony.web.listener import Bounds, open_listener
 from tests.web.issue_support import FakeBranches, IssueWorld, daemon_in
@@ -35,6 +36,12 @@ COMMANDS = [
     ("approve", "", ("approve", "7"), "7 is approved, and is in Todo now."),
     ("discard", "sure=yes", ("discard", "7"), "The workspace of 7 is gone"),
     ("move", "state=In+Progress", ("move", "7", "In Progress"), "7 is in In Progress now."),
+    ("permission", "request=7.1.1&answer=always", ("permit", "7", "7.1.1", PermissionAnswer.ALWAYS),
+     "The agent of 7 may do it for the rest of its session, and goes on."),
+    ("permission", "request=7.1.1&answer=once", ("permit", "7", "7.1.1", PermissionAnswer.ONCE),
+     "The agent of 7 may do it, and goes on."),
+    ("permission", "request=7.1.1&answer=deny", ("permit", "7", "7.1.1", PermissionAnswer.DENY),
+     "The agent of 7 is told that it may not."),
     ("access", "host=a.example&decision=issue", ("access", "7", "a.example", AccessDecision.ISSUE),
      "may reach a.example in all its attempts"),
     ("reply", "text=Tabs", ("reply", "7", "Tabs"), "Your answer to 7 is kept"),
@@ -96,6 +103,8 @@ async def test_every_id_can_be_named(world: IssueWorld, issue_id: str) -> None:
         ("discard", "sure=no", "invalid_confirmation"),
         ("access", "host=x", "invalid_body"),
         ("access", "host=x&decision=always", "invalid_body"),
+        ("permission", "request=7.1.1", "invalid_body"),
+        ("permission", "request=7.1.1&answer=yes", "invalid_body"),
         ("cancel", "what=this", "invalid_body"),
     ],
 )

@@ -11,13 +11,15 @@ from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.errors import SymphonyError
 from symphony.core.issue import IssueDraft
+from symphony.core.permission import PermissionAnswer
 from symphony.web.errors import STATUS_BY_CODE
 from symphony.web.listener import Bounds, open_listener
 from tests.web.support import BOUND, Client, Daemon, Door, make_issue, surface_of
 
 COMMANDS = ["retry", "cancel", "pause", "resume", "discard"]
 POST_ONLY = [
-    f"/api/v1/issues/7/{name}" for name in [*COMMANDS, "steering-reply", "move", "approve", "access", "mcp"]
+    f"/api/v1/issues/7/{name}"
+    for name in [*COMMANDS, "steering-reply", "move", "approve", "access", "permission", "mcp"]
 ]
 POST_ONLY += ["/api/v1/refresh", "/api/v1/pause", "/api/v1/resume"]
 IDS = [
@@ -164,6 +166,23 @@ class TestCommands:
         answer = await client.ask("POST", "/api/v1/issues/7/access", body)
         assert answer.error == (status, code, "What happened. Do this.")
 
+    @pytest.mark.parametrize("request_id", ["7.1.2", None])
+    async def test_an_answer_to_a_request_for_permission_is_taken(
+        self, client: Client, daemon: Daemon, request_id: str | None
+    ) -> None:
+        body = {"answer": "always", "request": request_id}
+        answer = await client.ask("POST", "/api/v1/issues/7/permission", body)
+        assert (answer.status, answer.json) == (202, {"accepted": "permission", "issue_id": "7"})
+        assert daemon.asked == [("permit", "7", request_id, PermissionAnswer.ALWAYS)]
+
+    @pytest.mark.parametrize("code", ["no_open_permission", "several_permissions"])
+    async def test_an_answer_to_no_single_request_is_409(
+        self, client: Client, daemon: Daemon, code: str
+    ) -> None:
+        daemon.failure = SymphonyError("What happened.", code=code, remedy="Do this.")
+        answer = await client.ask("POST", "/api/v1/issues/7/permission", {"answer": "deny"})
+        assert answer.error == (409, code, "What happened. Do this.")
+
     async def test_a_new_issue_is_shown_with_its_place(self, client: Client, daemon: Daemon) -> None:
         body = {
             "title": "T",
@@ -221,6 +240,8 @@ class TestBodies:
              "host: input should be a valid string"),
             ("/api/v1/issues/7/access", {"host": "pypi.org", "decision": "forever"},
              "decision: input should be 'once', 'issue', 'workflow' or 'deny'"),
+            ("/api/v1/issues/7/permission", {"answer": "yes"},
+             "answer: input should be 'once', 'always' or 'deny'"),
             ("/api/v1/issues/7/retry", {"now": True}, "there is no field now"),
         ],
     )  # fmt: skip

@@ -1,11 +1,13 @@
 """The inbox: one card for each thing that needs a person, and nothing else."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from symphony.core.access import AccessRequest
 from symphony.core.access_view import AccessView
+from symphony.core.permission import PermissionRequest, Proposal
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.usage import Usage
@@ -17,10 +19,17 @@ ODD_ID = "a/b %2F?"
 RUNNING = RunningView(
     "9", "9", "Runs by itself", "Todo", "9.1", 1, "demo", "in a turn", 1, 20, NOON, NOON, "", Usage()
 )
+PROPOSAL = Proposal("rm -rf build", "execute", "rm -rf build", '{"command": "rm -rf build"}', lasting=True)
+ASKING = replace(
+    RUNNING,
+    issue_id="0",
+    identifier="0",
+    permissions=(PermissionRequest("0.1.1", "0", "0.1", PROPOSAL, NOON),),
+)
 EVERYTHING = Snapshot(
     NOON,
     status="attention",
-    running=(RUNNING,),
+    running=(RUNNING, ASKING),
     waiting=(WaitingView("1", "APP-1", "Choose", make_steering("1", context="Both work."), "waits"),),
     access=(AccessView("2", "2", "Fetch", AccessRequest("pypi.org", 443, 1, NOON, NOON)),),
     retrying=(RetryingView("3", "3", "handoff", NOON, 1, "the disk is full"),),
@@ -79,6 +88,7 @@ async def test_only_what_needs_a_person_is_there_the_most_urgent_first(
     page = await look(client)
     assert page.cards == [
         "question",
+        "permission",
         "access",
         "handoff",
         "parked",
@@ -88,7 +98,7 @@ async def test_only_what_needs_a_person_is_there_the_most_urgent_first(
         "problem",
     ]
     text = (await client.ask("GET", "/inbox")).body.decode()
-    assert "Runs by itself" not in text
+    assert 'href="/issues/9"' not in text
     assert "Later" not in text
 
 
@@ -97,6 +107,7 @@ async def test_each_card_has_the_forms_that_answer_it(client: Client, daemon: Da
     forms = [form for form in (await look(client)).forms if form[0].startswith("/issues/")]
     assert forms == [
         ("/issues/1/reply", {"question": "1.1.q1", "text": ""}),
+        ("/issues/0/permission", {"request": "0.1.1", "answer": "once always deny"}),
         ("/issues/2/access", {"host": "pypi.org", "decision": "once issue workflow deny"}),
         ("/issues/3/retry", {}),
         ("/issues/3/discard", {"sure": "yes"}),
@@ -130,6 +141,18 @@ async def test_what_anyone_wrote_is_text(client: Client, daemon: Daemon) -> None
         Snapshot(
             NOON,
             waiting=(WaitingView(ODD_ID, HOSTILE, HOSTILE, steering, ""),),
+            running=(
+                replace(
+                    RUNNING,
+                    issue_id=ODD_ID,
+                    title=HOSTILE,
+                    permissions=(
+                        PermissionRequest(
+                            HOSTILE, ODD_ID, HOSTILE, Proposal(HOSTILE, HOSTILE, HOSTILE, HOSTILE), NOON
+                        ),
+                    ),
+                ),
+            ),
             access=(AccessView(ODD_ID, ODD_ID, HOSTILE, AccessRequest(HOSTILE, 443, 1, NOON, NOON)),),
             problems=(Problem("x", HOSTILE, HOSTILE),),
         )

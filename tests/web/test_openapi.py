@@ -20,6 +20,7 @@ from symphony.core.effect import Audit
 from symphony.core.errors import SymphonyError
 from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.operations import IssueDetail
+from symphony.core.permission import PermissionAnswer, PermissionRequest, Proposal
 from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
@@ -45,11 +46,16 @@ RUNNING = RunningView(
 )
 ASKED = AccessRequest("pypi.org", 443, 3, NOON, NOON, trouble="It has no address.")
 DENIED = AccessRequest("a.example", decision=AccessDecision.DENY, decided_at=NOON)
+PROPOSAL = Proposal("rm -rf build", "execute", "rm -rf build", "{}", lasting=True)
+PERMISSIONS = (
+    PermissionRequest("7.1.1", "7", "a1", PROPOSAL, NOON),
+    PermissionRequest("7.1.2", "7", "a1", PROPOSAL, NOON, PermissionAnswer.DENY),
+)
 FULL = Snapshot(
     NOON,
     status="attention",
     counts={"running": 1, "state:Todo": 4},
-    running=(RUNNING, replace(RUNNING, stopping=None, machine=None)),
+    running=(RUNNING, replace(RUNNING, stopping=None, machine=None, permissions=PERMISSIONS)),
     retrying=tuple(
         RetryingView("8", "8", kind, NOON, 2, "") for kind in ("retry", "continuation", "handoff")
     ),
@@ -81,6 +87,7 @@ BODIES: dict[str, Any] = {
     "steering-reply": {"text": "yes"},
     "move": {"state": "Done"},
     "access": {"host": "pypi.org", "decision": "once"},
+    "permission": {"answer": "once"},
     "issues": {"title": "T"},
 }
 

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from symphony.core.claim import Running, Waiting
-from symphony.core.decide import access, commands
+from symphony.core.decide import access, budget, commands, permission
 from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
 from symphony.core.decide.ending import end_attempt, running_attempt
 from symphony.core.decide.reconcile import cut_short, reconcile, stop
+from symphony.core.disk import DiskRoom
 from symphony.core.effect import StopAttempt
 from symphony.core.event import (
     AccessDecided,
@@ -22,6 +23,7 @@ from symphony.core.event import (
     AttemptEnded,
     AttemptProgressed,
     AttemptWaits,
+    BudgetAsked,
     CancelAsked,
     CompletionAccepted,
     CompletionWithdrawn,
@@ -30,6 +32,9 @@ from symphony.core.event import (
     HostSeen,
     MachineSeen,
     PauseAsked,
+    PermissionAsked,
+    PermissionClosed,
+    PermissionGiven,
     ReplyGiven,
     ReplyUsed,
     ResumeAsked,
@@ -96,6 +101,12 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
             commands.begin_waiting(draft, event)
         case ReplyGiven():
             commands.take_reply(draft, event)
+        case PermissionAsked():
+            permission.note_request(draft, event)
+        case PermissionGiven():
+            permission.take_answer(draft, event)
+        case PermissionClosed():
+            permission.close_request(draft, event)
         case RetryAsked():
             commands.retry(draft, event)
         case CancelAsked():
@@ -104,6 +115,8 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
             commands.pause(draft, event)
         case ResumeAsked():
             commands.resume(draft, event)
+        case BudgetAsked():
+            budget.set_ceilings(draft, event)
         case DrainAsked():
             _drain(draft, event)
         case _ as never:
@@ -135,8 +148,8 @@ def _note(draft: Draft, event: Noted) -> None:
             access.note_failure(draft, event)
         case MachineSeen():
             _note_machine(draft, event)
-        case HostSeen(memory=memory):
-            draft.state = replace(draft.state, host_memory=memory, host_seen_at=draft.now)
+        case HostSeen():
+            _note_host(draft, event)
         case _ as never:
             assert_never(never)
 
@@ -166,9 +179,30 @@ def _note_machine(draft: Draft, event: MachineSeen) -> None:
     draft.note(replace(record, claim=claim))
 
 
+def _note_host(draft: Draft, event: HostSeen) -> None:
+    state = draft.state
+    room = DiskRoom.of(state.workflow.settings.retention, event.disk, was_low=state.was_low)
+    if not (event.memory or state.host_memory or room.low or state.was_low) and room.shown == state.host_disk:
+        return
+    draft.state = replace(
+        state,
+        host_memory=event.memory,
+        host_disk=room.shown,
+        host_seen_at=draft.now,
+        was_low=room.low,
+    )
+    if room.lacking is not None and not state.was_low:
+        draft.say(None, "hold", room.lacking)
+    elif state.was_low and not room.low:
+        draft.say(None, "lift", "there is room on the disk again")
+
+
 def _take_workflow(draft: Draft, event: WorkflowChanged) -> None:
     if event.workflow is not None:
+        least = draft.state.workflow.settings.retention.min_free_mib
         draft.state = draft.state.with_workflow(event.workflow)
+        if event.workflow.settings.retention.min_free_mib != least:
+            draft.state = replace(draft.state, was_low=False)  # a shortage by the old value says nothing
         draft.say(None, "reload", f"{event.workflow.path.name} is in force")
     if event.problems:
         draft.state = replace(draft.state, workflow_problems=event.problems)
@@ -185,7 +219,7 @@ def _drain(draft: Draft, event: DrainAsked) -> None:
             continue
         if attempt.stopping is not None and event.now:  # what it does on its way out ends now, too
             draft.effects.append(StopAttempt(record.issue_id, attempt.attempt_id, StopReason.DRAINED))
-        elif event.now or record.claim is not attempt:
+        elif event.now or record.claim is not attempt or attempt.permissions:
             stop(draft, record, attempt, StopReason.DRAINED, "symphony is stopping")
 
 

@@ -151,12 +151,12 @@ def begin_waiting(draft: Draft, event: AttemptWaits) -> None:
     record = draft.record(event.issue_id)
     running = record.claim
     if isinstance(running, Running) and running.attempt_id == event.attempt_id and running.steering:
-        draft.claim(event.issue_id, Waiting(running.steering, replace(running, steering=None)))
+        asleep = replace(running, steering=None, permissions=())
+        draft.claim(event.issue_id, Waiting(running.steering, asleep))
         draft.say(event.issue_id, "wait", "for a person's answer")
         if draft.state.draining and running.steering.open:
             waiting = draft.record(event.issue_id)
-            attempt = replace(running, steering=None)
-            stop(draft, waiting, attempt, StopReason.DRAINED, "symphony is stopping")
+            stop(draft, waiting, asleep, StopReason.DRAINED, "symphony is stopping")
 
 
 def known_record(draft: Draft, issue_id: str) -> IssueRecord:

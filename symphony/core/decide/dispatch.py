@@ -1,4 +1,4 @@
-"""Fill free slots: replies first, then unfinished handoffs, due continuations, then new attempts.
+"""Fill free slots: answers and replies first, then unfinished handoffs, due continuations, then new attempts.
 
 What needs a machine waits, in this order, until the host's memory would hold it.
 
@@ -11,6 +11,7 @@ from symphony.core.admission import Room, is_paused
 from symphony.core.claim import Continuing, IssueRecord, Phase, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.decide.ending import unused_steering
+from symphony.core.decide.permission import hand_over_answers
 from symphony.core.effect import ResumeAttempt, StartAttempt, StartDelivery
 from symphony.core.eligibility import why_not_startable, why_nothing_starts
 from symphony.core.issue import Issue
@@ -32,6 +33,7 @@ def _fill(draft: Draft, room: Room) -> None:
     may_start = why_nothing_starts(draft.state) is None
     if not may_start:  # what is not going to start keeps no slot from a reply
         _continue_due(draft, slots, room, may_start=False)
+    hand_over_answers(draft, slots)
     _resume_answered(draft, slots, room)
     _deliver_completed(draft, slots, room)
     if not may_start:

@@ -79,7 +79,8 @@ def _stop_when_gone(draft: Draft, record: IssueRecord, attempt: Running) -> None
 
 
 def _stop_when_stalled(draft: Draft, record: IssueRecord, attempt: Running) -> bool:
-    if attempt.stall_timeout_ms <= 0 or attempt.phase is not Phase.TURN or isinstance(record.claim, Waiting):
+    waits = isinstance(record.claim, Waiting) or attempt.permissions
+    if attempt.stall_timeout_ms <= 0 or attempt.phase is not Phase.TURN or waits:
         return False
     limit = timedelta(milliseconds=attempt.stall_timeout_ms)
     if draft.now < attempt.last_event_at + limit:

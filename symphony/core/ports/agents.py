@@ -6,6 +6,7 @@ from typing import Protocol
 
 from symphony.core.agent import AgentEvent, SessionSpec, TurnEnd
 from symphony.core.machine import GuestNeeds
+from symphony.core.permission import OnPermission
 from symphony.core.ports.sandbox import Sandbox
 from symphony.core.settings import AcpSettings
 
@@ -53,9 +54,20 @@ class Agents(Protocol):
         ...
 
     def open_session(
-        self, spec: SessionSpec, sandbox: Sandbox, on_event: Callable[[AgentEvent], None]
+        self,
+        spec: SessionSpec,
+        sandbox: Sandbox,
+        on_event: Callable[[AgentEvent], None],
+        on_permission: OnPermission | None = None,
     ) -> AbstractAsyncContextManager[Session]:
         """Start the adapter's program in the sandbox and open a session.
+
+        Args:
+            spec: what the attempt wants.
+            sandbox: where the program runs.
+            on_event: hears every sign of life.
+            on_permission: asks a person what the settings leave to one; without it that is refused. The
+                bound of a turn does not run while it is awaited.
 
         Raises:
             AgentError: on entering, `agent.*` with stderr's tail.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget
+from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget, PermissionRule
 from symphony.core.settings.base import AsTuple, Section
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
@@ -29,6 +29,7 @@ __all__ = [
     "HooksSettings",
     "McpSettings",
     "NotifySettings",
+    "PermissionRule",
     "PollingSettings",
     "RetentionSettings",
     "ServerSettings",

@@ -57,6 +57,24 @@ class AgentSettings(Section):
     """Ceilings per issue."""
 
 
+class PermissionRule(Section):
+    """How requests for permission of one sort are answered."""
+
+    kind: (
+        Literal[
+            "read", "edit", "delete", "move", "search", "execute", "think", "fetch", "switch_mode", "other"
+        ]
+        | None
+    ) = None
+    """The kind of tool, as agents name it; null is any."""
+
+    pattern: str = "*"
+    """What the command, path or address must look like as a whole; `*` is any text, `?` any character."""
+
+    answer: Literal["allow", "deny", "ask"]
+    """allow, deny or ask."""
+
+
 class AcpSettings(Section):
     """The agent program and its session [CONTRACT 5]."""
 
@@ -103,4 +121,18 @@ class AcpSettings(Section):
     """More MCP servers for the session, as ACP declares them."""
 
     permission: Literal["allow", "deny", "ask"] = "allow"
-    """How the agent's permission requests are answered."""
+    """How the agent's permission requests are answered; `ask` waits for a person."""
+
+    permission_rules: Annotated[
+        tuple[PermissionRule, ...],
+        AsTuple,
+        Field(
+            examples=[
+                [
+                    {"kind": "execute", "pattern": "git push*", "answer": "deny"},
+                    {"kind": "fetch", "answer": "ask"},
+                ]
+            ]
+        ),
+    ] = ()
+    """Answers for some requests, in place of `permission`: the first rule that fits counts."""
