@@ -70,3 +70,26 @@ def fetch(url: str) -> bytes:
     with urlopen(url, timeout=30) as answer:
         body: bytes = answer.read()
     return body
+
+
+async def test_a_permission_is_given_with_one_thumb_and_the_agent_goes_on(
+    visit: Visit, served: Served
+) -> None:
+    served.project.agent = "asks_then_works"
+    served.project.configure(acp={"permission": "ask"})
+    served.project.drop("1", "---\ntitle: Tidy up\n---\n")
+    await visit.page.set_viewport_size(PHONE)
+    page = await visit.open("/inbox")
+    card = page.locator(".ask.permission")
+    await expect(card.locator(".what")).to_have_text("Its agent asks to execute: Remove the build folder")
+    await expect(card.locator(".context")).to_contain_text('"command": "rm -rf build"')
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for button in await card.locator("button").all():
+        box = await button.bounding_box()
+        assert box is not None
+        assert min(box["height"], box["width"]) >= THUMB
+    await card.get_by_role("button", name="Allow for the session").click()
+    await expect(page.locator("#notice")).to_contain_text("may do it for the rest of its session")
+    await expect(page.get_by_text("Nothing needs you.")).to_be_visible()
+    served.until(lambda: served.project.patch("1").exists())
+    assert "+always" in served.project.patch("1").read_text()
