@@ -14,6 +14,7 @@ from symphony.core.branch import BranchDiff, DiffLine, FileDiff, LineKind
 from symphony.core.decide import CommandRefused
 from symphony.core.effect import Audit
 from symphony.core.machine import MachineState, MachineUsage
+from symphony.core.permission import PermissionAnswer, PermissionRequest, Proposal
 from symphony.core.ports import AttemptRow
 from symphony.core.settings import Check
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
@@ -425,3 +426,18 @@ class TestRawFiles:
         world.add()
         world.log().mkdir(parents=True)
         assert (await world.client.ask("GET", "/issues/7/raw/log")).status == 404
+
+
+async def test_what_its_agent_asks_to_be_allowed_is_on_the_page_with_a_form(world: IssueWorld) -> None:
+    world.add()
+    proposal = Proposal("Remove it", "execute", "rm -rf build", f'{{"command": "{HOSTILE}"}}')
+    asked = PermissionRequest("7.2.1", "7", "7.2", proposal, NOON)
+    answered = replace(asked, id="7.2.2", answer=PermissionAnswer.ONCE)
+    world.daemon.change(Snapshot(NOON, running=(replace(RUNNING, permissions=(asked, answered)),)))
+    page = await world.page("/issues/7")
+    assert "<h2>Permissions</h2>" in page
+    assert page.count('action="/issues/7/permission"') == 1
+    assert '<input type="hidden" name="request" value="7.2.1">' in page
+    assert "Allow for the session" not in page
+    assert "it waits for a free slot" in page
+    assert HOSTILE not in page
