@@ -40,7 +40,7 @@ from symphony.host.tracing import open_tracing
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
-from symphony.sandbox.drivers import Drivers, isolation_of
+from symphony.sandbox.drivers import Drivers, disk_places, isolation_of
 from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
@@ -156,6 +156,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             log=log,
             labels=labels,
             host=SystemHost(),
+            disk_places=lambda settings: tuple(disk_places(settings, installation, environ).values()),
             meter=Meters(metrics, *([] if tracing is None else [tracing])),
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())

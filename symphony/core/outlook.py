@@ -13,6 +13,7 @@ from symphony.core.blockers import chain_of, cycle_of, unfinished
 from symphony.core.claim import Continuing, IssueRecord, Retrying
 from symphony.core.course import course_of, end_of
 from symphony.core.decide.ending import running_attempt
+from symphony.core.disk import MIB
 from symphony.core.eligibility import Reason, ReasonCode, why_not_startable, why_nothing_starts
 from symphony.core.issue import Issue
 from symphony.core.queue import place_in_queue
@@ -21,7 +22,7 @@ from symphony.core.standing import sentence_of, standing_of
 from symphony.core.states import StateRole
 from symphony.core.step import Step
 from symphony.core.text import counted
-from symphony.core.timer import MEMORY_LOOK
+from symphony.core.timer import HOST_LOOK
 
 NAMES_SHOWN = 8  # ids in one sentence
 
@@ -70,6 +71,8 @@ class Outlook:
                 yield Step(f"Nothing starts until {self.state.workflow.path.name} is valid: {found}")
             case ReasonCode.ALL_PAUSED:
                 yield Step("Nothing starts until `symphony resume` lifts the pause")
+            case ReasonCode.LOW_DISK:
+                yield from self._disk(issue)
             case ReasonCode.NO_SLOT:
                 yield self._in_turn("It starts", issue)
             case ReasonCode.NO_MEMORY:
@@ -183,7 +186,16 @@ class Outlook:
         yield self._in_turn(what, issue, "the host has enough free memory")
         seen = self.state.host_seen_at
         if seen is not None and not self.state.draining:
-            yield Step("The host is looked at again", max(seen + MEMORY_LOOK, self.now))
+            yield Step("The host is looked at again", max(seen + HOST_LOOK, self.now))
+
+    def _disk(self, issue: Issue | None) -> Iterator[Step]:
+        room, seen = self.state.disk_room, self.state.host_seen_at
+        if room.never:
+            yield Step("Nothing, ever, on this disk, until retention.min_free_mib is lower")
+            return
+        yield self._in_turn("It starts", issue, f"{room.enough // MIB:,} MiB of the disk are free")
+        if seen is not None and not self.state.draining:
+            yield Step("The disk is looked at again", max(seen + HOST_LOOK, self.now))
 
     def _in_turn(self, what: str, issue: Issue | None, once: str = "a slot is free") -> Step:
         """Return a step that waits for its turn, with who is before it."""

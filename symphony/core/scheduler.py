@@ -7,6 +7,7 @@ from datetime import datetime
 
 from symphony.core.admission import HostMemory, Room
 from symphony.core.claim import IssueRecord
+from symphony.core.disk import DiskRoom, HostDisk
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.order import in_dispatch_order
 from symphony.core.problem import Problem
@@ -29,8 +30,10 @@ class SchedulerState:
         adapter_pauses: adapter to the time until which it rests.
         drain_deadline: set once the daemon is stopping: when attempts are ended.
         host_memory: what was last seen of it; None while nothing is known or needed.
+        host_disk: the same of the disk that has the least room.
         host_seen_at: when that was.
         waits_for_memory: the last decision kept something waiting for it.
+        was_low: the disk had too little room when it was last looked at.
     """
 
     workflow: Workflow
@@ -44,8 +47,10 @@ class SchedulerState:
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
     drain_deadline: datetime | None = None
     host_memory: HostMemory | None = None
+    host_disk: HostDisk | None = None
     host_seen_at: datetime | None = None
     waits_for_memory: bool = False
+    was_low: bool = False
 
     @classmethod
     def of(cls, workflow: Workflow) -> "SchedulerState":
@@ -61,6 +66,11 @@ class SchedulerState:
     def room(self) -> Room:
         """What the host's memory has left, counted anew at each call."""
         return Room.of(self.workflow.settings, self.host_memory, self.records.values())
+
+    @property
+    def disk_room(self) -> DiskRoom:
+        """How the fullest disk stands against what must stay free."""
+        return DiskRoom.of(self.workflow.settings.retention, self.host_disk, was_low=self.was_low)
 
     def record(self, issue_id: str) -> IssueRecord:
         """Return what is remembered of an issue, or a blank record."""

@@ -48,6 +48,7 @@ def sentence_of(reason: Reason) -> str:
             | ReasonCode.DRAINING
             | ReasonCode.WORKFLOW_INVALID
             | ReasonCode.ALL_PAUSED
+            | ReasonCode.LOW_DISK
             | ReasonCode.NO_SLOT
             | ReasonCode.NO_MEMORY
         ):

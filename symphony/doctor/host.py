@@ -10,18 +10,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from symphony.core.admission import MIB, Room
+from symphony.core.disk import KEY, DiskRoom
+from symphony.core.settings import RetentionSettings
 from symphony.doctor.case import NOT_LOADED, Case
 from symphony.doctor.check import Finding, failed, in_thread, ok, skipped, together, warning
 from symphony.host.lock import DaemonFile, read_daemon
-from symphony.host.memory import SystemHost
-from symphony.sandbox.smolvm.boot import state_folder
+from symphony.host.memory import SystemHost, fullest_disk
+from symphony.sandbox.drivers import disk_places
 from symphony.workspace.git_command import Git, check_version
 
 OLDEST_PYTHON = (3, 11)
 GIB = 1 << 30
 LOW_BYTES = 2 * GIB  # a clone with what its build leaves, or what a guest writes, is easily one
 OUT_BYTES = GIB // 4  # less does not hold a small clone and symphony's own files
-MAKE_ROOM = "Free some space, or keep it on another disk: `workspace.root` in WORKFLOW.md."
+MAKE_ROOM = (
+    "Free some space: `symphony gc --dry-run` shows what takes it. "
+    "Or keep it on another disk: `workspace.root` in WORKFLOW.md."
+)
 
 
 async def look_at_python() -> Finding:
@@ -45,13 +50,13 @@ async def look_at_git(case: Case) -> Finding:
 
 
 async def look_at_disk(case: Case) -> Finding:
-    """Say how much room there is for workspaces and machines."""
+    """Say how much room there is for what attempts write, by the numbers that attempts wait by."""
     if case.settings is None:
         return skipped(NOT_LOADED)
-    places = [("workspaces", case.settings.workspace.root)]
-    if case.in_machines:
-        places.append(("machines", state_folder(case.environ)))
-    return together([await in_thread(partial(_room, what, place)) for what, place in places])
+    retention = case.settings.retention
+    places = disk_places(case.settings, case.installation, case.environ)
+    rooms = [partial(_room, retention, what, place) for what, place in places.items()]
+    return together([await in_thread(room) for room in rooms])
 
 
 async def look_at_memory(case: Case) -> Finding:
@@ -87,19 +92,19 @@ async def look_at_port(case: Case) -> Finding:
     return await in_thread(partial(_try_to_listen, server.host, server.port or 0))
 
 
-def nearest(path: Path) -> Path:
-    """Return the path, or the nearest folder above it that is there."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
-
-
-def _room(what: str, place: Path) -> Finding:
-    free = shutil.disk_usage(nearest(place)).free
-    found = f"{free / GIB:,.1f} GiB free for {what} in {place}"
-    if free < OUT_BYTES:
+def _room(retention: RetentionSettings, what: str, place: Path) -> Finding:
+    disk = fullest_disk([place])
+    if disk is None:
+        return warning(f"the free space for {what} in {place} cannot be told", "Look at its file system.")
+    found = f"{disk.free_bytes / GIB:,.1f} GiB free for {what} in {place}"
+    room = DiskRoom.of(retention, disk, was_low=False)
+    if room.never:
+        return failed(f"{found}; {room.lacking}", f"Lower `{KEY}` in WORKFLOW.md.")
+    if room.low:
+        return failed(f"{found}, and attempts start at {room.enough // MIB:,} MiB", MAKE_ROOM)
+    if disk.free_bytes < OUT_BYTES:
         return failed(found, MAKE_ROOM)
-    return warning(found, MAKE_ROOM) if free < LOW_BYTES else ok(found)
+    return warning(found, MAKE_ROOM) if disk.free_bytes < max(LOW_BYTES, 2 * room.least) else ok(found)
 
 
 def _holds(daemon: DaemonFile, port: int | None) -> bool:

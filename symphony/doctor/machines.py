@@ -8,7 +8,7 @@ from pathlib import Path
 
 from symphony.doctor.case import Case
 from symphony.doctor.check import Finding, failed, in_thread, ok, skipped, warning
-from symphony.doctor.host import nearest
+from symphony.host.memory import nearest
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.smolvm.boot import (
     BOOT_DEADLINE,

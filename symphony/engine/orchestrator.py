@@ -192,10 +192,16 @@ class Orchestrator:
             await self._handle(Letter(WorkflowChanged(reloaded.workflow, reloaded.problems)))
 
     async def _look_at_host(self, event: Event) -> None:
-        """Know, before anything may start, how much of the host's memory is free for machines."""
+        """Know, before anything may start, how much memory and disk the host has left."""
         new = event.workflow if isinstance(event, WorkflowChanged) else None
-        if (new or self.state.workflow).settings.sandbox == "smolvm":
-            await self._handle(Letter(HostSeen(await self.ports.host.memory())))
+        settings = (new or self.state.workflow).settings
+        memory = disk = None
+        if settings.sandbox == "smolvm":
+            memory = await self.ports.host.memory()
+        if settings.retention.min_free_mib is not None:
+            disk = await self.ports.host.disk(self.ports.disk_places(settings))
+        if any((memory, disk, self.state.host_memory, self.state.host_disk)):
+            await self._handle(Letter(HostSeen(memory, disk)))
 
     async def _make_durable(self, decision: Decision) -> None:
         changes = decision.changes

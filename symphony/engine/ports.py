@@ -1,7 +1,8 @@
 """All that an attempt needs of the rooms below, in one value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from symphony.core.ports import (
@@ -18,6 +19,7 @@ from symphony.core.ports import (
     Tracker,
     Workspaces,
 )
+from symphony.core.settings import Settings
 
 
 class Log(Protocol):
@@ -43,7 +45,8 @@ class Ports:
     Attributes:
         driver_of: settings' sandbox name to its driver.
         labels: of this installation, on every sandbox.
-        host: asked for its memory where the sandbox is a microVM.
+        host: asked for its memory where the sandbox is a microVM, and for its disks.
+        disk_places: where attempts write with these settings, on the host.
         meter: told of what is done and how long it takes.
     """
 
@@ -60,3 +63,4 @@ class Ports:
     labels: Mapping[str, str]
     host: Host
     meter: Meter = Meters()
+    disk_places: Callable[[Settings], Sequence[Path]] = lambda settings: (settings.workspace.root,)

@@ -4,9 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from symphony.core.installation import Installation
 from symphony.core.ports import SandboxDriver
+from symphony.core.settings import Settings
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.local import LocalDriver
+from symphony.sandbox.smolvm.boot import state_folder
 from symphony.sandbox.smolvm.driver import SmolvmDriver
 
 DRIVERS: Mapping[str, type[LocalDriver] | type[SmolvmDriver]] = {
@@ -63,3 +66,13 @@ def isolation_of(kind: str) -> str:
     """
     check_kind(kind)
     return DRIVERS[kind].isolation
+
+
+def disk_places(
+    settings: Settings, installation: Installation, environ: Mapping[str, str]
+) -> Mapping[str, Path]:
+    """Return where attempts write on the host with these settings, by what is written there."""
+    places = {"workspaces": settings.workspace.root, "symphony's own files": installation.root}
+    if settings.sandbox == SmolvmDriver.kind:
+        places["machines"] = state_folder(environ)
+    return places

@@ -15,7 +15,7 @@ from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.outcome import Stopped, StopReason
 from symphony.core.picture import render_snapshot, standing
 from symphony.core.slots import Slots
-from symphony.core.timer import MEMORY_LOOK, next_due
+from symphony.core.timer import HOST_LOOK, next_due
 from symphony.core.usage import Usage
 from tests.support.world import (
     NOON,
@@ -143,7 +143,7 @@ def test_looking_at_the_host_starts_nothing_by_itself():
 
 def test_what_waits_for_memory_is_looked_at_again_soon_and_only_then():
     waits = after_events(micro(make_issue("1")), host(1), Ticked()).state
-    assert next_due(waits, NOON) == NOON + MEMORY_LOOK
+    assert next_due(waits, NOON) == NOON + HOST_LOOK
     starts = after_events(waits, host(FITS), Ticked(), at=5)
     assert started(starts) == ["1"]
     assert not starts.state.waits_for_memory

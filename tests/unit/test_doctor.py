@@ -14,6 +14,7 @@ import pytest
 
 from symphony.cli.doctor import Progress
 from symphony.core.admission import MIB, HostMemory
+from symphony.core.disk import HostDisk
 from symphony.doctor import host
 from symphony.doctor.agents import look_at_agents, look_at_credentials
 from symphony.doctor.case import Case, read_case
@@ -176,16 +177,46 @@ async def test_the_installed_git_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "status"), [(100 << 30, Status.OK), (1 << 30, Status.WARNING), (1 << 20, Status.FAILED)]
+    ("front", "free", "status"),
+    [
+        ("", 100_000, Status.OK),
+        ("", 2_047, Status.WARNING),
+        ("", 1_023, Status.FAILED),
+        ("retention: {min_free_mib: 4000}", 7_999, Status.WARNING),
+        ("retention: {min_free_mib: 4000}", 3_999, Status.FAILED),
+        ("retention: {min_free_mib: 100}", 2_047, Status.WARNING),
+        ("retention: {min_free_mib: null}", 1_023, Status.WARNING),
+        ("retention: {min_free_mib: null}", 255, Status.FAILED),
+    ],
 )
-async def test_free_space_is_judged_for_workspaces_and_machines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, status: Status
+async def test_free_space_is_judged_by_what_attempts_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, front: str, free: int, status: Status
 ) -> None:
-    monkeypatch.setattr(host.shutil, "disk_usage", lambda _: host.shutil._ntuple_diskusage(free, 0, free))
-    local = await found(look_at_disk, tmp_path, "sandbox: local")
+    monkeypatch.setattr(host, "fullest_disk", lambda places: HostDisk(free * MIB, 200_000 * MIB, "/"))
+    local = await found(look_at_disk, tmp_path, f"sandbox: local\n{front}")
     assert (local.status, "for machines" in local.found) == (status, False)
-    in_machines = await found(look_at_disk, tmp_path, "sandbox: smolvm")
+    in_machines = await found(look_at_disk, tmp_path, f"sandbox: smolvm\n{front}")
     assert f"for machines in {tmp_path}/.cache/smolvm" in in_machines.found
+
+
+async def test_a_disk_on_which_attempts_wait_is_named_with_the_numbers_of_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "fullest_disk", lambda places: HostDisk(512 * MIB, 2_048 * MIB, "/"))
+    waits = await found(look_at_disk, tmp_path, "sandbox: local")
+    assert "0.5 GiB free for workspaces" in waits.found
+    assert "and attempts start at 1,126 MiB" in waits.found
+    assert "symphony gc --dry-run" in waits.remedy
+    never = await found(look_at_disk, tmp_path, "sandbox: local\nretention: {min_free_mib: 4096}")
+    assert never.status is Status.FAILED
+    assert never.remedy == "Lower `retention.min_free_mib` in WORKFLOW.md."
+
+
+async def test_a_disk_that_does_not_tell_its_space_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "fullest_disk", lambda places: None)
+    assert (await found(look_at_disk, tmp_path, "sandbox: local")).status is Status.WARNING
 
 
 @pytest.mark.parametrize(
