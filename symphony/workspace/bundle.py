@@ -13,8 +13,14 @@ from pathlib import Path
 from symphony.core.errors import SymphonyError
 from symphony.core.ports import RunResult, Sandbox
 from symphony.core.text import one_line
-from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, git_words
+from symphony.workspace.errors import (
+    DISK_FULL,
+    PERMISSION_DENIED,
+    WorkspaceError,
+    disk_error,
+    explain_disk,
+)
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, git_failure, git_words
 from symphony.workspace.guest_files import GuestFile, GuestFolder
 from symphony.workspace.host_repository import HostRepository
 
@@ -103,6 +109,25 @@ async def take_in(repository: HostRepository, bundle: Path, claimed: GuestRefs, 
     pack = bundle.with_suffix(".pack")
     with explain_disk(f"read {bundle}"):
         refs = await asyncio.to_thread(_split, bundle, pack)
+    await add_pack(repository, pack)
+    found: dict[str, str] = {}
+    for oid, name in refs[:TIPS_LIMIT]:
+        commit = await repository.resolve(oid)
+        if commit is not None:
+            found[name] = commit
+    return Arrival(
+        GuestRefs(found.get("HEAD", claimed.head), found.get(f"refs/heads/{branch}", claimed.branch)),
+        tuple(sorted(set(found.values()))),
+    )
+
+
+async def add_pack(repository: HostRepository, pack: Path) -> None:
+    """Check every object of a pack and add them to the host's repository.
+
+    Raises:
+        BadBundle: an object or a link between objects is not sound.
+        WorkspaceError: `workspace.disk_full`, `workspace.permission_denied`.
+    """
     result = await repository.git.ask(
         "index-pack",
         "--strict",
@@ -113,16 +138,8 @@ async def take_in(repository: HostRepository, bundle: Path, claimed: GuestRefs, 
         timeout_s=TRANSFER_TIMEOUT,
     )
     if result.exit_status != 0:
-        raise _refusal(git_words(result))
-    found: dict[str, str] = {}
-    for oid, name in refs[:TIPS_LIMIT]:
-        commit = await repository.resolve(oid)
-        if commit is not None:
-            found[name] = commit
-    return Arrival(
-        GuestRefs(found.get("HEAD", claimed.head), found.get(f"refs/heads/{branch}", claimed.branch)),
-        tuple(sorted(set(found.values()))),
-    )
+        error = git_failure("The workspace's commits cannot be written", result)
+        raise error if error.code in (DISK_FULL, PERMISSION_DENIED) else _refusal(git_words(result))
 
 
 async def _guest_git(sandbox: Sandbox, *arguments: str) -> RunResult:

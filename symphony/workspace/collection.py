@@ -25,7 +25,6 @@ from symphony.core.ports import Sandbox, Workspace
 from symphony.core.text import one_line
 from symphony.workspace.bundle import Arrival, BadBundle, GuestRefs, ask_refs, make_bundle, take_in
 from symphony.workspace.errors import explain_disk
-from symphony.workspace.folder import delete_folder
 from symphony.workspace.guest_files import nested_repositories
 from symphony.workspace.host_repository import HostRepository, rescue_ref
 from symphony.workspace.snapshot import take_snapshot
@@ -191,13 +190,3 @@ class Collection:
         self._lost_history = self._lost_history or "they did not pass git's checks"
         saved = await self._commit(await self._snapshot(parent), parent)
         await self._repository.git.run("update-ref", rescue_ref(self._workspace.key), saved)
-
-
-async def collect(
-    repository: HostRepository, workspace: Workspace, sandbox: Sandbox | None, scratch: Path
-) -> Imported:
-    """Import a workspace with a scratch folder that is removed in the end."""
-    try:
-        return await Collection(repository, workspace, scratch).run(sandbox)
-    finally:
-        await asyncio.to_thread(delete_folder, scratch)

@@ -88,6 +88,15 @@ class GuestFolder:
             raise
         return True
 
+    def names(self, path: bytes) -> tuple[bytes, ...]:
+        """Return the names in a real folder at a relative path, in order; none where none lies."""
+        try:
+            return tuple(sorted(map(os.fsencode, os.listdir(self._descend(path.split(b"/"))))))  # noqa: PTH208  a descriptor
+        except OSError as error:
+            if error.errno in ABSENT:
+                return ()
+            raise
+
     def delete_file(self, name: bytes) -> None:
         """Delete a file or a symlink of the folder itself; nothing happens when there is none."""
         try:

@@ -2,7 +2,8 @@
 
 Refs in it: `refs/symphony/base/<key>` is where an issue's work started, `refs/heads/<branch>`
 what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were imported and
-are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed.
+are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed,
+`refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it.
 Nothing is ever collected as garbage here. Called by the other modules of this room.
 """
 
@@ -164,6 +165,16 @@ class HostRepository:
             await self.keep(key, before)
             await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
 
+    def lend_objects(self, git_folder: Path) -> None:
+        """Let a repository of the host's read the objects that are here; blocks on the disk."""
+        with explain_disk(f"write {git_folder}"):
+            alternates = git_folder / "objects" / "info" / "alternates"
+            alternates.parent.mkdir(parents=True, exist_ok=True)
+            alternates.write_text(f"{self.path.resolve()}/objects\n")
+            shallow = self.path / "shallow"
+            if shallow.exists():
+                (git_folder / "shallow").write_bytes(shallow.read_bytes())
+
     @contextmanager
     def objects(self) -> "Iterator[git.Repo]":
         """Open the repository with GitPython, for a thread; it is closed on leaving."""
@@ -215,3 +226,8 @@ def kept_prefix(key: str) -> str:
 def rescue_ref(key: str) -> str:
     """Return the ref of the files that were saved when an import failed."""
     return f"refs/symphony/rescue/{key}"
+
+
+def safety_prefix(key: str) -> str:
+    """Return the folder of refs of what lay in an issue's workspace before something touched it."""
+    return f"refs/symphony/safety/{key}/"

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
 from symphony.workspace.collection import SAVED_SUBJECT
 from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.host_repository import safety_prefix
+from symphony.workspace.memory_faults import FAULTS, Fault
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
 from symphony.workspace.records import in_the_way
 from symphony.workspace.refusals import (
@@ -38,27 +41,6 @@ ROOT = HOME / "workspaces"
 REPOSITORY = HOME / "host.git"
 PATCHES = HOME / "patches"
 PROJECT: Mapping[str, bytes] = {"README.md": b"a project\n"}
-
-
-class Fault(StrEnum):
-    """What the driver can be told to do wrong."""
-
-    PREPARE = "prepare"
-    """The source cannot be read."""
-    IMPORT = "import"
-    """The workspace's commits are refused."""
-    HAND_OFF = "hand_off"
-    """The disk is full when the patch is written."""
-    REMOVE = "remove"
-    """The folder cannot be deleted; it stays."""
-
-
-FAULTS = {
-    Fault.PREPARE: ("workspace.source_unreadable", "workspace.source cannot be read."),
-    Fault.IMPORT: ("workspace.import_failed", "The workspace's commits were not imported."),
-    Fault.HAND_OFF: ("workspace.disk_full", "Cannot write the patch: the disk is full."),
-    Fault.REMOVE: ("workspace.permission_denied", "Cannot remove the workspace: Permission denied."),
-}
 
 
 @dataclass(slots=True)
@@ -105,6 +87,7 @@ class MemoryWorkspaces:
         self._base = self._history.add(MemoryCommit(dict(project), "Start", None))
         self._folders: dict[str, MemoryFolder] = {}
         self._branches: dict[str, str] = {}
+        self._safety: dict[str, SafetyRef] = {}
         self._clones: dict[Path, Mapping[str, bytes]] = {}
         self._clone_numbers = count(1)
         self._faults: list[Fault] = []
@@ -131,6 +114,10 @@ class MemoryWorkspaces:
         folder = self._folders[workspace.key]
         folder.head = self._history.add(MemoryCommit(dict(folder.files), message, folder.head))
         return folder.head
+
+    def files_of(self, commit: str) -> Mapping[str, bytes]:
+        """Return what a commit holds."""
+        return dict(self._history.commits[commit].files)
 
     def files_at(self, path: Path) -> Mapping[str, bytes] | None:
         """Return what a workspace or a delivered clone holds; None when it is not there."""
@@ -181,6 +168,35 @@ class MemoryWorkspaces:
         await asyncio.sleep(0)
         folder = self._folders.get(workspace_key(issue_id))
         return None if folder is None else folder.workspace
+
+    async def save(self, workspace: Workspace, why: str, at: datetime) -> SafetyRef | None:
+        """Keep what lies in the workspace and nowhere else.
+
+        Raises:
+            WorkspaceError: `workspace.missing`, and as told.
+        """
+        await asyncio.sleep(0)
+        folder = self._get(workspace)
+        self._meet(Fault.SAVE)
+        saved = MemoryCommit(dict(folder.files), why, folder.head)
+        imported = self._branches.get(workspace.branch, workspace.base_commit)
+        held = {workspace.base_commit, imported, *self._history.since(workspace.base_commit, imported)}
+        if saved.tree == self._history.commits[folder.head].tree and folder.head in held:
+            return None
+        before = self._safety.get(workspace.key)
+        if before is not None:
+            kept = self._history.commits[before.commit]
+            if (kept.tree, kept.parent) == (saved.tree, saved.parent):
+                return before
+        number = int(before.name.rpartition("/")[2]) + 1 if before else 1
+        name = f"{safety_prefix(workspace.key)}{number}"
+        self._safety[workspace.key] = SafetyRef(name, REPOSITORY, self._history.add(saved), at, why)
+        return self._safety[workspace.key]
+
+    async def newest_safety(self, issue_id: str) -> SafetyRef | None:
+        """Return the newest of an issue; None when it has none."""
+        await asyncio.sleep(0)
+        return self._safety.get(workspace_key(issue_id))
 
     async def run_hook(
         self,

@@ -175,17 +175,9 @@ class PatchMaker:
             await asyncio.to_thread(folder.mkdir)
         git = host_git(folder)
         await git.run("init", "--quiet", "--template=", "--initial-branch=base")
-        await asyncio.to_thread(self._lend_objects, folder / ".git")
+        await asyncio.to_thread(self._repository.lend_objects, folder / ".git")
         await git.run("checkout", "--quiet", "--detach", self._imported.base_commit, "--")
         return git
-
-    def _lend_objects(self, git_folder: Path) -> None:
-        with explain_disk(f"write {git_folder}"):
-            alternates = git_folder / "objects" / "info" / "alternates"
-            alternates.write_text(f"{self._repository.path.resolve()}/objects\n")
-            shallow = self._repository.path / "shallow"
-            if shallow.exists():
-                (git_folder / "shallow").write_bytes(shallow.read_bytes())
 
     async def _try(self, checkout: Git, mailbox: bytes) -> str:
         """Apply a mailbox to the base; return nothing if that gives the tree, else what went wrong."""

@@ -20,6 +20,7 @@ class Record:
     Attributes:
         root: the `workspace.root` under which it was made; it stays there when the setting changes.
         ready: False until `after_create` has passed; such a folder may be made again.
+        packs: names of packs in its `.git` whose content the host has.
     """
 
     issue_id: str
@@ -29,6 +30,7 @@ class Record:
     base: str
     base_commit: str
     ready: bool = False
+    packs: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

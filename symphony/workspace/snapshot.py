@@ -13,22 +13,21 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from symphony.core.text import one_line
-from symphony.host.process import finish_first
 from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
 from symphony.workspace.git_command import host_git
 from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
+from symphony.workspace.reading import in_thread
 
 FILE_LIMIT = 1_000_000  # names; far beyond the largest repositories, and still a few 100 MB here
 CHANGED_BYTES_LIMIT = 4 << 30  # bytes of new or changed files; more is a build product, not work
 NESTING_LIMIT = 8  # repositories within repositories
 WHOLE_READ = 8 << 20  # bytes up to which a file is read once, hashed and copied from memory
 CHUNK = 1 << 20
-WALK_TIMEOUT = 1800.0  # seconds; reading a terabyte of holes would go on for hours
 GITLINK = b"160000"
 LINK = b"120000"
 PLAIN = b"100644"
@@ -59,7 +58,13 @@ class Sorted:
     copied_bytes: int = 0
 
 
-async def take_snapshot(repository: Path, workspace: Path, known_tree: str, scratch: Path) -> str:
+async def take_snapshot(
+    repository: Path,
+    workspace: Path,
+    known_tree: str,
+    scratch: Path,
+    pass_over: Callable[[str], None] | None = None,
+) -> str:
     """Return the tree of all files in the workspace that are tracked or not ignored.
 
     Args:
@@ -67,6 +72,8 @@ async def take_snapshot(repository: Path, workspace: Path, known_tree: str, scra
         workspace: the folder; its `.git` is not looked at.
         known_tree: what is most likely there; its files count also where they are ignored.
         scratch: an empty folder of the host, for copies and for the index.
+        pass_over: told of each file that cannot be read, which then counts as unchanged; without
+            it such a file is an error.
 
     Raises:
         WorkspaceError: `workspace.unreadable_file`, `workspace.too_large`, ….
@@ -83,7 +90,8 @@ async def take_snapshot(repository: Path, workspace: Path, known_tree: str, scra
             remedy="Add what is built or downloaded to .gitignore.",
         )
     copies = scratch / "copies"
-    found = await _in_thread(Walk(workspace, known, copies), names | known.keys())
+    walk = Walk(workspace, known, copies, pass_over)
+    found = await in_thread(lambda: walk.run(names | known.keys()), walk.stop)
     await git.run("update-index", "-z", "--index-info", stdin=b"".join(found.same))
     if found.copied:
         adder = host_git(copies, f"--git-dir={repository}", f"--work-tree={copies}", **index)
@@ -94,10 +102,17 @@ async def take_snapshot(repository: Path, workspace: Path, known_tree: str, scra
 class Walk:
     """One reading of all files, in a thread; `stop` ends it within a chunk."""
 
-    def __init__(self, workspace: Path, known: dict[bytes, TreeEntry], copies: Path) -> None:
+    def __init__(
+        self,
+        workspace: Path,
+        known: dict[bytes, TreeEntry],
+        copies: Path,
+        pass_over: Callable[[str], None] | None = None,
+    ) -> None:
         self._workspace = workspace
         self._known = known
         self._copies = copies
+        self._pass_over = pass_over
         self._stopped = threading.Event()
         self._found = Sorted()
 
@@ -124,6 +139,11 @@ class Walk:
             found = folder.read(name)
         except OSError as error:
             shown = one_line(name.decode("utf-8", "replace"))
+            if self._pass_over is not None:
+                self._pass_over(shown)
+                if known is not None:
+                    self._found.same.append(_index_line(known, name))
+                return
             raise WorkspaceError(
                 f"The file {shown} in {self._workspace} cannot be read: {error.strerror}.",
                 code="workspace.unreadable_file",
@@ -194,24 +214,6 @@ class Walk:
         place = self._copies / os.fsdecode(name)
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
-
-
-async def _in_thread(walk: Walk, names: Iterable[bytes]) -> Sorted:
-    """Run the walk in a thread that has ended when this returns, however it does."""
-    reading = asyncio.create_task(asyncio.to_thread(walk.run, names))
-    try:
-        async with asyncio.timeout(WALK_TIMEOUT):
-            return await asyncio.shield(reading)
-    except TimeoutError as error:
-        raise WorkspaceError(
-            f"Reading the workspace's files took longer than {WALK_TIMEOUT:g} seconds.",
-            code="workspace.too_large",
-            remedy="Add what is built or downloaded to .gitignore.",
-        ) from error
-    finally:
-        walk.stop()
-        if not reading.done():
-            await finish_first(reading)
 
 
 async def _list_files(

@@ -7,9 +7,10 @@ renaming the folder away.
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,12 +21,13 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.clone import make_clone
-from symphony.workspace.collection import collect
+from symphony.workspace.collection import Collection
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.fingerprint import take_fingerprint
 from symphony.workspace.folder import (
@@ -38,6 +40,7 @@ from symphony.workspace.folder import (
     folder_exists,
     hidden_name,
 )
+from symphony.workspace.guest_git import Reader
 from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository, base_ref
 from symphony.workspace.patch import PatchMaker
@@ -52,6 +55,8 @@ from symphony.workspace.refusals import (
     patch_note,
     workspace_missing,
 )
+from symphony.workspace.safety import Safety, SafetyRefs
+from symphony.workspace.scratch import Scratch
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 
 FORGE_VARIABLE = "SYMPHONY_REPO"
@@ -71,9 +76,10 @@ class GitWorkspaces:
         self._installation = installation.root
         self._home = installation.root.parent
         self._patch_of = installation.patch
-        self._scratch = installation.root / "tmp"
+        self._scratch = Scratch(installation.root / "tmp")
         self._records = Records(installation.root / "workspace-records")
         self._repository = HostRepository(installation.host_repository)
+        self._safety_refs = SafetyRefs(self._repository)
         self._environment = environment
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()
@@ -103,6 +109,7 @@ class GitWorkspaces:
         record = Record(issue.id, key, str(root), branch, base.name, commit)
         await asyncio.to_thread(self._records.write, record)
         await self._make(record, await source.person())
+        record = replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
         workspace = record.workspace(created=True)
         variables = {
             **environment,
@@ -122,6 +129,28 @@ class GitWorkspaces:
             return None
         exists = await asyncio.to_thread(folder_exists, record.path)
         return record.workspace(created=False) if exists else None
+
+    async def save(self, workspace: Workspace, why: str, at: datetime) -> SafetyRef | None:
+        """Commit what lies in the workspace and nowhere else to a safety ref; it is only read.
+
+        Raises:
+            WorkspaceError: `workspace.missing`, `workspace.disk_full`, `workspace.too_large`, ….
+        """
+        if not await asyncio.to_thread(folder_exists, workspace.path):
+            raise workspace_missing(workspace.path)
+        await self._repository.open()
+        record = await asyncio.to_thread(self._records.read, workspace.key)
+        packs = () if record is None else tuple(record.packs)
+        async with self._scratch.open("save") as scratch:
+            safety = Safety(self._repository, self._safety_refs, workspace, packs, scratch)
+            saved = await safety.run(why, at)
+        if record is not None and safety.history.packs != packs:
+            await asyncio.to_thread(self._records.write, replace(record, packs=safety.history.packs))
+        return saved
+
+    async def newest_safety(self, issue_id: str) -> SafetyRef | None:
+        """Return the newest safety ref of an issue, without writing anything; None when it has none."""
+        return await self._safety_refs.newest(workspace_key(issue_id))
 
     async def run_hook(
         self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
@@ -143,7 +172,8 @@ class GitWorkspaces:
         if not await asyncio.to_thread(folder_exists, workspace.path):
             raise workspace_missing(workspace.path)
         await self._repository.open()
-        return await collect(self._repository, workspace, sandbox, await self._scratch_folder("import"))
+        async with self._scratch.open("import") as scratch:
+            return await Collection(self._repository, workspace, scratch).run(sandbox)
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
@@ -161,11 +191,8 @@ class GitWorkspaces:
         base = await self._repository.facts(imported.base_commit)
         if base.tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
-        scratch = await self._scratch_folder("patch")
-        try:
+        async with self._scratch.open("patch") as scratch:
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
-        finally:
-            await asyncio.to_thread(delete_folder, scratch)
         patch = self._patch_of(workspace.key)
         with explain_disk(f"write {patch}"):
             await asyncio.to_thread(self._write_patch, patch, mailbox)
@@ -181,16 +208,13 @@ class GitWorkspaces:
             WorkspaceError: on entering, `workspace.*`.
         """
         await self._repository.open()
-        scratch = await self._scratch_folder("delivered")
-        try:
+        async with self._scratch.open("delivered") as scratch:
             target = scratch / "clone"
             person = Person(FALLBACK_NAME, FALLBACK_EMAIL)
             await make_clone(
                 target, self._repository.path, f"refs/heads/{imported.branch}", imported.branch, person
             )
             yield target
-        finally:
-            await asyncio.to_thread(delete_folder, scratch)
 
     async def branch_diff(self, issue_id: str, wished: str | None) -> BranchDiff | None:
         """Return what an issue's branch changed when it was last imported; None when it never was.
@@ -277,20 +301,6 @@ class GitWorkspaces:
                 workspace.path.rename(hidden)
         self._records.delete(workspace.key)
         delete_folder(hidden)
-
-    async def _scratch_folder(self, purpose: str) -> Path:
-        """Make an empty folder of the host's; what a dead process left is deleted first."""
-        async with self._opening:
-            fresh = self._scratch in self._cleared
-            self._cleared.add(self._scratch)
-            return await asyncio.to_thread(self._make_scratch, purpose, clear=not fresh)
-
-    def _make_scratch(self, purpose: str, *, clear: bool) -> Path:
-        with explain_disk(f"make a folder in {self._scratch}"):
-            if clear:
-                delete_folder(self._scratch)
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=self._scratch))
 
     def _write_patch(self, patch: Path, mailbox: bytes) -> None:
         patch.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """What every Workspaces driver promises [CONTRACT 8, 9]; a new one joins by adding its world."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -10,10 +11,11 @@ import pytest
 from symphony.core.handoff import Imported
 from symphony.core.keys import workspace_key
 from symphony.core.ports import Sandbox, Workspace, Workspaces
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import HandoffSettings, HooksSettings, Settings
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory import Fault, MemoryWorkspaces
-from tests.support.git_project import GitWorld, PlainSandbox, make_completion, make_issue, write_files
+from tests.support.git_project import GitWorld, PlainSandbox, git, make_completion, make_issue, write_files
 
 
 class World(Protocol):
@@ -27,6 +29,7 @@ class World(Protocol):
     def sandbox(self, workspace: Workspace) -> Sandbox: ...
     def fail_hook(self, name: str) -> str: ...
     def patch(self, path: Path) -> bytes: ...
+    def saved(self, ref: SafetyRef) -> Mapping[str, bytes]: ...
 
 
 class RealWorld:
@@ -51,6 +54,10 @@ class RealWorld:
 
     def patch(self, path: Path) -> bytes:
         return path.read_bytes()
+
+    def saved(self, ref: SafetyRef) -> Mapping[str, bytes]:
+        assert git(self.world.host, "rev-parse", ref.name) == ref.commit
+        return {name: self.world.host_file(ref.name, name) for name in self.world.host_files(ref.name)}
 
 
 class MemoryWorld:
@@ -77,6 +84,9 @@ class MemoryWorld:
 
     def patch(self, path: Path) -> bytes:
         return self.driver.patches[path]
+
+    def saved(self, ref: SafetyRef) -> Mapping[str, bytes]:
+        return self.driver.files_of(ref.commit)
 
 
 WORLDS: dict[str, Callable[[Path], World]] = {"git": RealWorld, "memory": MemoryWorld}
@@ -280,6 +290,96 @@ async def test_importing_again_gives_the_same_commits(world: World) -> None:
     assert await collect(world, workspace) == first
 
 
+AT = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+async def save(
+    world: World, workspace: Workspace, why: str = "Before attempt 2.", at: datetime = AT
+) -> SafetyRef:
+    saved = await world.workspaces.save(workspace, why, at)
+    assert saved is not None
+    return saved
+
+
+async def test_nothing_is_saved_of_a_workspace_in_which_nothing_was_changed(world: World) -> None:
+    workspace = await prepare(world)
+
+    assert await world.workspaces.save(workspace, "Before attempt 2.", AT) is None
+    assert await world.workspaces.newest_safety("12") is None
+
+
+async def test_uncommitted_work_is_saved_and_stays_as_it_is_in_the_workspace(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "README.md", "changed\n")
+    world.write(workspace, "new.txt", "new\n")
+    before = await world.workspaces.fingerprint(workspace)
+
+    saved = await save(world, workspace)
+
+    assert world.saved(saved) == {"README.md": b"changed\n", "new.txt": b"new\n"}
+    assert (saved.name, saved.why, saved.at) == ("refs/symphony/safety/12/1", "Before attempt 2.", AT)
+    assert await world.workspaces.fingerprint(workspace) == before
+    assert await world.workspaces.newest_safety("12") == saved
+
+
+async def test_what_is_saved_already_is_not_saved_again(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "new.txt", "new\n")
+    saved = await save(world, workspace)
+
+    again = await save(world, workspace, "Before attempt 3.", AT + timedelta(hours=1))
+
+    assert again == saved
+
+
+async def test_what_changes_after_a_saving_is_saved_beside_it(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "new.txt", "new\n")
+    first = await save(world, workspace)
+    world.write(workspace, "new.txt", "newer\n")
+
+    second = await save(world, workspace, "Before attempt 3.", AT + timedelta(hours=1))
+
+    assert (second.name, second.why) == ("refs/symphony/safety/12/2", "Before attempt 3.")
+    assert world.saved(first)["new.txt"] == b"new\n"
+    assert world.saved(second)["new.txt"] == b"newer\n"
+    assert await world.workspaces.newest_safety("12") == second
+
+
+async def test_commits_that_were_never_imported_are_saved_until_they_are(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    world.commit(workspace, "Add one")
+
+    saved = await save(world, workspace)
+    await collect(world, workspace)
+
+    assert world.saved(saved)["one.txt"] == b"1\n"
+    assert await world.workspaces.save(workspace, "Before attempt 3.", AT) is None
+    assert await world.workspaces.newest_safety("12") == saved
+
+
+async def test_what_was_saved_outlives_the_workspace(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "new.txt", "new\n")
+    saved = await save(world, workspace)
+
+    await world.workspaces.remove(workspace, SETTINGS, {})
+
+    assert await world.workspaces.newest_safety("12") == saved
+    assert world.saved(saved)["new.txt"] == b"new\n"
+
+
+async def test_a_workspace_that_is_gone_cannot_be_saved(world: World) -> None:
+    workspace = await prepare(world)
+    await world.workspaces.remove(workspace, SETTINGS, {})
+
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.save(workspace, "Before attempt 2.", AT)
+
+    assert caught.value.code == "workspace.missing"
+
+
 async def test_files_are_saved_without_a_sandbox(world: World) -> None:
     workspace = await prepare(world)
     world.write(workspace, "one.txt", "1\n")
@@ -404,6 +504,7 @@ async def test_a_second_life_of_an_issue_starts_from_the_base(world: World) -> N
     ("fault", "code"),
     [
         (Fault.PREPARE, "workspace.source_unreadable"),
+        (Fault.SAVE, "workspace.disk_full"),
         (Fault.IMPORT, "workspace.import_failed"),
         (Fault.HAND_OFF, "workspace.disk_full"),
         (Fault.REMOVE, "workspace.permission_denied"),
@@ -415,6 +516,7 @@ async def test_the_memory_driver_fails_once_as_it_is_told(tmp_path: Path, fault:
     async def whole() -> None:
         workspace = await prepare(world)
         world.write(workspace, "one.txt", "1\n")
+        await save(world, workspace)
         imported = await collect(world, workspace)
         await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
         await world.workspaces.remove(workspace, SETTINGS, {})

@@ -12,6 +12,7 @@ from typing import Any
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import HookResult, Sandbox, SandboxSpec, Workspace
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
 from symphony.mcp_server.memory import MemoryGate
@@ -27,6 +28,7 @@ from tests.simulation.ledger import Ledger
 
 GIT_FAULTS = {
     "prepare": Fault.PREPARE,
+    "save": Fault.SAVE,
     "import": Fault.IMPORT,
     "hand_off": Fault.HAND_OFF,
     "remove": Fault.REMOVE,
@@ -158,6 +160,17 @@ class SimulatedWorkspaces:
     async def find(self, issue_id: str, settings: Settings) -> Workspace | None:
         self._life.check()
         return await self._disk.find(issue_id, settings)
+
+    async def save(self, workspace: Workspace, why: str, at: datetime) -> SafetyRef | None:
+        await self._reach("save")
+        try:
+            return await self._disk.save(workspace, why, at)
+        finally:
+            self._disk._faults.clear()
+
+    async def newest_safety(self, issue_id: str) -> SafetyRef | None:
+        self._life.check()
+        return await self._disk.newest_safety(issue_id)
 
     async def run_hook(
         self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int

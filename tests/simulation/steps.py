@@ -13,7 +13,7 @@ from tests.simulation.workflows import BROKEN, VALID
 IDS = ("1", "2", "3", "4")
 FOLDERS = ("Todo", "In Progress", "Backlog", "Done", "Cancelled")
 FAULTS = (
-    "prepare", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
+    "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
     "after_create", "before_run", "after_run", "before_remove", "check",
 )  # fmt: skip
 DELAYS = {0.0: 3, 0.5: 4, 1.0: 4, 2.5: 4, 10.0: 4, 31.0: 4, 61.0: 4, 301.0: 2, 3700.0: 1}

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.ports.sandbox import Sandbox
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 
 OUTPUT_SHOWN = 500  # characters of a failed hook that fit into a reason
@@ -76,6 +78,25 @@ class Workspaces(Protocol):
 
     async def find(self, issue_id: str, settings: Settings) -> Workspace | None:
         """Return the issue's workspace if it exists, without making or changing anything."""
+        ...
+
+    async def save(self, workspace: Workspace, why: str, at: datetime) -> SafetyRef | None:
+        """Keep what lies in the workspace and nowhere else, before something touches it.
+
+        Files that were changed, staged or are new and not ignored, and commits that were never imported.
+        The workspace is only read, as a stranger's.
+
+        Returns:
+            The ref that holds it, which is the one before when nothing has changed since; None when
+            there is nothing of that kind.
+
+        Raises:
+            WorkspaceError: `workspace.*`; the workspace is untouched.
+        """
+        ...
+
+    async def newest_safety(self, issue_id: str) -> SafetyRef | None:
+        """Return the newest safety ref of an issue, without writing anything; None when it has none."""
         ...
 
     async def run_hook(
