@@ -18,6 +18,7 @@ from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
 from symphony.core.handoff import Imported
 from symphony.core.issue import Issue
+from symphony.core.journal import Action
 from symphony.core.outcome import (
     Delivered,
     Failed,
@@ -166,7 +167,7 @@ class Attempt:
     async def _prepare(self, issue: Issue) -> Workspace:
         self._progress.enter(Phase.WORKSPACE)
         environment = self._context.environment(issue)
-        async with self._context.journal.step("prepare_workspace") as result:
+        async with self._context.journal.step(Action.PREPARE_WORKSPACE) as result:
             workspace = await self._ports.workspaces.prepare(issue, self._settings, environment)
             result |= {"path": str(workspace.path), "created": workspace.created}
         return workspace

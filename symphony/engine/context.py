@@ -1,12 +1,13 @@
 """What all parts of one attempt share: its values, its surroundings, and how it opens a sandbox."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.issue import Issue
+from symphony.core.journal import Action
 from symphony.core.machine import GuestNeeds
 from symphony.core.ports import HookResult, RunLog, Sandbox, SandboxSpec, Workspace
 from symphony.core.settings import Settings
@@ -118,7 +119,10 @@ class AttemptContext:
             mcp_socket=mcp_socket,
         )
         began = self.ports.clock.now()
-        async with driver.open_sandbox(spec) as sandbox:
+        async with AsyncExitStack() as stack:
+            async with self.journal.step(Action.START_SANDBOX, sandbox=settings.sandbox) as result:
+                sandbox = await stack.enter_async_context(driver.open_sandbox(spec))
+                result["place"] = sandbox.place
             if sandbox.machine is not None:
                 self.ports.meter.machine_booted(self.start.attempt_id, self.ports.clock.now() - began)
             yield sandbox

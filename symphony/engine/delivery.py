@@ -13,6 +13,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, CompletionWithdrawn
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
+from symphony.core.journal import Action
 from symphony.core.outcome import Failed, Outcome, Stopped, StopReason
 from symphony.core.ports import Sandbox, Workspace
 from symphony.engine.checks import failed_checks
@@ -88,7 +89,7 @@ class Delivery:
             WorkspaceError: the workspace is untouched then.
         """
         self._progress.enter(Phase.IMPORT)
-        async with self._journal.step("import_branch", branch=workspace.branch) as result:
+        async with self._journal.step(Action.IMPORT_BRANCH, branch=workspace.branch) as result:
             imported = await self._ports.workspaces.collect(workspace, sandbox)
             result |= {"head": imported.head_commit, "commits": imported.commits}
         if imported.saved_uncommitted:
@@ -106,18 +107,19 @@ class Delivery:
         settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
         await self._move(issue)
-        async with self._journal.step("hand_off", branch=imported.branch) as result:
+        async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
             handoff = replace(handoff, note=" ".join([handoff.note, *imported.notes]))
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
         try:
-            async with self._journal.step("clean_up", path=str(workspace.path)):
+            keep = imported.keep_workspace
+            async with self._journal.step(Action.CLEAN_UP, path=str(workspace.path), keep=keep):
                 await self._complete(completion, handoff)
                 handed_over = True
                 took = self._ports.clock.now() - began
                 self._ports.meter.handed_over(self._context.start.attempt_id, handoff.kind, took)
                 await self._after_run(issue, workspace, imported, completion, handoff)
-                if not imported.keep_workspace:
+                if not keep:
                     await self._remove(issue, workspace)
         except SymphonyError as error:
             if not handed_over:
@@ -151,7 +153,7 @@ class Delivery:
             return
         if issue is not None and states.is_terminal(issue.state):
             return
-        async with self._journal.step("move_issue", to=states.done()):
+        async with self._journal.step(Action.MOVE_ISSUE, to=states.done()):
             moved = await self._ports.tracker.move(self._context.issue_id, states.done())
         await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from symphony.core.journal import Action, Result
 from symphony.core.ports import Clock, Store
 
 
@@ -17,7 +18,7 @@ class Journal:
         self._attempt_id = attempt_id
 
     @asynccontextmanager
-    async def step(self, action: str, **detail: Any) -> AsyncIterator[dict[str, Any]]:
+    async def step(self, action: Action, **detail: Any) -> AsyncIterator[dict[str, Any]]:
         """Record an effect around the block; what the block puts into the dict becomes the result.
 
         Cancellation: the intent stays open, as after a crash, and is answered for at the next start.
@@ -28,6 +29,15 @@ class Journal:
             yield result
         except Exception as error:
             failure = {"error": str(error)[:2000]}
-            await self._store.fulfil(intent, self._clock.now(), "failed", failure)
+            await self._store.fulfil(intent, self._clock.now(), Result.FAILED, failure)
             raise
-        await self._store.fulfil(intent, self._clock.now(), "done", result)
+        await self._store.fulfil(intent, self._clock.now(), Result.DONE, result)
+
+
+async def issue_journal(store: Store, clock: Clock, issue_id: str) -> Journal:
+    """Return the journal of what a person does to an issue; it names the issue's last attempt.
+
+    A start that finds the effect cut off so knows whether the issue has had another attempt since.
+    """
+    attempts = await store.attempts_of(issue_id)
+    return Journal(store, clock, issue_id, attempts[-1].id if attempts else "")

@@ -71,7 +71,7 @@ class Orchestrator:
             SymphonyError: the store cannot be written, and the daemon was told to stop.
         Cancellation: attempts are cancelled with it; the store is as after a crash.
         """
-        await Recovery(self.ports, self.tracking, self.last_run, self.state.workflow).run()
+        await Recovery(self.ports, self.mailbox, self.last_run, self.state.workflow).run()
         try:
             async with asyncio.TaskGroup() as scope:
                 self._scope = scope

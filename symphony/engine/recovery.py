@@ -1,60 +1,155 @@
 """What a start does about effects that the last run had begun and not ended.
 
-Every step of an attempt may be repeated, and is, by the attempt or the handoff that follows; only
-what comes after a finished handoff has nobody left to repeat it.
+Every step of an attempt may be repeated, and is, by the attempt or the handoff that follows; those
+that have nobody left to repeat them are finished here. Each answer is in the audit. All of it may
+be cut off as well and begun again.
 """
 
+from contextlib import suppress
+from typing import assert_never
+
+from symphony.core.effect import Audit
 from symphony.core.errors import SymphonyError
+from symphony.core.event import CompletionWithdrawn
+from symphony.core.issue import Issue, IssueSet
+from symphony.core.journal import Action, Result
 from symphony.core.outcome import Stopped, StopReason
 from symphony.core.ports import Intent, Memory
+from symphony.core.states import state_key
+from symphony.core.text import one_line
 from symphony.core.workflow import Workflow
 from symphony.engine.environment import attempt_environment
+from symphony.engine.mailbox import Mailbox
 from symphony.engine.ports import Ports
-from symphony.engine.tracking import Tracking
 
-REPEATED = "the daemon ended in the middle of it; it is repeated from its beginning"
-REMOVALS = frozenset({"clean_up", "discard_workspace"})
+DECISION = "recover"
+LATER_ATTEMPT = "the workspace belongs to a later attempt"
+
+Answer = tuple[Result, str]
+"""How an effect that was cut off has ended, and why; a sentence that goes on after its name."""
 
 
 class Recovery:
     """Closes what the last run left open."""
 
-    def __init__(self, ports: Ports, tracking: Tracking, memory: Memory, workflow: Workflow) -> None:
+    def __init__(self, ports: Ports, mailbox: Mailbox, memory: Memory, workflow: Workflow) -> None:
         self._ports = ports
-        self._tracking = tracking
+        self._mailbox = mailbox
         self._memory = memory
         self._workflow = workflow
+        self._issues = IssueSet()
 
     async def run(self) -> None:
-        """End the last run's attempts and intents in the store, and finish its removals."""
+        """End the last run's attempts in the store, and answer for each of its open intents.
+
+        Raises:
+            StoreError: an answer could not be stored; the next start gives it.
+        """
         store, now = self._ports.store, self._ports.clock.now
         for row in self._memory.interrupted:
             await store.attempt_ended(row.id, now(), Stopped(StopReason.INTERRUPTED), row.turns, row.usage)
+        if self._memory.open_intents:
+            with suppress(OSError, SymphonyError):  # what cannot be read now is read later, by a tick
+                self._issues = await self._ports.tracker.scan()
         for intent in self._memory.open_intents:
-            result, reason = "undone", REPEATED
-            if intent.action in REMOVALS:
-                result, reason = await self._finish_removal(intent)
-            await store.fulfil(intent.id, now(), result, {"reason": reason})
+            result, why = await self._answer(intent)
+            reason = f"{_name(intent)} was cut off: {why}"
+            audit = Audit(now(), intent.issue_id, DECISION, reason)
+            await store.fulfil(intent.id, now(), result, {"reason": why}, audit)
             self._ports.log.info(
-                "recovery", issue=intent.issue_id, action=intent.action, result=result, reason=reason
+                "recovery", issue=intent.issue_id, action=intent.action, result=result.value, reason=why
             )
 
-    async def _finish_removal(self, intent: Intent) -> tuple[str, str]:
-        record = self._memory.records.get(intent.issue_id)
-        attempts = await self._ports.store.attempts_of(intent.issue_id)
-        if record is not None and record.completion is not None:
-            return "undone", "its work is not handed over yet"
-        if attempts and attempts[-1].id != intent.attempt_id and intent.attempt_id:
-            return "undone", "the workspace belongs to a later attempt"
-        settings = self._workflow.settings
+    async def _answer(self, intent: Intent) -> Answer:
         try:
-            workspace = await self._ports.workspaces.find(intent.issue_id, settings)
-            if workspace is not None:
-                issue = self._tracking.latest.get(intent.issue_id)
-                environment = (
-                    attempt_environment(issue, len(attempts), self._workflow, workspace) if issue else {}
-                )
-                await self._ports.workspaces.remove(workspace, settings, environment)
+            action = Action(intent.action)
+        except ValueError:
+            return Result.UNDONE, "this symphony does not know it, and leaves it as it is"
+        try:
+            match action:
+                case Action.PREPARE_WORKSPACE:
+                    return await self._prepared(intent)
+                case Action.START_SANDBOX:
+                    return await self._started(intent)
+                case Action.IMPORT_BRANCH:
+                    return Result.UNDONE, self._handed_over_later(intent, "the workspace is as it was")
+                case Action.MOVE_ISSUE:
+                    return self._moved(intent)
+                case Action.HAND_OFF:
+                    return Result.UNDONE, self._handed_over_later(intent, "nobody waits for it any more")
+                case Action.CLEAN_UP:
+                    return await self._cleaned_up(intent)
+                case Action.DISCARD_WORKSPACE:
+                    return await self._discarded(intent)
+                case _ as never:
+                    assert_never(never)
         except SymphonyError as error:
-            return "failed", str(error)
-        return "done", "the workspace is gone"
+            return Result.FAILED, str(error)
+
+    def _handed_over_later(self, intent: Intent, otherwise: str) -> str:
+        if self._is_open(intent.issue_id):
+            return "the handoff is repeated from the import on"
+        return otherwise
+
+    def _is_open(self, issue_id: str) -> bool:
+        """Say whether an accepted completion of the issue is not handed over."""
+        record = self._memory.records.get(issue_id)
+        return record is not None and record.completion is not None
+
+    async def _prepared(self, intent: Intent) -> Answer:
+        settings = self._workflow.settings
+        if await self._ports.workspaces.find(intent.issue_id, settings) is not None:
+            return Result.DONE, "the workspace is there"
+        return Result.UNDONE, "the next attempt makes the workspace from the beginning"
+
+    async def _started(self, intent: Intent) -> Answer:
+        driver = self._ports.driver_of(str(intent.detail["sandbox"]))
+        labels = {**self._ports.labels, "issue": intent.issue_id, "attempt": intent.attempt_id}
+        ended = await driver.reap(labels)
+        return Result.UNDONE, f"ended {', '.join(ended)}" if ended else "nothing of it is left"
+
+    def _moved(self, intent: Intent) -> Answer:
+        to, issue = str(intent.detail["to"]), self._issues.get(intent.issue_id)
+        if issue is None:
+            return Result.UNDONE, "the issue's file is gone or cannot be read"
+        if state_key(issue.state) == state_key(to):
+            return Result.DONE, f"the issue is in {issue.state}"
+        otherwise = "it is not moved unless you ask for it again"
+        return Result.UNDONE, f"the issue is in {issue.state}; {self._handed_over_later(intent, otherwise)}"
+
+    async def _cleaned_up(self, intent: Intent) -> Answer:
+        if self._is_open(intent.issue_id):
+            return Result.UNDONE, "the handoff is repeated from the import on"
+        if intent.detail.get("keep"):
+            return Result.DONE, "the workspace is kept, for what is in it and not in the handoff"
+        return await self._removed(intent)
+
+    async def _discarded(self, intent: Intent) -> Answer:
+        result, why = await self._removed(intent)
+        record = self._memory.records.get(intent.issue_id)
+        given_up = intent.detail.get("completion")
+        if result is not Result.DONE or record is None or record.completion is None or not given_up:
+            return result, why
+        if record.completion.attempt_id != given_up:
+            return result, why
+        await self._ports.store.withdraw_completion(intent.issue_id, given_up)
+        await self._mailbox.put(CompletionWithdrawn(intent.issue_id, given_up))
+        return result, f"{why}, and its handoff is given up"
+
+    async def _removed(self, intent: Intent) -> Answer:
+        attempts = await self._ports.store.attempts_of(intent.issue_id)
+        if intent.attempt_id != (attempts[-1].id if attempts else ""):
+            return Result.UNDONE, LATER_ATTEMPT
+        settings = self._workflow.settings
+        workspace = await self._ports.workspaces.find(intent.issue_id, settings)
+        if workspace is not None:
+            issue: Issue | None = self._issues.get(intent.issue_id)
+            environment = (
+                attempt_environment(issue, len(attempts), self._workflow, workspace) if issue else {}
+            )
+            await self._ports.workspaces.remove(workspace, settings, environment)
+        return Result.DONE, "the workspace is gone"
+
+
+def _name(intent: Intent) -> str:
+    return one_line(intent.action.replace("_", " "), 80)

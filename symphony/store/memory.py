@@ -14,6 +14,7 @@ from typing import Any, Literal
 from symphony.core.claim import IssueRecord, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes, Intent, Memory
@@ -130,12 +131,7 @@ class MemoryStore:
             disk.records[record.issue_id] = replace(
                 record, claim=claim, completion=None, access=record.access.ended()
             )
-        for entry in changes.audit:
-            trail = disk.audit.setdefault(entry.issue_id, _Trail())
-            trail.count += 1
-            trail.entries.append(entry)
-            if trail.count % AUDIT_SLACK == 0:
-                del trail.entries[:-AUDIT_KEPT]
+        self._say(changes.audit)
         if changes.paused is not None:
             disk.paused = changes.paused
         if changes.adapter_pauses is not None:
@@ -178,7 +174,7 @@ class MemoryStore:
             disk.attempts[attempt_id] = replace(row, turns=turns, usage=usage)
 
     async def intend(
-        self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]
+        self, at: datetime, issue_id: str, attempt_id: str, action: Action, detail: Mapping[str, Any]
     ) -> int:
         """Record that an effect is about to happen; return the intent's id."""
         disk = await self._writing()
@@ -187,12 +183,21 @@ class MemoryStore:
         disk.intents[intent_id] = Intent(intent_id, at, issue_id, attempt_id, action, as_stored)
         return intent_id
 
-    async def fulfil(self, intent_id: int, at: datetime, result: str, detail: Mapping[str, Any]) -> None:  # noqa: ARG002 - nothing reads results
-        """Record that the effect ended."""
+    async def fulfil(
+        self,
+        intent_id: int,
+        at: datetime,  # noqa: ARG002 - nothing reads it, as the two below
+        result: Result,  # noqa: ARG002
+        detail: Mapping[str, Any],  # noqa: ARG002
+        audit: Audit | None = None,
+    ) -> None:
+        """Record that the effect ended; the first result counts."""
         disk = await self._writing()
         if intent_id not in disk.intents:
             raise intent_unknown(intent_id)
-        disk.fulfilled.add(intent_id)
+        if intent_id not in disk.fulfilled:
+            disk.fulfilled.add(intent_id)
+            self._say(() if audit is None else (audit,))
 
     async def accept_completion(self, completion: Completion) -> Completion:
         """Store an accepted `mark_done` once; return the one that is stored for this attempt."""
@@ -317,6 +322,14 @@ class MemoryStore:
         if failure is not None:
             raise failure
         return disk
+
+    def _say(self, audit: Collection[Audit]) -> None:
+        for entry in audit:
+            trail = self._disk.audit.setdefault(entry.issue_id, _Trail())
+            trail.count += 1
+            trail.entries.append(entry)
+            if trail.count % AUDIT_SLACK == 0:
+                del trail.entries[:-AUDIT_KEPT]
 
     def _attempt(self, attempt_id: str) -> AttemptRow:
         row = self._disk.attempts.get(attempt_id)

@@ -13,7 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes
@@ -46,9 +48,7 @@ class SqliteStore(StoreReader):
     async def apply(self, changes: Changes) -> None:
         """Write one decision; a record's completion is not part of it, `accept_completion` has it."""
         records = [rows.record_row(record) for record in changes.records]
-        audit = [
-            (entry.issue_id, instant_text(entry.at), entry.decision, entry.reason) for entry in changes.audit
-        ]
+        audit = [_audit_columns(entry) for entry in changes.audit]
         meta: list[Row] = []
         if changes.paused is not None:
             meta.append(("paused", json_text(changes.paused)))
@@ -145,7 +145,7 @@ class SqliteStore(StoreReader):
         await self._database.write(change)
 
     async def intend(
-        self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]
+        self, at: datetime, issue_id: str, attempt_id: str, action: Action, detail: Mapping[str, Any]
     ) -> int:
         """Record that an effect is about to happen; return the intent's id, never used again."""
         columns = (instant_text(at), issue_id, attempt_id, action, json_text(detail))
@@ -155,13 +155,21 @@ class SqliteStore(StoreReader):
 
         return await self._database.write(change)
 
-    async def fulfil(self, intent_id: int, at: datetime, result: str, detail: Mapping[str, Any]) -> None:
+    async def fulfil(
+        self,
+        intent_id: int,
+        at: datetime,
+        result: Result,
+        detail: Mapping[str, Any],
+        audit: Audit | None = None,
+    ) -> None:
         """Record how the effect ended; the first result counts, repeating it changes nothing.
 
         Raises:
             StoreError: `intent_unknown`.
         """
         columns = (instant_text(at), result, json_text(detail), intent_id)
+        said = () if audit is None else (_audit_columns(audit),)
 
         def change(connection: sqlite3.Connection) -> None:
             found = _one(connection, statements.FIND_INTENT, intent_id)
@@ -170,6 +178,8 @@ class SqliteStore(StoreReader):
             if found == (None,):
                 execute(connection, statements.END_INTENT, columns)
                 execute(connection, statements.PRUNE_JOURNAL, (intent_id - JOURNAL_KEPT,))
+                for issue_id, *decision in said:
+                    _append_audit(connection, issue_id, decision)
 
         await self._database.write(change)
 
@@ -295,6 +305,10 @@ async def open_store(path: Path, steps: Sequence[Step] = STEPS) -> AsyncIterator
 def _one(connection: sqlite3.Connection, query: str, value: str | int) -> Row | None:
     found: Row | None = execute(connection, query, (value,)).fetchone()
     return found
+
+
+def _audit_columns(entry: Audit) -> tuple[str | None, str, str, str]:
+    return entry.issue_id, instant_text(entry.at), entry.decision, entry.reason
 
 
 def _append_audit(connection: sqlite3.Connection, issue_id: str | None, decision: Sequence[str]) -> None:

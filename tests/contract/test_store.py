@@ -13,6 +13,7 @@ from symphony.core.budget import Ceilings
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import (
     Delivered,
@@ -336,7 +337,7 @@ async def test_any_text_comes_back_as_it_was(stage: Stage, text: str) -> None:
     await stage.store.reply(text, text, at(2))
     await stage.store.attempt_started(replace(attempt(text, text), adapter=text))
     await stage.store.accept_completion(Completion(text, text, text, text, at(3)))
-    await stage.store.intend(at(4), text, text, text, {text: text})
+    await stage.store.intend(at(4), text, text, Action.MOVE_ISSUE, {text: text})
 
     store = await stage.restart()
 
@@ -371,22 +372,31 @@ async def test_what_was_never_begun_cannot_end(store: AnyStore) -> None:
     assert caught.value.code == "attempt_unknown"
 
     with pytest.raises(StoreError) as caught:
-        await store.fulfil(99, at(1), "done", {})
+        await store.fulfil(99, at(1), Result.DONE, {})
     assert (caught.value.code, str(caught.value)) == ("intent_unknown", "Intent 99 is not in the store.")
 
 
 async def test_an_intent_is_open_until_its_result_is_there(stage: Stage) -> None:
-    first = await stage.store.intend(at(1), "7", "a1", "move", {"to": "Done", "tries": (1, 2)})
-    second = await stage.store.intend(at(2), "7", "a1", "patch", {})
-    await stage.store.fulfil(second, at(3), "done", {"patch": Path("/x")})
-    await stage.store.fulfil(second, at(4), "failed", {})
+    first = await stage.store.intend(at(1), "7", "a1", Action.MOVE_ISSUE, {"to": "Done", "tries": (1, 2)})
+    second = await stage.store.intend(at(2), "7", "a1", Action.HAND_OFF, {})
+    await stage.store.fulfil(second, at(3), Result.DONE, {"patch": Path("/x")})
+    await stage.store.fulfil(second, at(4), Result.FAILED, {})
 
     (intent,) = (await (await stage.restart()).load()).open_intents
 
     assert (intent.id, intent.at, intent.issue_id, intent.attempt_id) == (first, at(1), "7", "a1")
-    assert (intent.action, dict(intent.detail)) == ("move", {"to": "Done", "tries": [1, 2]})
+    assert (intent.action, dict(intent.detail)) == ("move_issue", {"to": "Done", "tries": [1, 2]})
     assert second != first
-    assert await stage.store.intend(at(5), "7", "a1", "move", {}) not in (first, second)
+    assert await stage.store.intend(at(5), "7", "a1", Action.MOVE_ISSUE, {}) not in (first, second)
+
+
+async def test_what_became_of_an_intent_is_said_once(stage: Stage) -> None:
+    intent = await stage.store.intend(at(1), "7", "a1", Action.CLEAN_UP, {})
+    said = Audit(at(2), "7", "recover", "clean up was cut off: the workspace is gone")
+    await stage.store.fulfil(intent, at(2), Result.DONE, {}, said)
+    await stage.store.fulfil(intent, at(3), Result.UNDONE, {}, replace(said, reason="again"))
+
+    assert await (await stage.restart()).audit_of("7") == (said,)
 
 
 async def test_mark_done_is_accepted_once_and_the_first_one_stays(stage: Stage) -> None:

@@ -20,6 +20,7 @@ from symphony.core.access import AccessLedger, AccessRequest
 from symphony.core.claim import IssueRecord, Retrying
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion
+from symphony.core.journal import Action, Result
 from symphony.core.ports import AttemptRow, Changes
 from symphony.core.steering import SteeringRequest
 from symphony.store import database
@@ -335,7 +336,7 @@ async def test_calls_at_once_are_all_written(path: Path) -> None:
     async with open_store(path) as store:
         await asyncio.gather(
             *(store.apply(Changes(records=(IssueRecord(f"{n}"),))) for n in range(50)),
-            *(store.intend(T0, f"{n}", "a", "move", {}) for n in range(50)),
+            *(store.intend(T0, f"{n}", "a", Action.MOVE_ISSUE, {}) for n in range(50)),
         )
         memory = await store.load()
 
@@ -360,16 +361,16 @@ async def test_a_cancelled_call_has_happened_in_full_or_not_at_all(path: Path) -
 
 async def test_finished_effects_of_long_ago_are_forgotten(path: Path) -> None:
     async with open_store(path) as store:
-        forgotten = await store.intend(T0, "7", "a", "move", {})
-        await store.fulfil(forgotten, T0, "done", {})
-        still_open = await store.intend(T0, "7", "a", "patch", {})
+        forgotten = await store.intend(T0, "7", "a", Action.MOVE_ISSUE, {})
+        await store.fulfil(forgotten, T0, Result.DONE, {})
+        still_open = await store.intend(T0, "7", "a", Action.HAND_OFF, {})
         await store._database.write(
             lambda c: c.execute(
                 "UPDATE sqlite_sequence SET seq = ? WHERE name = 'journal'", (JOURNAL_KEPT + 5,)
             )
         )
-        newest = await store.intend(T0, "7", "a", "move", {})
-        await store.fulfil(newest, T0, "done", {})
+        newest = await store.intend(T0, "7", "a", Action.MOVE_ISSUE, {})
+        await store.fulfil(newest, T0, Result.DONE, {})
         left = await store._database.read(lambda c: [row[0] for row in c.execute("SELECT id FROM journal")])
 
     assert left == [still_open, newest]

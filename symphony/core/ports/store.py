@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from symphony.core.claim import IssueRecord
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
+from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome
 from symphony.core.steering import SteeringRequest
@@ -35,7 +36,11 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An effect with a consequence outside the process, begun and perhaps not ended."""
+    """An effect with a consequence outside the process, begun and perhaps not ended.
+
+    Attributes:
+        action: one of `Action`, or a word that only a newer symphony knows.
+    """
 
     id: int
     at: datetime
@@ -107,13 +112,20 @@ class Store(Protocol):
         ...
 
     async def intend(
-        self, at: datetime, issue_id: str, attempt_id: str, action: str, detail: Mapping[str, Any]
+        self, at: datetime, issue_id: str, attempt_id: str, action: Action, detail: Mapping[str, Any]
     ) -> int:
         """Record that an effect is about to happen; return the intent's id."""
         ...
 
-    async def fulfil(self, intent_id: int, at: datetime, result: str, detail: Mapping[str, Any]) -> None:
-        """Record how the effect ended: `done`, `failed` or `undone`."""
+    async def fulfil(
+        self,
+        intent_id: int,
+        at: datetime,
+        result: Result,
+        detail: Mapping[str, Any],
+        audit: Audit | None = None,
+    ) -> None:
+        """Record how the effect ended, and say so in the audit, at once; the first result counts."""
         ...
 
     async def accept_completion(self, completion: Completion) -> Completion:

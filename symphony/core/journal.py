@@ -1,0 +1,31 @@
+"""The effects that the journal holds, and how each may end."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """An effect with a consequence outside the process; the value is what the store holds.
+
+    A start answers for each that was cut off (`engine.recovery`), so a new one needs its answer
+    there. A row of a newer symphony may name one that is not in this set.
+    """
+
+    PREPARE_WORKSPACE = "prepare_workspace"
+    START_SANDBOX = "start_sandbox"
+    IMPORT_BRANCH = "import_branch"
+    MOVE_ISSUE = "move_issue"
+    HAND_OFF = "hand_off"
+    """Write the patch."""
+    CLEAN_UP = "clean_up"
+    """Record that the work is handed over, run `after_run`, and remove the workspace."""
+    DISCARD_WORKSPACE = "discard_workspace"
+    """Remove the workspace, and give up a handoff that it was kept for."""
+
+
+class Result(StrEnum):
+    """How an effect ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
+    """Cut off, and answered for by a later start: it left nothing that counts."""

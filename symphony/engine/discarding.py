@@ -1,0 +1,33 @@
+"""Giving up an issue's undelivered work, by a person's word, with or without a daemon."""
+
+from collections.abc import Mapping
+
+from symphony.core.handoff import Completion
+from symphony.core.journal import Action
+from symphony.core.ports import Clock, Store, Workspace, Workspaces
+from symphony.core.settings import Settings
+from symphony.engine.journal import issue_journal
+
+
+async def discard_workspace(
+    workspace: Workspace,
+    completion: Completion | None,
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    store: Store,
+    clock: Clock,
+    workspaces: Workspaces,
+) -> None:
+    """Remove the workspace and withdraw the completion that waits for a handoff from it.
+
+    Raises:
+        SymphonyError: the workspace could not be removed, or the store not be written.
+    """
+    given_up = None if completion is None else completion.attempt_id
+    journal = await issue_journal(store, clock, workspace.issue_id)
+    detail = {"path": str(workspace.path), "completion": given_up}
+    async with journal.step(Action.DISCARD_WORKSPACE, **detail):
+        await workspaces.remove(workspace, settings, environment)
+        if given_up is not None:
+            await store.withdraw_completion(workspace.issue_id, given_up)
