@@ -107,14 +107,18 @@ class SmolvmDriver:
     async def reap(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Remove the machines of dead runs that carry all of these labels; return a word for each.
 
+        Asked are the engines that the settings have named until now; before any did, symphony's own.
         Machines that are open here are left alone. No labels name nothing, and nothing is removed.
 
         Raises:
-            EngineError: the engine is not there or does not answer.
+            EngineError: an engine is not there or does not answer.
         """
         if not labels:
             return ()
-        return tuple(f"machine {name}" for name in await self._remove_dead(await self.engine(None), labels))
+        removed: dict[str, None] = {}
+        for engine in tuple(self._engines.values()) or (await self.engine(None),):
+            removed |= dict.fromkeys(await self._remove_dead(engine, labels))
+        return tuple(f"machine {name}" for name in removed)
 
     async def engine(self, binary: str | None) -> Engine:
         """Return the engine that the settings name, looked up once.
