@@ -1,12 +1,16 @@
 """Carries out one step on the world."""
 
+import json
 from pathlib import Path
 from typing import assert_never
 
+from symphony.core.admission import HostMemory
 from symphony.core.decide import CommandRefused
 from symphony.core.event import Ticked
+from symphony.core.issue import IssueDraft
+from symphony.core.permission import PermissionAnswer
 from symphony.engine.operations import EngineOperations
-from tests.simulation.drivers import SimulatedStore
+from symphony.web.views import detail_view, issue_view, state_view
 from tests.simulation.steps import (
     Break,
     Command,
@@ -16,17 +20,21 @@ from tests.simulation.steps import (
     Edit,
     EditWorkflow,
     FillDisk,
+    FillMemory,
     Kill,
+    Look,
     MoveFile,
     Pass,
+    Permit,
     Planned,
     Reply,
     Start,
     Step,
     Wake,
 )
-from tests.simulation.world import World
+from tests.simulation.world import HOST_MIB, World
 
+MOST_FILES = 8
 ROOT = Path("/issues")
 
 
@@ -57,12 +65,18 @@ def _do(world: World, step: Step) -> None:
                 world.engine.mailbox.offer(Ticked())
         case Reply(issue):
             reply(world, issue)
+        case Permit(issue, answer):
+            permit(world, issue, PermissionAnswer(answer))
         case Command(name, issue):
             command(world, name, issue)
         case Break(fault, times):
             world.faults.due[fault] += times
         case FillDisk(full):
             world.faults.disk_full = full
+        case FillMemory(free_mib):
+            world.host.seen = HostMemory(free_mib << 20, HOST_MIB << 20)
+        case Look(issue):
+            look(world, issue)
         case Pass(seconds):
             world.pass_time(seconds)
         case Wake():
@@ -117,8 +131,14 @@ def reply(world: World, issue: str) -> None:
     if world.operations is not None:
         world.person(f"reply {issue}", world.operations.reply(issue, text))
     elif world.task is None:
-        world.store = SimulatedStore(world.life, world.faults, world.ledger, world.store)
+        world.store = world.store.after(world.life)
         world.person(f"reply {issue}", world.store.reply(issue, text, world.clock.now()))
+
+
+def permit(world: World, issue: str, answer: PermissionAnswer) -> None:
+    """Answer the only thing that the issue's agent wants to be allowed."""
+    if world.operations is not None:
+        world.person(f"permit {issue}", world.operations.permit(issue, None, answer))
 
 
 def command(world: World, name: str, issue: str | None) -> None:
@@ -132,6 +152,7 @@ def command(world: World, name: str, issue: str | None) -> None:
         case "resume", _:
             world.person("resume", operations.resume(issue))
         case "retry", str():
+            world.ledger.retry_asked.add(issue)
             world.person(f"retry {issue}", operations.retry(issue))
         case "cancel", str():
             world.person(f"cancel {issue}", operations.cancel(issue))
@@ -139,6 +160,25 @@ def command(world: World, name: str, issue: str | None) -> None:
             world.person(f"move {issue}", operations.move(issue, "Todo"))
         case "discard", str():
             world.person(f"discard {issue}", discard(world, operations, issue))
+        case "create", _ if len(world.files) < MOST_FILES:
+            world.person("create", operations.create(IssueDraft("More", "To do.")))
+        case "approve", str():
+            world.person(f"approve {issue}", operations.approve(issue))
+        case "refresh", _:
+            world.person("refresh", operations.refresh())
+
+
+def look(world: World, issue: str) -> None:
+    """Look at all that the surfaces show, as the API says it."""
+    if world.operations is not None:
+        json.dumps(state_view(world.operations.snapshot()))
+        world.person(f"look {issue}", _look(world.operations, issue))
+
+
+async def _look(operations: EngineOperations, issue: str) -> None:
+    json.dumps(detail_view(await operations.detail(issue)))
+    for each in await operations.issues():
+        json.dumps(issue_view(each))
 
 
 async def discard(world: World, operations: EngineOperations, issue: str) -> None:

@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentRateLimited
-from symphony.agent.memory import MemoryAgents, issue_of
+from symphony.agent.memory import MemoryAgents
 from symphony.agent.script import (
+    AskPermission,
     Call,
     Fail,
     Hang,
@@ -24,34 +25,24 @@ from symphony.agent.script import (
     mark_done,
 )
 from symphony.core.agent import AgentEvent, SessionSpec, StopKind
-from symphony.core.permission import OnPermission
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.ports import Sandbox, Session
 from symphony.core.usage import Usage
 from tests.simulation.ledger import Ledger
+from tests.simulation.talk import Talk, Telling, WatchedSession
 from tests.simulation.workflows import TURN_COST
 
 NAME = "the agent"
 PIECE = TURN_COST // 2
 
 
-class Telling(list[Any]):
-    """A list that tells of what is added to it."""
-
-    def __init__(self, hear: Callable[[Any], None]) -> None:
-        super().__init__()
-        self._hear = hear
-
-    def append(self, item: Any) -> None:
-        super().append(item)
-        self._hear(item)
-
-
 class SimulatedAgents(MemoryAgents):
     """Agents of one process; what they did is in the ledger, which outlives it."""
 
-    def __init__(self, ledger: Ledger, door: Any, plans: Callable[[str], Script]) -> None:
+    def __init__(self, ledger: Ledger, talk: Talk, door: Any, plans: Callable[[str], Script]) -> None:
         super().__init__(door)
         self._ledger = ledger
+        self._talk = talk
         self._plans = plans
 
     def _next(self, issue_id: str) -> Script:
@@ -65,20 +56,29 @@ class SimulatedAgents(MemoryAgents):
         on_event: Callable[[AgentEvent], None],
         on_permission: OnPermission | None = None,
     ) -> AsyncIterator[Session]:
-        issue_id, attempt_id = issue_of(spec), sandbox._spec.labels["attempt"]
+        issue_id, attempt_id = sandbox._spec.labels["issue"], sandbox._spec.labels["attempt"]
+        pipe = sandbox.machine.use_pipe if sandbox.machine is not None else lambda: None
         totals = Usage()
 
         def hear(event: AgentEvent) -> None:
             nonlocal totals
+            self._talk.heard(attempt_id)
             if event.usage is not None:
-                self._ledger.spent[issue_id] += event.usage.tokens - totals.tokens
+                spent = event.usage.tokens - totals.tokens
+                self._ledger.spent[issue_id] += spent
+                self._ledger.turn_spent[issue_id] += spent
                 totals = event.usage
             on_event(event)
 
-        async with super().open_session(spec, sandbox, hear, on_permission) as session:
+        async def ask(proposal: Proposal) -> PermissionAnswer:
+            if on_permission is None:
+                return PermissionAnswer.DENY
+            with self._talk.person_asked(attempt_id):
+                return await on_permission(proposal)
+
+        async with super().open_session(spec, sandbox, hear, ask) as session:
             session.answers = Telling(lambda said: self._ledger.answered(issue_id, attempt_id, *said))
-            session.prompts = Telling(lambda text: self._ledger.prompted(issue_id, attempt_id, text))
-            yield session
+            yield WatchedSession(session, self._talk, issue_id, attempt_id, pipe)
 
 
 class Author:
@@ -141,6 +141,8 @@ class Author:
             "closes": (spend, Fail(AgentClosedPipe(NAME, "working"))),
             "rests": (Fail(AgentRateLimited(NAME, "429", random.choice((None, 60.0)))),),
             "floods": (Say("x" * 50, 300), spend, work),
+            "proposes": (Call("propose_issue", {"title": f"More of {name}"}), work, spend, done),
+            "asks leave": (AskPermission(Proposal("rm -rf build", "execute")), work, spend, done),
             "blunders": (Call("mark_done", {"title": ""}), spend),
         }[kind]
         if random.random() < 0.4:
@@ -190,5 +192,7 @@ KINDS = {
     "closes": 2,
     "rests": 5,
     "floods": 1,
+    "proposes": 1,
+    "asks leave": 3,
     "blunders": 2,
 }

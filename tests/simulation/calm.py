@@ -1,8 +1,9 @@
 """The end of a run: nothing is broken any more, people do their part, and everything must settle."""
 
-from symphony.core.claim import Parked, Retrying, Waiting
+from symphony.core.claim import Parked, Retrying, Running, Waiting
+from symphony.core.permission import PermissionAnswer
 from symphony.core.scheduler import SchedulerState
-from tests.simulation.acts import command, move_file, path_of, reply, write
+from tests.simulation.acts import command, move_file, path_of, permit, reply, write
 from tests.simulation.invariants import Invariants
 from tests.simulation.steps import IDS
 from tests.simulation.workflows import CALM
@@ -10,6 +11,7 @@ from tests.simulation.world import World
 
 ROUNDS = 60
 ROUND_S = 45.0
+HOLDING = frozenset({"Backlog", "Proposed"})
 
 
 def calm_down(world: World, invariants: Invariants) -> None:
@@ -18,6 +20,7 @@ def calm_down(world: World, invariants: Invariants) -> None:
     world.faults.end()
     world.author.calm = True
     world.workflow.raw = CALM
+    world.host.seen = None
     for number in range(ROUNDS):
         world.start()
         world.settle()
@@ -37,7 +40,7 @@ def calm_down(world: World, invariants: Invariants) -> None:
 
 def _repair(world: World) -> None:
     command(world, "resume", None)
-    for issue in IDS:
+    for issue in _all(world):
         command(world, "resume", issue)
         for path in [path for path in sorted(world.files) if path.stem == issue][1:]:
             del world.files[path]
@@ -45,17 +48,24 @@ def _repair(world: World) -> None:
         path = path_of(world, issue)
         if path is not None and b"blocked_by" in world.files[path]:
             write(world, path, None, noticed=True)
-        if path is not None and path.parent.name == "Backlog":
+        if path is not None and path.parent.name in HOLDING:
             move_file(world, path, "Todo", noticed=True)
+
+
+def _all(world: World) -> list[str]:
+    known = world.engine.state.records if world.engine is not None else {}
+    return sorted({*IDS, *known, *(path.stem for path in world.files)})
 
 
 def _do_their_part(world: World) -> None:
     if world.engine is None:
         return
     state = world.engine.state
-    for issue in IDS:
+    for issue in _all(world):
         claim = state.record(issue).claim
         match claim:
+            case Running(permissions=(_, *_)):
+                permit(world, issue, PermissionAnswer.ONCE)
             case Waiting(steering=steering) if steering.open:
                 reply(world, issue)
             case Parked(steering=steering) if steering is not None and steering.open:

@@ -3,7 +3,7 @@
 What is durable is behind them and outlives the process; they also witness what is done to it.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,20 +11,19 @@ from typing import Any
 
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue, IssueSet
-from symphony.core.ports import HookResult, Sandbox, SandboxSpec, Workspace
+from symphony.core.ports import AttemptRow, HookResult, Sandbox, Workspace
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.errors import SandboxError
-from symphony.sandbox.memory import MemoryDriver, MemorySandbox
-from symphony.sandbox.memory_process import MemoryProcessIO
 from symphony.store.errors import store_full
 from symphony.store.memory import MemoryStore
 from symphony.tracker.memory import MemoryTracker
 from symphony.workspace.memory import Fault, MemoryWorkspaces
 from tests.simulation.faults import Faults, Life
 from tests.simulation.ledger import Ledger
+from tests.simulation.talk import Talk
 
 GIT_FAULTS = {
     "prepare": Fault.PREPARE,
@@ -39,7 +38,12 @@ class SimulatedStore(MemoryStore):
     """The store of one process."""
 
     def __init__(
-        self, life: Life, faults: Faults, ledger: Ledger, before: "SimulatedStore | None" = None
+        self,
+        life: Life,
+        faults: Faults,
+        ledger: Ledger,
+        now: Callable[[], float],
+        before: "SimulatedStore | None" = None,
     ) -> None:
         super().__init__()
         self._life = life
@@ -48,6 +52,11 @@ class SimulatedStore(MemoryStore):
         if before is not None:
             self._disk = before._disk
             before._closed = True
+        self.talk = Talk(ledger, self._disk, now)
+
+    def after(self, life: Life) -> "SimulatedStore":
+        """Return what the next process finds; this one answers nothing any more."""
+        return SimulatedStore(life, self._faults, self._ledger, self.talk.now, self)
 
     def die(self) -> None:
         """Answer nothing any more, as the process is dead."""
@@ -65,6 +74,10 @@ class SimulatedStore(MemoryStore):
             raise store_full("in memory")
         return disk
 
+    async def attempt_started(self, row: AttemptRow) -> None:
+        await super().attempt_started(row)
+        self.talk.attempt_starts(row.issue_id, row.id)
+
     async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
         stored = self._disk.accepted.get(issue_id)
         await super().withdraw_completion(issue_id, attempt_id)
@@ -81,15 +94,15 @@ class SimulatedStore(MemoryStore):
     async def reply(self, issue_id: str, reply: str, at: datetime) -> SteeringRequest:
         steering = await super().reply(issue_id, reply, at)
         self._ledger.answered_by_person[steering.id] += 1
+        self._ledger.replies[reply] = steering.id
         return steering
 
     async def reply_used(self, steering_id: str, at: datetime) -> None:
         fresh = steering_id not in self._disk.used
         await super().reply_used(steering_id, at)
         steering = self._disk.steering[steering_id]
-        told = any(steering.reply in text for text in self._ledger.prompts.get(steering.issue_id, ()))
         over = any(row.issue_id == steering.issue_id for _, row in self._disk.delivered.values())
-        if fresh and not told and not over:
+        if fresh and steering_id not in self._ledger.told_reply and not over:
             self._ledger.blame(f"a reply reaches one attempt: nobody was told the reply to {steering_id}")
 
 
@@ -229,30 +242,6 @@ class SimulatedWorkspaces:
         if held != files:
             lost = sorted(name for name in files if held is None or held.get(name) != files[name])
             self._ledger.blame(f"the workspace of issue {issue_id} was removed with {lost} undelivered")
-
-
-class SimulatedDriver(MemoryDriver):
-    """Sandboxes of one process; they die with it."""
-
-    def __init__(self, faults: Faults, clock: Any, ledger: Ledger) -> None:
-        super().__init__(clock=clock)
-        self._world = faults
-        self._ledger = ledger
-        self.register("sh", self._shell)
-
-    @asynccontextmanager
-    async def open_sandbox(self, spec: SandboxSpec) -> AsyncIterator[MemorySandbox]:
-        await self._world.lag()
-        if self._world.takes("sandbox"):
-            raise SandboxError("sandbox: it does not open.", remedy="Retry the issue.")
-        if any(box.carries({"issue": spec.labels["issue"]}) for box in self.sandboxes):
-            self._ledger.blame(f"two sandboxes of issue {spec.labels['issue']} are open")
-        async with super().open_sandbox(spec) as sandbox:
-            yield sandbox
-
-    async def _shell(self, io: MemoryProcessIO) -> int:
-        await self._world.lag()
-        return 1 if self._world.takes("check") else 0
 
 
 class SimulatedGate(MemoryGate):

@@ -3,15 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from symphony.core.attention import NeedKind
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.decide.ending import running_attempt
 from symphony.core.eligibility import why_not_running
+from symphony.core.notice import Telling, notices_of, target_name
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
 from symphony.core.states import state_key
+from tests.simulation.transitions import Transitions
 from tests.simulation.workflows import BUDGET, TURN_COST
 from tests.simulation.world import World
 
+STALLED = 300.0 + 31.0 + 60.0 + 45.0  # seconds: the stall limit, a tick, and what ends a deaf agent
+UNTOLD = 600.0  # seconds: the longest rest between two tries, twice
 MOST_TICK = 31.0  # seconds: the longest poll interval, and one for what runs meanwhile
 
 
@@ -22,6 +27,8 @@ class Invariants:
         self._world = world
         self._held: dict[str, str] = {}
         self._startable: dict[str, float] = {}
+        self._untold: dict[str, float] = {}
+        self._transitions = Transitions(world)
         world.on_decision = self.decided
         world.on_start = self._begin
         world.on_end = self._count_hidden
@@ -29,17 +36,21 @@ class Invariants:
     def _begin(self) -> None:
         self._held.clear()
         self._startable.clear()
+        self._untold.clear()
+        self._transitions.begin()
 
     def decided(self) -> None:
         """Hold each decision against the slots: whatever takes one finds it free."""
         engine = self._world.engine
         if engine is None:
             return
+        self._transitions.decided()
         state = engine.state
         held = {
             record.issue_id: record.claim.state
             for record in state.records.values()
-            if isinstance(record.claim, Running | Continuing)
+            if isinstance(record.claim, Continuing)
+            or (isinstance(record.claim, Running) and not record.claim.permissions)
         }
         agent = state.workflow.settings.agent
         by_state = Counter(state_key(name) for name in held.values())
@@ -57,6 +68,7 @@ class Invariants:
         self._budgets()
         self._accepted()
         self._questions()
+        self._stalls()
         engine = self._world.engine
         if engine is None:
             return
@@ -65,6 +77,8 @@ class Invariants:
         if settled:
             self._every_issue_has_a_place(engine.state)
             self._open_questions_are_held(engine.state)
+            self._people_are_told()
+            self._transitions.check_durable()
         else:
             self._startable.clear()
 
@@ -133,6 +147,29 @@ class Invariants:
             if spent > allowed and not self._world.faults.calm:
                 self._blame(f"budgets are exceeded by one turn at most: {issue_id} spent {spent}")
 
+    def _stalls(self) -> None:
+        now = self._world.loop.time()
+        for attempt_id, heard in self._world.store.talk.in_turn.items():
+            if now > heard + STALLED:
+                self._blame(f"an agent that says nothing is stopped: {attempt_id} since {now - heard:g} s")
+
+    def _people_are_told(self) -> None:
+        engine, now, disk = self._world.engine, self._world.loop.time(), self._world.store.disk
+        assert engine is not None
+        targets = [target_name(target) for target in engine.state.workflow.settings.notify]
+        untold = {
+            need.key
+            for need in notices_of(engine.snapshot())
+            if targets
+            for target in targets
+            if need.kind is NeedKind.QUESTION and Telling(target, need.key) not in disk.told
+        }
+        for key in self._untold.keys() - untold:
+            del self._untold[key]
+        for key in untold:
+            if now > self._untold.setdefault(key, now) + UNTOLD:
+                self._blame(f"people are told of each question: {key} is not since {UNTOLD:g} s")
+
     def _count_hidden(self) -> None:
         """Find out what a process took into its grave: of each issue no more than one turn."""
         ledger, disk = self._world.ledger, self._world.store.disk
@@ -141,11 +178,12 @@ class Invariants:
             known[row.issue_id] += row.usage.tokens
         for issue_id, spent in ledger.spent.items():
             hidden, before = spent - known[issue_id], ledger.hidden.get(issue_id, 0)
-            if hidden > before + TURN_COST and not self._world.life.disk_was_full:
+            if hidden > before + ledger.turn_spent[issue_id] and not self._world.life.disk_was_full:
                 self._blame(
                     f"budgets outlive the process: {hidden - before} of issue {issue_id} are forgotten"
                 )
             ledger.hidden[issue_id] = hidden
+        ledger.turn_spent.clear()
 
     def _blame(self, promise: str) -> None:
         self._world.ledger.blame(promise)

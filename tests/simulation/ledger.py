@@ -14,24 +14,32 @@ class Ledger:
     Attributes:
         accepted: attempts whose agent was told that its `mark_done` was accepted, with their issue.
         asked: attempts whose agent was told that a person was asked, as often as it was.
-        prompts: what the agents of each issue were told, in order.
+        replies: a person's words to the question that they answer.
+        told_reply: questions whose reply some agent was told.
         answered_by_person: question to how often a person was told that their answer was taken.
         discarded: issues whose work a person threw away.
+        retry_asked: issues that a person wanted tried again, since their last attempt began.
         delivered: attempts whose handoff was recorded, as often as it was.
         withdrawn: attempts whose `mark_done` was taken back.
+        begun: every attempt that a scheduler ever began.
         spent: tokens that the agents of each issue have really used.
+        turn_spent: those of the last turn alone.
         hidden: tokens of each issue that no store knows of, as the process died in the turn.
         broken: promises that were seen to be broken, in words.
     """
 
     accepted: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
-    prompts: dict[str, list[str]] = field(default_factory=dict)
+    replies: dict[str, str] = field(default_factory=dict)
+    told_reply: set[str] = field(default_factory=set)
     answered_by_person: Counter[str] = field(default_factory=Counter)
     discarded: set[str] = field(default_factory=set)
+    retry_asked: set[str] = field(default_factory=set)
     delivered: Counter[str] = field(default_factory=Counter)
     withdrawn: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     spent: Counter[str] = field(default_factory=Counter)
+    turn_spent: Counter[str] = field(default_factory=Counter)
     hidden: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
@@ -48,7 +56,3 @@ class Ledger:
             self.withdrawn.discard(attempt_id)
         elif text.startswith("A person has been asked"):
             self.asked[attempt_id] += 1
-
-    def prompted(self, issue_id: str, attempt_id: str, text: str) -> None:
-        """Note what an agent was told."""
-        self.prompts.setdefault(issue_id, []).append(text)

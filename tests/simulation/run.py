@@ -66,6 +66,8 @@ def simulate(seed: int, count: int = STEPS, chosen: Sequence[int] | None = None)
         except Exception as error:
             world.ledger.blame(f"the simulation itself goes on: {error!r}")
         world.kill(0)
+    for complaint in world.loop.complaints:
+        world.ledger.blame(f"no error is lost: {complaint}")
     broken = "; ".join(dict.fromkeys(world.ledger.broken))
     world.loop.close()
     return Result(seed, numbers, step if broken else None, broken, tuple(world.trace))

@@ -15,8 +15,14 @@ FOLDERS = ("Todo", "In Progress", "Backlog", "Done", "Cancelled")
 FAULTS = (
     "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
     "after_create", "before_run", "after_run", "before_remove", "check",
+    "pause", "resume", "pipe", "usage", "notify",
 )  # fmt: skip
-DELAYS = {0.0: 3, 0.5: 4, 1.0: 4, 2.5: 4, 10.0: 4, 31.0: 4, 61.0: 4, 301.0: 2, 3700.0: 1}
+DELAYS = {0.0: 6, 0.5: 8, 1.0: 8, 2.5: 8, 10.0: 8, 31.0: 8, 61.0: 8, 301.0: 4, 3700.0: 1}
+COMMANDS = (
+    "retry", "retry", "cancel", "pause", "resume", "resume", "move", "discard",
+    "create", "approve", "refresh",
+)  # fmt: skip
+FREE = (64, 16_384, 16_384, 6_144, 3_072)  # MiB of the host's memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """A person answers what the issue's agent wants to be allowed."""
+
+    issue: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A person gives a command about an issue, or (None) about all."""
 
@@ -90,6 +104,20 @@ class FillDisk:
     """The store cannot be written, or can again."""
 
     full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillMemory:
+    """Other programs leave the host so much memory."""
+
+    free_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A person looks at an issue, and at all."""
+
+    issue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +159,12 @@ Step: TypeAlias = (
     | Delete
     | EditWorkflow
     | Reply
+    | Permit
     | Command
     | Break
     | FillDisk
+    | FillMemory
+    | Look
     | Pass
     | Wake
     | Kill
@@ -182,14 +213,20 @@ def _step(random: Random) -> Step:
             return EditWorkflow(random.choice(texts), noticed)
         case "reply":
             return Reply(issue)
+        case "permit":
+            return Permit(issue, random.choice(("once", "always", "deny")))
         case "command":
-            name = random.choice(("retry", "retry", "cancel", "pause", "resume", "resume", "move", "discard"))
+            name = random.choice(COMMANDS)
             whole = name in {"pause", "resume"} and random.random() < 0.4
             return Command(name, None if whole else issue)
         case "break":
             return Break(random.choice(FAULTS), random.choice((1, 1, 1, 2, 5)))
         case "disk":
             return FillDisk(random.random() < 0.4)
+        case "memory":
+            return FillMemory(random.choice(FREE))
+        case "look":
+            return Look(issue)
         case "pass":
             return Pass(random.choices(tuple(DELAYS), tuple(DELAYS.values()))[0])
         case "wake":
@@ -211,9 +248,12 @@ CHANCES = {
     "delete": 2,
     "workflow": 5,
     "reply": 11,
-    "command": 8,
+    "permit": 3,
+    "command": 9,
     "break": 8,
     "disk": 3,
+    "memory": 2,
+    "look": 2,
     "pass": 14,
     "wake": 14,
     "kill": 6,

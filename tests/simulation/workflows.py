@@ -11,30 +11,45 @@ PATH = Path("/memory/WORKFLOW.md")
 BUDGET = 1500  # tokens of one issue
 TURN_COST = 400  # tokens that one turn takes at most
 
-HEAD = """sandbox: local
-acp: {adapter: demo, stall_timeout_ms: 300000}
+HEAD = """sandbox: {sandbox}
+acp: {{adapter: demo, stall_timeout_ms: 300000, permission: {permission}}}
 """
 AGENT = "agent: {{max_concurrent_agents: {slots}, max_turns: 3, max_failures: 3{more}}}\n"
 TAIL = "---\nDo {{ issue.title }}.\n"
 HOOKS = "hooks: {after_create: setup, before_run: begin, after_run: publish, before_remove: clean}\n"
 CHECKS = "checks: [{name: unit, run: unit, timeout_ms: 60000}]\n"
+NOTIFY = "notify: [{kind: command, target: tell}]\n"
+STATES = """states:
+  Backlog: {role: holding}
+  Todo: {role: active, max_turns: 1, checks: [{name: unit, run: unit}]}
+  In Progress: {role: active, max_concurrent: 1, hooks: {before_run: begin}}
+  Done: {role: terminal}
+  Cancelled: {role: terminal}
+"""
 BY_STATE = ", max_concurrent_agents_by_state: {Todo: 1}"
 SPARING = f", budget: {{tokens: {BUDGET}}}"
+QUICK_POLLS = "polling: {interval_ms: 15000}\n"
 
 
-def text(slots: int, more: str = "", sections: str = "") -> str:
+def text(
+    slots: int, more: str = "", sections: str = "", sandbox: str = "local", permission: str = "ask"
+) -> str:
     """Return a valid workflow."""
-    return f"---\n{HEAD}{AGENT.format(slots=slots, more=more)}{sections}{TAIL}"
+    head = HEAD.format(sandbox=sandbox, permission=permission)
+    return f"---\n{head}{AGENT.format(slots=slots, more=more)}{sections}{TAIL}"
 
 
 VALID = (
     text(2, SPARING),
-    text(1, SPARING, HOOKS),
+    text(1, SPARING, HOOKS, permission="deny"),
     text(3, SPARING + BY_STATE, HOOKS + CHECKS),
-    text(2, SPARING, CHECKS),
-    text(3, SPARING + BY_STATE, "polling: {interval_ms: 15000}\n"),
+    text(2, SPARING, CHECKS + NOTIFY),
+    text(3, SPARING + BY_STATE, QUICK_POLLS),
+    text(2, SPARING, NOTIFY, sandbox="smolvm"),
+    text(3, SPARING, HOOKS + CHECKS, sandbox="smolvm"),
+    text(2, SPARING, STATES + NOTIFY),
 )
-CALM = text(2)
+CALM = text(2, permission="allow")
 BROKEN = ("---\nagent: {max_turns: many}\n---\n", "---\nagent: {\n---\n", "---\nsandbox: local\n", "")
 
 

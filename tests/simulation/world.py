@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from symphony.core.admission import HostMemory
 from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked
 from symphony.core.restore import restore
 from symphony.engine.mailbox import Mailbox
+from symphony.engine.notifier import Notices, open_notices
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
@@ -22,7 +24,6 @@ from symphony.workspace.memory import MemoryWorkspaces
 from tests.simulation.agents import Author, SimulatedAgents
 from tests.simulation.drivers import (
     QuietRunLogs,
-    SimulatedDriver,
     SimulatedGate,
     SimulatedStore,
     SimulatedTracker,
@@ -31,11 +32,16 @@ from tests.simulation.drivers import (
 from tests.simulation.faults import Faults, Life
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import LoopClock, VirtualLoop
+from tests.simulation.machines import SimulatedDriver
+from tests.simulation.notices import SimulatedNotifier
 from tests.simulation.workflows import VALID, WorkflowInUse, WorkflowOnDisk
 
+HOST_MIB = 16_384  # of the host's memory
 DRAIN_BOUND = 180.0  # the grace of 30 s, what an attempt does on its way out, and a slow disk
 DEATH_ROUNDS = 50  # of cancelling until a dead process has no task left
-CRASHES = frozenset({"attempt.crashed", "access.crashed"})
+CRASHES = frozenset(
+    {"attempt.crashed", "access.crashed", "machine.crashed", "notify.crashed", "notify.broke"}
+)
 
 
 class World:
@@ -49,8 +55,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.loop = VirtualLoop()
-        self.loop.set_task_factory(self._new_task)
+        self.loop = VirtualLoop(self._new_task)
         self.clock = LoopClock(self.loop)
         self.ledger = Ledger()
         self.faults = Faults(seed, self._sleep)
@@ -60,7 +65,8 @@ class World:
         self.workflow = WorkflowOnDisk(VALID[seed % len(VALID)])
         self.trace: list[str] = []
         self.life = Life()
-        self.store = SimulatedStore(self.life, self.faults, self.ledger)
+        self.host = MemoryHost(HostMemory(HOST_MIB << 20, HOST_MIB << 20))
+        self.store = SimulatedStore(self.life, self.faults, self.ledger, self.loop.time)
         self.task: asyncio.Task[None] | None = None
         self.engine: Orchestrator | None = None
         self.operations: EngineOperations | None = None
@@ -85,26 +91,30 @@ class World:
             self.say(f"refuses to start: {error.code}")
             return
         self.life = Life()
-        self.store = SimulatedStore(self.life, self.faults, self.ledger, self.store)
+        self.store = self.store.after(self.life)
         self.task = self.loop.create_task(self._main(workflow, first))
 
     async def _main(self, workflow: WorkflowInUse, first: Any) -> None:
         life, faults, ledger, mailbox = self.life, self.faults, self.ledger, Mailbox()
-        gate, driver = SimulatedGate(faults), SimulatedDriver(faults, self.clock, ledger)
+        gate, open_for = SimulatedGate(faults), set[str]()
+        drivers = {
+            name: SimulatedDriver(faults, self.clock, ledger, gate, open_for, has_machines=name == "smolvm")
+            for name in ("local", "smolvm")
+        }
         tracker = SimulatedTracker(self.files, life, faults, lambda: engine.state.states, now=self.clock.now)
         ports = Ports(
             clock=self.clock,
             store=self.store,
             tracker=tracker,
             workspaces=SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger),
-            driver_of=lambda _: driver,
-            agents=SimulatedAgents(ledger, gate, self.author.script),
+            driver_of=drivers.__getitem__,
+            agents=SimulatedAgents(ledger, self.store.talk, gate, self.author.script),
             gate=gate,
             run_logs=QuietRunLogs(life),
             prompts=LiquidPrompts(),
             log=self,
             labels={"installation": "simulation"},
-            host=MemoryHost(),
+            host=self.host,
         )
         tracking = Tracking(tracker, mailbox, self.clock, lambda said: self.say(f"tracker: {said}"))
         memory = await self.store.load()
@@ -120,8 +130,21 @@ class World:
         engine.listeners.append(self.on_decision)
         self.engine = engine
         self.operations = EngineOperations(engine, Path("/memory/logs"))
-        self.on_start()
-        await engine.run()
+        notices = Notices(
+            lambda: engine.state.workflow.settings.notify,
+            self.operations.snapshot,
+            self.store,
+            self.clock,
+            self,
+            {"command": SimulatedNotifier(faults, life, ledger, self.store)},
+            lambda issue_id: f"http://symphony.test/{issue_id}",
+            engine.tell_listeners,
+        )
+        engine.more_problems = notices.problems
+        self.operations.subscribe(notices.notice)
+        async with open_notices(notices):
+            self.on_start()
+            await engine.run()
 
     def settle(self, turns: int | None = None) -> bool:
         """Let everything happen that needs no time, or so many turns of it; say whether it is quiet."""
