@@ -55,6 +55,16 @@ class Ceilings:
         ceiling: float | None = getattr(self, kind.value)
         return ceiling
 
+    def with_kind(self, kind: BudgetKind, ceiling: float | None) -> "Ceilings":
+        """Return these with another ceiling of one kind."""
+        match kind:
+            case BudgetKind.TOKENS:
+                return replace(self, tokens=None if ceiling is None else int(ceiling))
+            case BudgetKind.USD:
+                return replace(self, usd=ceiling)
+            case BudgetKind.MINUTES:
+                return replace(self, minutes=ceiling)
+
     def before(self, other: "Ceilings") -> "Ceilings":
         """Return these, and the other's where there is none here."""
         return Ceilings(
@@ -113,6 +123,12 @@ def account(usage: Usage, workflow: Ceilings, own: Ceilings = Ceilings()) -> tup
 def over_budget(spending: Iterable[Spending]) -> str | None:
     """Return which ceilings are reached, with the numbers, or None."""
     return ", ".join(str(each) for each in spending if each.reached) or None
+
+
+def raising(issue_id: str, spending: Iterable[Spending]) -> str:
+    """Return the command that raises the ceilings that are reached."""
+    options = " ".join(f"--{each.kind} +N" for each in spending if each.reached)
+    return f"symphony budget {issue_id} {options}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +192,7 @@ def changed(
             if before.ceiling is None:
                 return change
             amount += max(before.ceiling, before.spent)
-        whole = change.kind is BudgetKind.TOKENS and amount is not None
-        own = replace(own, **{change.kind.value: int(amount) if whole and amount is not None else amount})
+        own = own.with_kind(change.kind, amount)
     return own
 
 
@@ -199,12 +214,11 @@ class BudgetAnswer:
         """Return what was done and what follows."""
         limited = ", ".join(str(each) for each in self.spending if each.ceiling is not None)
         said = f"Issue {self.issue_id} has spent {limited or 'something, and has no ceiling'}."
-        spent = over_budget(self.spending)
-        if spent is None:
+        if over_budget(self.spending) is None:
             return said, self.standing
         if self.running:
-            return said, f"That is all of it ({spent}): the turn ends now, and its work is kept."
-        return said, f"That is all of it ({spent}): it does not run until it is raised."
+            return said, "That is all of it: the turn ends now, and its work is kept."
+        return said, f"That is all of it: it does not run until `{raising(self.issue_id, self.spending)}`."
 
 
 def _number(kind: BudgetKind, amount: float) -> str:

@@ -97,7 +97,27 @@ class Released:
     code: str = "waiting_for_reply"
 
 
-Outcome: TypeAlias = Delivered | TurnsExhausted | Failed | RateLimited | Stopped | Released
+@dataclass(frozen=True, slots=True)
+class OutOfBudget:
+    """A ceiling of the issue was reached, in the middle of a turn or at its end.
+
+    Attributes:
+        spent: the ceilings that are reached, with the numbers.
+        note: what became of the work, and what else the next attempt should know.
+    """
+
+    spent: str
+    note: str = ""
+    code: str = "out_of_budget"
+
+
+Outcome: TypeAlias = Delivered | TurnsExhausted | Failed | RateLimited | Stopped | Released | OutOfBudget
+
+
+NO_FAULT = frozenset({"delivered", "rate_limited", "out_of_budget", "waiting_for_reply", *StopReason}) - {
+    StopReason.STALLED
+}
+"""Codes of endings that tell nothing against the attempt; every other one counts as a failure."""
 
 
 def outcome_message(outcome: Outcome) -> str:
@@ -112,6 +132,8 @@ def outcome_message(outcome: Outcome) -> str:
             return f"{used} {note}".rstrip()
         case Stopped(handoff=handoff):
             return "" if handoff is None else handoff.note
+        case OutOfBudget(spent=spent, note=note):
+            return f"The budget was spent: {spent}. {note}".rstrip()
         case Released():
             return ""
         case _ as never:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from symphony.core.admission import HostMemory, Room
+from symphony.core.budget import Ceilings, Spending, account
 from symphony.core.claim import IssueRecord
 from symphony.core.disk import DiskRoom, HostDisk
 from symphony.core.issue import Issue, IssueSet
@@ -75,6 +76,11 @@ class SchedulerState:
     def record(self, issue_id: str) -> IssueRecord:
         """Return what is remembered of an issue, or a blank record."""
         return self.records.get(issue_id) or IssueRecord(issue_id)
+
+    def account(self, issue_id: str) -> tuple[Spending, ...]:
+        """Return what the issue's attempts have spent, the living one included, and its ceilings."""
+        record = self.record(issue_id)
+        return account(record.spent, Ceilings.of(self.workflow.settings.agent.budget), record.budget)
 
     def with_issues(self, issues: IssueSet) -> "SchedulerState":
         """Return the state after the tracker was read."""

@@ -1,6 +1,8 @@
 """What an attempt has cost, as the agent reports it [CONTRACT 5.4]."""
 
+import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,21 @@ class Usage:
         """All tokens that count against a budget."""
         return self.input_tokens + self.output_tokens + self.cached_tokens
 
+    def raised_to(self, report: "Usage") -> "Usage":
+        """Return the larger of both in each figure, and the report's window.
+
+        What an agent reports may be negative, no number or less than before: it lowers nothing.
+        """
+        return Usage(
+            _larger(self.input_tokens, report.input_tokens),
+            _larger(self.output_tokens, report.output_tokens),
+            _larger(self.cached_tokens, report.cached_tokens),
+            _larger(self.cost_usd, report.cost_usd),
+            _larger(self.seconds, report.seconds),
+            self.context_used if report.context_used is None else report.context_used,
+            self.context_size if report.context_size is None else report.context_size,
+        )
+
     def plus(self, other: "Usage") -> "Usage":
         """Return the sum; the window's figures are the other's when it has them."""
         return Usage(
@@ -38,3 +55,10 @@ class Usage:
             self.context_used if other.context_used is None else other.context_used,
             self.context_size if other.context_size is None else other.context_size,
         )
+
+
+Figure = TypeVar("Figure", int, float)
+
+
+def _larger(known: Figure, reported: Figure) -> Figure:
+    return reported if math.isfinite(reported) and reported > known else known

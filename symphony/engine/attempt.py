@@ -23,6 +23,7 @@ from symphony.core.outcome import (
     Delivered,
     Failed,
     Outcome,
+    OutOfBudget,
     RateLimited,
     Released,
     Stopped,
@@ -31,12 +32,14 @@ from symphony.core.outcome import (
 )
 from symphony.core.ports import AttemptRow, Earlier, HookResult, Sandbox, Workspace
 from symphony.core.settings import Settings
+from symphony.core.text import counted
 from symphony.core.usage import Usage
 from symphony.engine.checks import failed_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
 from symphony.engine.earlier import earlier_of
+from symphony.engine.headway import Headway
 from symphony.engine.line import open_line
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.patience import done_before
@@ -47,7 +50,9 @@ from symphony.engine.waiting import Wait
 NO_LONGER_WANTED = frozenset(
     {StopReason.CANCELLED, StopReason.HELD, StopReason.GONE, StopReason.STALLED}
 )  # reasons for which an agent's last word is not taken any more
-CUT_OFF = frozenset({StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code})
+CUT_OFF = frozenset(
+    {StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code, OutOfBudget("").code}
+)
 RATE_LIMIT_REST_S = 300  # when the model does not say until when
 
 
@@ -147,7 +152,7 @@ class Attempt:
                 self._context.open_sandbox(workspace, reach.socket) as sandbox,
                 self._context.watch_access(sandbox),
             ):
-                ended = await self._converse(issue, workspace, sandbox, reach, reports)
+                ended = await self._converse(issue, workspace, sandbox, reach, reports, before)
                 await hearing.aclose()  # what the agent left running has nothing more to say
                 match ended:
                     case Done() if reports.completion is not None:
@@ -155,6 +160,8 @@ class Attempt:
                     case TurnsExhausted():
                         after = await self._ports.workspaces.fingerprint(workspace)
                         return replace(ended, progressed=before != after)
+                    case OutOfBudget():
+                        return await self._keep(ended, workspace, sandbox)
                     case Released():
                         return ended
                     case Done():
@@ -163,6 +170,18 @@ class Attempt:
             self._context.tracked_issue, workspace, imported, reports.completion
         )
         return Delivered(handoff)
+
+    async def _keep(self, ended: OutOfBudget, workspace: Workspace, sandbox: Sandbox) -> OutOfBudget:
+        """Bring home what there is of an attempt whose budget is spent; the workspace stays as it is."""
+        try:
+            imported = await self._delivery.import_branch(workspace, sandbox)
+        except SymphonyError as error:
+            kept = f"Its work is in {workspace.path} alone, and was not brought onto its branch: {error}"
+        else:
+            commits = counted(imported.commits, "commit")
+            saved = ", with what was not committed" if imported.saved_uncommitted else ""
+            kept = f"Its work is kept on the branch {imported.branch}: {commits}{saved}."
+        return replace(ended, note=f"{kept} {ended.note}".rstrip())
 
     async def _prepare(self, issue: Issue) -> Workspace:
         self._progress.enter(Phase.WORKSPACE)
@@ -195,7 +214,8 @@ class Attempt:
         sandbox: Sandbox,
         reach: Reach,
         reports: DispatchReports,
-    ) -> Done | TurnsExhausted | Released:
+        before: str,
+    ) -> Done | TurnsExhausted | Released | OutOfBudget:
         async with AsyncExitStack() as stack:
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
@@ -208,7 +228,8 @@ class Attempt:
             await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
             wait = Wait(self._context, sandbox.machine)
             checks = partial(self._verify, sandbox, workspace)
-            conversation = Conversation(self._context, line, wait, reports, checks)
+            headway = Headway(partial(self._ports.workspaces.fingerprint, workspace), before)
+            conversation = Conversation(self._context, line, wait, reports, checks, headway)
             issue = self._control.issue or issue
             self._control.take_edited()
             number = self._start.number

@@ -64,7 +64,15 @@ class AttemptContext:
             mailbox,
             tracking,
             replace(start.workflow, settings=settings.in_state(issue.state) if issue else settings),
-            Progress(issue_id_of(start), start.attempt_id, ports.clock, mailbox, run_log, ports.meter),
+            Progress(
+                issue_id_of(start),
+                start.attempt_id,
+                ports.clock,
+                mailbox,
+                run_log,
+                ports.meter,
+                spending=control.spending,
+            ),
             Journal(ports.store, ports.clock, issue_id_of(start), start.attempt_id),
         )
 

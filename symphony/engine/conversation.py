@@ -8,18 +8,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from symphony.core.agent import StopKind, TurnEnd
+from symphony.core.agent import ModelResting, StopKind, TurnEnd
 from symphony.core.claim import Phase
-from symphony.core.eligibility import over_budget
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionWithdrawn, ReplyUsed
-from symphony.core.outcome import Released, TurnsExhausted
+from symphony.core.outcome import OutOfBudget, Released, TurnsExhausted
 from symphony.core.ports import HookResult
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import plain
+from symphony.engine.budget_watch import BudgetWatch
 from symphony.engine.context import AttemptContext
+from symphony.engine.headway import Headway
 from symphony.engine.line import Line, LineBroken
-from symphony.engine.patience import done_before, done_within
+from symphony.engine.patience import done_within
 from symphony.engine.reports import DispatchReports
 from symphony.engine.waiting import Wait
 
@@ -58,6 +59,11 @@ NOT_CONNECTED_REMEDY = (
 )
 
 
+NO_PROGRESS = "Two turns in a row changed nothing: no commit, no file and no new word of the agent's."
+SAME_CHECKS = "mark_done was called again and again; nothing had changed, and the same checks failed. {note}"
+NO_PROGRESS_REMEDY = "Read the run log, and word the issue more plainly or ask for less."
+
+
 class TurnFailed(SymphonyError):
     """A turn ended in a way that is no success."""
 
@@ -77,11 +83,14 @@ class Conversation:
         wait: Wait,
         reports: DispatchReports,
         run_checks: Callable[[], Awaitable[tuple[HookResult, ...]]],
+        headway: Headway,
     ) -> None:
         """Take the attempt's context, its line to the agent and its way to wait for a person.
 
         `run_checks` returns the checks that fail.
         """
+        self._headway = headway
+        self._budget = BudgetWatch(context)
         self._context = context
         self._line = line
         self._wait = wait
@@ -97,17 +106,20 @@ class Conversation:
 
     async def run(
         self, first_prompt: str, told: Sequence[SteeringRequest]
-    ) -> Done | TurnsExhausted | Released:
+    ) -> Done | TurnsExhausted | Released | OutOfBudget:
         """Run turns, from the first prompt, which carries the replies `told`, to the attempt's end.
 
         Raises:
-            TurnFailed: a turn ended badly, or the agent never connected to its tools.
+            TurnFailed: a turn ended badly, the agent never connected to its tools, or it gets nowhere.
             AgentError: the agent itself broke.
         """
         text, turn, counts, note = first_prompt, 0, True, ""
         while True:
             turn += counts
             self._progress.enter(Phase.TURN, turn)
+            if (spent := self._budget.over) is not None:
+                return OutOfBudget(spent, plain(note, NOTE_LIMIT))
+            text = self._with_budget(text)
             try:
                 end = await self._turn(text)
             except LineBroken:
@@ -115,17 +127,26 @@ class Conversation:
                     return Released()
                 counts = False
                 continue
-            await self._note_turn(turn)
+            except ModelResting:
+                raise
+            except SymphonyError as error:
+                if (spent := self._budget.over) is None:
+                    raise
+                return OutOfBudget(spent, plain(str(error), NOTE_LIMIT))
+            await self._budget.note()
             await self._note_used(told)
             told = ()
+            spent = self._budget.over
             if self._reports.completion is not None:
                 failed = await self._run_checks()
                 if not failed:
                     return Done()
                 await self._withdraw()
                 text = note = self._prompts.checks_failed(failed)
+            elif spent is not None:
+                note = ""
             elif self._reports.question is not None:
-                reply = None if self._out_of_budget() else await self._wait.for_reply()
+                reply = await self._wait.for_reply()
                 if reply is None:
                     return Released()
                 if self._wait.slept:
@@ -137,37 +158,56 @@ class Conversation:
                 if (issue := self._control.issue) is not None:
                     await self._context.tracking.look_at([issue.path])
                 text = note = ""
-            if turn >= self._settings.agent.max_turns or self._out_of_budget():
+            if spent is not None:
+                return OutOfBudget(spent, plain(note, NOTE_LIMIT))
+            if turn >= self._settings.agent.max_turns:
                 return TurnsExhausted(turn, progressed=False, note=plain(note, NOTE_LIMIT))
-            text = text or self._continuation(turn + 1)
+            text = await self._next(text, turn, end, note)
             counts = True
 
+    async def _next(self, text: str, turn: int, end: TurnEnd | SymphonyError, note: str) -> str:
+        """Return the next turn's prompt; one that follows a turn without any effect says so.
+
+        Raises:
+            TurnFailed: too many turns in a row had none.
+        """
+        said = end.text if isinstance(end, TurnEnd) else ""
+        moved = await self._headway.moved(said, note)
+        if self._headway.stuck:
+            message = SAME_CHECKS.format(note=plain(note, NOTE_LIMIT)) if note else NO_PROGRESS
+            raise TurnFailed(message, code="no_progress", remedy=NO_PROGRESS_REMEDY)
+        text = text or self._continuation(turn + 1)
+        return text if moved else self._prompts.unmoved(text)
+
+    def _with_budget(self, text: str) -> str:
+        near = self._budget.to_tell()
+        return self._prompts.nearly_spent(text, near) if near else text
+
     async def _turn(self, text: str) -> TurnEnd | SymphonyError:
+        """Run one turn; it is ended, in bounded time, when the agent has reported or the budget is spent."""
         self._reports.begin_turn()
         began = self._clock.now()
+        self._progress.begin_turn()
         prompt = asyncio.create_task(self._line.prompt(text))
+        reported = asyncio.create_task(self._reports.turn_is_over.wait())
+        spent = asyncio.create_task(self._budget.run_out())
         try:
-            await done_before(prompt, self._reports.turn_is_over)
-            if not await done_within(prompt, self._clock, TURN_END_GRACE):
+            await asyncio.wait({prompt, reported, spent}, return_when=asyncio.FIRST_COMPLETED)
+            if reported.done():
+                await done_within(prompt, self._clock, TURN_END_GRACE)
+            if not prompt.done():
                 await self._line.cancel()
             return await prompt
         except SymphonyError as error:
-            if self._reports.completion is None:
+            if self._reports.completion is None and not spent.done():
                 raise
             return error
         finally:
-            prompt.cancel()
-            await asyncio.wait({prompt})
-            took = self._clock.now() - began
-            self._progress.add_seconds(took.total_seconds())
-            self._context.ports.meter.turn_ended(self._progress.attempt_id, took)
-
-    async def _note_turn(self, turn: int) -> None:
-        """Keep what was spent so far: a daemon that dies must not hand it out again."""
-        try:
-            await self._store.turn_ended(self._progress.attempt_id, turn, self._progress.usage)
-        except SymphonyError as error:  # the attempt's end records it as well
-            self._context.ports.log.error("store.write_failed", code=error.code, reason=str(error))
+            for task in (prompt, reported, spent):
+                task.cancel()
+            await asyncio.wait({prompt, reported, spent})
+            self._progress.end_turn()
+            self._context.ports.meter.turn_ended(self._progress.attempt_id, self._clock.now() - began)
 
     async def _note_used(self, told: Sequence[SteeringRequest]) -> None:
         used = tuple(steering.id for steering in told if not steering.open)
@@ -189,10 +229,6 @@ class Conversation:
             raise TurnFailed(f"{message}{said}", code=code, remedy=remedy)
         if self._settings.mcp.enabled and self._reports.connected_client is None:
             raise TurnFailed(NOT_CONNECTED, code="mcp_not_connected", remedy=NOT_CONNECTED_REMEDY)
-
-    def _out_of_budget(self) -> bool:
-        spent = self._context.spent_before.plus(self._progress.usage)
-        return over_budget(spent, self._settings.agent.budget) is not None
 
     def _continuation(self, turn: int) -> str:
         issue = self._control.issue

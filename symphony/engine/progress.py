@@ -1,5 +1,6 @@
 """What an attempt tells the scheduler about itself while it runs."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,12 @@ FRAMES = frozenset({"frame_in", "frame_out"})
 
 @dataclass
 class Progress:
-    """One attempt's phase, turn and usage, sent on when they change and at most once a second else."""
+    """One attempt's phase, turn and usage, sent on when they change and at most once a second else.
+
+    Attributes:
+        usage: what is counted; of the running turn all but the time since it began or last waited.
+        spending: set when what is spent, or how time is counted, has changed.
+    """
 
     issue_id: str
     attempt_id: str
@@ -28,7 +34,11 @@ class Progress:
     turn: int = 0
     usage: Usage = field(default_factory=Usage)
     last_event: str = ""
+    spending: asyncio.Event = field(default_factory=asyncio.Event)
     _sent_at: datetime | None = None
+    _in_turn: bool = False
+    _waits: int = 0
+    _works_since: datetime | None = None
 
     def enter(self, phase: Phase, turn: int | None = None) -> None:
         """Note a new phase or turn, at once."""
@@ -45,21 +55,56 @@ class Progress:
         else:
             self.run_log.append(event.kind, text=event.summary)
         if event.usage is not None:
-            self.usage = replace(event.usage, seconds=self.usage.seconds)
+            self.usage = self.usage.raised_to(replace(event.usage, seconds=0.0))
+            self.spending.set()
         if event.summary and event.kind not in FRAMES:
             self.last_event = event.summary
         if self._sent_at is None or self.clock.now() >= self._sent_at + INTERVAL:
             self._send()
 
-    def add_seconds(self, seconds: float) -> None:
-        """Count the wall time of a turn."""
-        self.usage = replace(self.usage, seconds=self.usage.seconds + seconds)
+    @property
+    def spent(self) -> Usage:
+        """What the attempt has cost up to this moment."""
+        return replace(self.usage, seconds=self.usage.seconds + self._uncounted())
+
+    @property
+    def works(self) -> bool:
+        """Say whether time is being spent: a turn runs and waits for nobody."""
+        return self._works_since is not None
+
+    def begin_turn(self) -> None:
+        """Count time from now on."""
+        self._in_turn = True
+        self._count_time()
+
+    def end_turn(self) -> None:
+        """Count no more time."""
+        self._in_turn = False
+        self._count_time()
+
+    def begin_waiting(self) -> None:
+        """Note that the turn waits for a person, which is not its time; several parts of it may at once."""
+        self._waits += 1
+        self._count_time()
+
+    def end_waiting(self) -> None:
+        """Note that a part of the turn no longer waits."""
+        self._waits -= 1
+        self._count_time()
+
+    def _count_time(self) -> None:
+        self.usage = self.spent
+        self._works_since = self.clock.now() if self._in_turn and not self._waits else None
+        self.spending.set()
+
+    def _uncounted(self) -> float:
+        return 0.0 if self._works_since is None else (self.clock.now() - self._works_since).total_seconds()
 
     def _send(self) -> None:
         now = self.clock.now()
         self._sent_at = now
         self.mailbox.offer(
             AttemptProgressed(
-                self.issue_id, self.attempt_id, self.phase, self.turn, self.last_event, self.usage, now
+                self.issue_id, self.attempt_id, self.phase, self.turn, self.last_event, self.spent, now
             )
         )

@@ -5,9 +5,13 @@ so that it cannot be taken for symphony's own words.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
+from symphony.core.budget import Spending
 from symphony.core.issue import Issue
+from symphony.core.outcome import NO_FAULT
 from symphony.core.ports import AttemptRow, HookResult
+from symphony.core.repetition import repeats
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import one_line, plain
 
@@ -70,6 +74,30 @@ def checks_failed_prompt(results: Sequence[HookResult]) -> str:
     return _text(lines)
 
 
+def unmoved_prompt(text: str) -> str:
+    """Return a turn's text, after the word that the last turn changed nothing."""
+    lines = [
+        "Your last turn changed nothing: no commit, no file, and no word that you had not just said. "
+        "Another one like it ends this attempt as failed, so do not do the same again.",
+        "",
+        text.rstrip("\n"),
+    ]
+    return _text(lines)
+
+
+def nearly_spent_prompt(text: str, spending: Sequence[Spending]) -> str:
+    """Return a turn's text, followed by what little is left of the issue's budget."""
+    numbers = ", ".join(map(str, spending))
+    lines = [
+        text.rstrip("\n"),
+        "",
+        f"The budget of this issue is nearly spent: {numbers}. When it is, your turn is ended wherever you "
+        "are. Finish what matters most, commit it, and call `mark_done`; if more is needed than is left, say "
+        "so with `request_human_steering`.",
+    ]
+    return _text(lines)
+
+
 def earlier_prompt(
     prompt: str,
     attempts: Sequence[AttemptRow] = (),
@@ -90,6 +118,12 @@ def earlier_prompt(
         shown = commits[-LISTED:]
         lines += ["", f"Commits that are on the branch already ({len(commits)}):", ""]
         lines += [f"- {one_line(subject)}" for subject in shown]
+    if (alike := _alike(attempts)) > 1:
+        lines += [
+            "",
+            f"The last {alike} of them ended in the same way. Do not do the same again: find out first why "
+            "it fails, then go another way, or ask a person with `request_human_steering`.",
+        ]
     for request in steering[-EARLIER_SHOWN:]:
         lines += ["", "An earlier attempt asked a person:", "", *_quoted(request.question)]
         answer = request.reply
@@ -98,6 +132,17 @@ def earlier_prompt(
         return prompt
     heading = ["Earlier attempts worked on this issue in this folder. Build on what they left:", ""]
     return _text([prompt.rstrip("\n"), "", *heading, *lines[1 if not lines[0] else 0 :]])
+
+
+def _alike(attempts: Sequence[AttemptRow]) -> int:
+    """Return how many of the last attempts failed, each as the one before it."""
+    if not attempts or (attempts[-1].outcome or "") in NO_FAULT:
+        return 0
+    last = attempts[-1]
+    alike = takewhile(
+        lambda row: row.outcome == last.outcome and repeats(row.message, last.message), reversed(attempts)
+    )
+    return sum(1 for _ in alike)
 
 
 def _issue(issue: Issue) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.ports import Earlier, HookResult, Workspace
 from symphony.core.steering import SteeringRequest
@@ -10,7 +11,9 @@ from symphony.workflow.continuation import (
     checks_failed_prompt,
     continuation_prompt,
     earlier_prompt,
+    nearly_spent_prompt,
     reply_prompt,
+    unmoved_prompt,
 )
 
 
@@ -42,3 +45,11 @@ class LiquidPrompts:
     def checks_failed(self, results: Sequence[HookResult]) -> str:
         """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
         return checks_failed_prompt(results)
+
+    def unmoved(self, text: str) -> str:
+        """Return a turn's text, after the word that the last turn changed nothing."""
+        return unmoved_prompt(text)
+
+    def nearly_spent(self, text: str, spending: Sequence[Spending]) -> str:
+        """Return a turn's text, followed by what little is left of the issue's budget."""
+        return nearly_spent_prompt(text, spending)

@@ -323,7 +323,9 @@ async def test_a_spent_budget_ends_the_attempt_and_says_so(world):
         await world.until(
             lambda: any(view.code == "out_of_budget" for view in world.engine.snapshot().blocked)
         )
-        assert world.engine.snapshot().blocked[0].reason == "out of budget: 120 of 100 tokens"
+        assert world.engine.snapshot().blocked[0].reason == (
+            "out of budget: 120 of 100 tokens; `symphony budget 1 --tokens +N` raises it"
+        )
     assert len(world.agents.sessions[0].prompts) == 2
 
 

@@ -116,16 +116,20 @@ def test_required_labels_are_compared_without_case():
 @pytest.mark.parametrize(
     ("budget", "text"),
     [
-        ({"tokens": 1000}, "out of budget: 1,500 of 1,000 tokens"),
-        ({"usd": 2}, "out of budget: 2.50 of 2.00 USD"),
-        ({"minutes": 10}, "out of budget: 15.0 of 10 minutes"),
+        ({"tokens": 1000}, "1,500 of 1,000 tokens; `symphony budget 1 --tokens +N` raises it"),
+        ({"usd": 2}, "2.50 of 2.00 USD; `symphony budget 1 --usd +N` raises it"),
+        ({"minutes": 10}, "15.0 of 10 minutes; `symphony budget 1 --minutes +N` raises it"),
+        (
+            {"minutes": 10, "usd": 2},
+            "2.50 of 2.00 USD, 15.0 of 10 minutes; `symphony budget 1 --usd +N --minutes +N` raises it",
+        ),
     ],
 )
 def test_a_spent_budget_is_told_with_its_numbers(budget, text):
     issue = make_issue("1")
     spent = Usage(input_tokens=1000, output_tokens=400, cached_tokens=100, cost_usd=2.5, seconds=900)
     state = make_state(issue, records=(make_record("1", usage=spent),), agent={"budget": budget})
-    assert reason_for(state, issue) == ("out_of_budget", text)
+    assert reason_for(state, issue) == ("out_of_budget", f"out of budget: {text}")
 
 
 def test_a_resting_adapter_is_named_with_its_time():

@@ -13,12 +13,14 @@ from symphony.core.outcome import (
     Delivered,
     Failed,
     Outcome,
+    OutOfBudget,
     RateLimited,
     Released,
     Stopped,
     StopReason,
     TurnsExhausted,
 )
+from symphony.core.repetition import repeats
 from symphony.core.steering import SteeringRequest
 
 NEEDS_PERSON = frozenset(
@@ -103,10 +105,13 @@ def _end_of_unfinished_work(
         ):
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "wait", f"the agent asked before it ended: {outcome.code}")
-        case TurnsExhausted(turns=turns, progressed=True):
+        case TurnsExhausted(progressed=True, note=note) if note and _ran_into(record, note):
+            _count_failure(draft, record, attempt, note, retry=False)
+        case TurnsExhausted(turns=turns, progressed=True, note=note):
             due = draft.now + CONTINUATION_DELAY
             going_on = Continuing(due, attempt.state)
-            draft.put(replace(record, claim=going_on, failures=0, failure_reasons=()))
+            reasons = (note,) if note else ()  # the next one must not run into the same
+            draft.put(replace(record, claim=going_on, failures=0, failure_reasons=reasons))
             draft.say(record.issue_id, "continue", f"{turns} turns ended well and the issue is still active")
         case TurnsExhausted(turns=turns):
             _count_failure(draft, record, attempt, f"{turns} turns changed nothing", retry=False)
@@ -129,6 +134,9 @@ def _end_of_unfinished_work(
         case Stopped(reason=reason):
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
+        case OutOfBudget(spent=spent):
+            draft.put(replace(record, claim=waiting))
+            draft.say(record.issue_id, "out_of_budget", spent)
         case Released():
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "wait", "the session was released; the reply starts a new attempt")
@@ -159,6 +167,11 @@ def unused_steering(record: IssueRecord) -> SteeringRequest | None:
             return steering
         case _:
             return None
+
+
+def _ran_into(record: IssueRecord, note: str) -> bool:
+    """Say whether the attempt before was stopped by the same."""
+    return bool(record.failure_reasons) and repeats(note, record.failure_reasons[-1])
 
 
 def _count_failure(draft: Draft, record: IssueRecord, attempt: Running, reason: str, *, retry: bool) -> None:

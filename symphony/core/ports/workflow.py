@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.ports.store import AttemptRow
 from symphony.core.ports.workspaces import HookResult, Workspace
@@ -35,6 +36,14 @@ class Prompts(Protocol):
 
     def checks_failed(self, results: Sequence[HookResult]) -> str:
         """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
+        ...
+
+    def unmoved(self, text: str) -> str:
+        """Return a turn's text, after the word that the last turn changed nothing."""
+        ...
+
+    def nearly_spent(self, text: str, spending: Sequence[Spending]) -> str:
+        """Return a turn's text, followed by what little is left of the issue's budget."""
         ...
 
 
