@@ -19,7 +19,7 @@ def course_of(state: SchedulerState, running: Running) -> Iterator[Step]:
     else:
         yield Step(_after_phase(running))
     stall = running.stall_timeout_ms
-    if running.phase is Phase.TURN and stall > 0:
+    if running.phase is Phase.TURN and stall > 0 and not running.permissions:
         due = running.last_event_at + timedelta(milliseconds=stall)
         yield Step("If nothing is heard of the agent it counts as stalled and is ended", due)
     if running.missing_since is not None:

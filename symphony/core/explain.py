@@ -24,12 +24,14 @@ class Explanation:
 
     Attributes:
         code: where it stands, for programs; the same as in the snapshot.
+        at: when this was so.
         where: where it stands, one sentence.
         next: what happens next, and each bound on it; never empty.
         decisions: the last decisions on it, newest first.
     """
 
     issue_id: str
+    at: datetime
     code: ReasonCode
     where: str
     next: tuple[Step, ...]
@@ -42,4 +44,4 @@ def explain(
     """Return the issue explained as of now; `decisions` are the audit's on it, newest first."""
     reason = standing_of(state, issue_id, now)
     steps = tuple(Outlook(state, issue_id, now).steps(reason))
-    return Explanation(issue_id, reason.code, sentence_of(reason), steps, tuple(decisions[:DECISIONS]))
+    return Explanation(issue_id, now, reason.code, sentence_of(reason), steps, tuple(decisions[:DECISIONS]))

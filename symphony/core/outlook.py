@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from symphony.core.blockers import chain_of, cycle_of, unfinished
+from symphony.core.budget import raising
 from symphony.core.claim import Continuing, IssueRecord, Retrying
 from symphony.core.course import course_of, end_of
 from symphony.core.decide.ending import running_attempt
@@ -45,6 +46,10 @@ class Outlook:
                 yield from self._waiting(record, issue)
             case ReasonCode.REPLY_PENDING:
                 yield self._in_turn("It goes on with your answer", issue)
+            case ReasonCode.ASKS_PERMISSION:
+                yield from self._asking()
+            case ReasonCode.PERMISSION_PENDING:
+                yield self._in_turn("It goes on with what you said to its request", issue)
             case ReasonCode.RETRYING | ReasonCode.CONTINUING:
                 yield from self._again(record, issue)
             case ReasonCode.CANCELLED | ReasonCode.FAILED:
@@ -55,8 +60,9 @@ class Outlook:
                 yield Step(f"Nothing, until {self._command('resume')} lifts the pause")
                 yield from self._then(issue, replace(record, paused=False))
             case ReasonCode.OUT_OF_BUDGET:
+                more = raising(shlex.quote(self.issue_id), self.state.account(self.issue_id))
                 path = self.state.workflow.path.name
-                yield Step(f"Nothing, until agent.budget in {path} allows for more than it has used")
+                yield Step(f"Nothing, until `{more}` or agent.budget in {path} allows it more")
             case ReasonCode.BLOCKED:
                 yield from self._blocked(issue)
             case ReasonCode.MISSING_LABEL:
@@ -108,6 +114,11 @@ class Outlook:
             yield from self._end_of_drain()
         else:
             yield from course_of(self.state, attempt)
+
+    def _asking(self) -> Iterator[Step]:
+        allow, deny = self._command("permission allow"), self._command("permission deny")
+        yield Step(f"Nothing, until you answer with {allow} or {deny}; then the agent goes on with its turn")
+        yield from self._end_of_drain()
 
     def _waiting(self, record: IssueRecord, issue: Issue | None) -> Iterator[Step]:
         attempt = running_attempt(record)

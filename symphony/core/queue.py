@@ -33,8 +33,9 @@ def place_in_queue(state: SchedulerState, issue: Issue, now: datetime) -> Place:
     first = 0
     for record in state.records.values():
         match record.claim:
-            case Running(state=where, started_at=since) if not of_state or state_key(where) == own:
-                held.append((since, record.issue_id))
+            case Running(state=where, started_at=since) as running if running.holds_slot:
+                if not of_state or state_key(where) == own:
+                    held.append((since, record.issue_id))
             case Continuing(state=where, due_at=since) if not of_state or state_key(where) == own:
                 held.append((since, record.issue_id))
             case _ if record.issue_id != issue.id and _goes_first(record, now):
@@ -52,8 +53,10 @@ def place_in_queue(state: SchedulerState, issue: Issue, now: datetime) -> Place:
 
 
 def _goes_first(record: IssueRecord, now: datetime) -> bool:
-    """Say whether it waits for an answer's turn or a handoff, which come before new attempts."""
+    """Say whether it waits to go on after an answer, or for a handoff: both come before new attempts."""
     match record.claim:
+        case Running(permissions=permissions):
+            return bool(permissions) and not any(request.open for request in permissions)
         case Waiting(steering=steering, attempt=Running()):
             return not steering.open
         case None | Waiting(attempt=None):

@@ -21,7 +21,12 @@ def sentence_of(reason: Reason) -> str:
     """Return the reason as the sentence that every surface shows."""
     text = reason.text.rstrip(".")
     match reason.code:
-        case ReasonCode.RUNNING | ReasonCode.STOPPING:
+        case (
+            ReasonCode.RUNNING
+            | ReasonCode.STOPPING
+            | ReasonCode.ASKS_PERMISSION
+            | ReasonCode.PERMISSION_PENDING
+        ):
             return f"Running: {text}."
         case ReasonCode.ELIGIBLE:
             return f"Eligible: {text}."

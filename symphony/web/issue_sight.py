@@ -9,6 +9,7 @@ from itertools import chain
 from markupsafe import Markup
 
 from symphony.core.board import Standing
+from symphony.core.explain import Explanation
 from symphony.core.operations import IssueDetail, Operations
 from symphony.core.snapshot import Picture
 from symphony.web.issue_timeline import TimelinePages
@@ -26,6 +27,7 @@ class IssueSight:
     """
 
     detail: IssueDetail
+    explanation: Explanation
     picture: Picture
     text: Markup | None
     hooks: tuple[Note, ...] = ()
@@ -54,6 +56,7 @@ class Sights:
             SymphonyError: `issue_not_found`.
         """
         detail = await self._operations.detail(issue_id)
+        explanation = await self._operations.explain(issue_id)
         picture = self._operations.picture()
         issue, text = detail.issue, None
         if issue is not None and before is not None and before.detail.issue == issue:
@@ -64,7 +67,7 @@ class Sights:
         if checks_of(detail, picture):
             with suppress(OSError):  # whoever shows the timeline says so
                 hooks = await asyncio.to_thread(self._pages.hooks, detail.run_log)
-        return IssueSight(detail, picture, text, hooks)
+        return IssueSight(detail, explanation, picture, text, hooks)
 
 
 def checks_of(detail: IssueDetail, picture: Picture) -> tuple[str, ...]:

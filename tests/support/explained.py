@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from symphony.core.explain import Explanation, explain
 from symphony.core.picture import render_snapshot
 from symphony.core.scheduler import SchedulerState
-from symphony.core.snapshot import Snapshot
+from symphony.core.snapshot import RunningView, Snapshot
 from symphony.core.usage import Usage
 
 
@@ -33,7 +33,7 @@ def code_in(snapshot: Snapshot, issue_id: str) -> str | None:
     """Return the code by which the snapshot lists the issue; None where it does not."""
     for view in snapshot.running:
         if view.issue_id == issue_id:
-            return "running" if view.stopping is None else "stopping"
+            return code_of_running(view)
     for kept in snapshot.retrying:
         if kept.issue_id == issue_id and kept.kind == "handoff":
             return "undelivered"
@@ -47,3 +47,12 @@ def code_in(snapshot: Snapshot, issue_id: str) -> str | None:
         if kept.issue_id == issue_id:
             return "retrying" if kept.kind == "retry" else "continuing"
     return None
+
+
+def code_of_running(view: RunningView) -> str:
+    """Return the code of an attempt that the snapshot lists as running."""
+    if view.stopping is not None:
+        return "stopping"
+    if not view.permissions:
+        return "running"
+    return "asks_permission" if view.permissions[0].open else "permission_pending"

@@ -6,11 +6,13 @@ import pytest
 
 from symphony.core.admission import MIB, HostMemory
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Waiting
+from symphony.core.disk import HostDisk
 from symphony.core.effect import Audit
 from symphony.core.eligibility import ReasonCode
 from symphony.core.explain import DECISIONS, explain
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
+from symphony.core.permission import PermissionAnswer, PermissionRequest, Proposal
 from symphony.core.problem import Problem
 from symphony.core.step import Step, when
 from symphony.core.usage import Usage
@@ -27,6 +29,8 @@ from tests.support.world import (
 )
 
 ONE = {"agent": {"max_concurrent_agents": 1}}
+REQUEST = PermissionRequest("1.1.p1", "1", "1.1", Proposal("rm -r build", "execute"), NOON)
+ALLOWED = replace(REQUEST, answer=PermissionAnswer.ONCE)
 COMPLETION = Completion("1", "1.1", "t", "s", NOON)
 
 
@@ -46,6 +50,16 @@ STANDINGS = {
         make_issue("2"),
         records=(
             make_record("1", Waiting(make_steering("1", "red"), make_running("1"))),
+            make_record("2", make_running("2")),
+        ),
+        **ONE,
+    ),
+    ReasonCode.ASKS_PERMISSION: lone({"claim": make_running("1", permissions=(REQUEST,))}),
+    ReasonCode.PERMISSION_PENDING: make_state(
+        make_issue("1"),
+        make_issue("2"),
+        records=(
+            make_record("1", make_running("1", permissions=(ALLOWED,))),
             make_record("2", make_running("2")),
         ),
         **ONE,
@@ -82,6 +96,12 @@ STANDINGS = {
         host_memory=HostMemory(1024 * MIB, 9000 * MIB),
         host_seen_at=NOON,
         waits_for_memory=True,
+    ),
+    ReasonCode.LOW_DISK: replace(
+        lone(sections={"retention": {"min_free_mib": 1000}}),
+        host_disk=HostDisk(200 * MIB, 9000 * MIB, "/project/.symphony"),
+        host_seen_at=NOON,
+        was_low=True,
     ),
     ReasonCode.ELIGIBLE: lone(),
     ReasonCode.HELD: lone(state="Someday"),
@@ -120,6 +140,15 @@ SAID = {
         "Not running: answered; waits for a free slot.",
         "It goes on with your answer as soon as a slot is free; slots are held by 2.",
     ),
+    ReasonCode.ASKS_PERMISSION: (
+        "Running: waiting for your permission: rm -r build, turn 1 of 20.",
+        "Nothing, until you answer with `symphony permission allow 1` or `symphony permission deny 1`; "
+        "then the agent goes on with its turn.",
+    ),
+    ReasonCode.PERMISSION_PENDING: (
+        "Running: permission answered; waits for a free slot, turn 1 of 20.",
+        "It goes on with what you said to its request as soon as a slot is free; slots are held by 2.",
+    ),
     ReasonCode.RETRYING: (
         "Not running: tried again at 12:00:30 UTC: git failed.",
         "Attempt 3 starts, after failure 2 of 5, at 2026-01-01 12:00:30 UTC, in 30s.",
@@ -146,8 +175,8 @@ SAID = {
         "Nothing, until `symphony resume 1` lifts the pause.",
     ),
     ReasonCode.OUT_OF_BUDGET: (
-        "Not running: out of budget: 2,000 of 1,000 tokens.",
-        "Nothing, until agent.budget in WORKFLOW.md allows for more than it has used.",
+        "Not running: out of budget: 2,000 of 1,000 tokens; `symphony budget 1 --tokens +N` raises it.",
+        "Nothing, until `symphony budget 1 --tokens +N` or agent.budget in WORKFLOW.md allows it more.",
     ),
     ReasonCode.BLOCKED: (
         "Not running: blocked by 2 (In Progress).",
@@ -184,6 +213,12 @@ SAID = {
         "smolvm.mem_mib, or end other programs.",
         "It starts as soon as the host has enough free memory.",
         "The host is looked at again, at 2026-01-01 12:00:05 UTC, in 5s.",
+    ),
+    ReasonCode.LOW_DISK: (
+        "Not running: waits for disk space: /project/.symphony has 200 MiB free and attempts start at "
+        "1,100 MiB; `symphony gc` shows what takes room.",
+        "It starts as soon as 1,100 MiB of the disk are free.",
+        "The disk is looked at again, at 2026-01-01 12:00:05 UTC, in 5s.",
     ),
     ReasonCode.ELIGIBLE: (
         "Eligible: it starts with the next decision.",
@@ -383,6 +418,11 @@ def test_answers_and_handoffs_are_counted_as_being_before_new_attempts():
 def test_a_machine_that_is_larger_than_the_host_never_starts():
     state = replace(STANDINGS[ReasonCode.NO_MEMORY], host_memory=HostMemory(1024 * MIB, 2048 * MIB))
     assert said_of(state)[1:] == ("Nothing, ever, on this machine, until smolvm.mem_mib is lower.",)
+
+
+def test_a_disk_that_is_smaller_than_what_must_stay_free_never_has_room():
+    state = replace(STANDINGS[ReasonCode.LOW_DISK], host_disk=HostDisk(200 * MIB, 900 * MIB, "/project"))
+    assert said_of(state)[1:] == ("Nothing, ever, on this disk, until retention.min_free_mib is lower.",)
 
 
 def test_work_that_waits_to_be_handed_over_says_what_for():
