@@ -133,7 +133,7 @@ class Recovery:
         if record.completion.attempt_id != given_up:
             return result, why
         await self._ports.store.withdraw_completion(intent.issue_id, given_up)
-        await self._mailbox.put(CompletionWithdrawn(intent.issue_id, given_up))
+        self._mailbox.post(CompletionWithdrawn(intent.issue_id, given_up))
         return result, f"{why}, and its handoff is given up"
 
     async def _removed(self, intent: Intent) -> Answer:
