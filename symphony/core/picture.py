@@ -7,18 +7,13 @@ from datetime import datetime
 from symphony.core.access_view import ACCESS_SHOWN, access_views
 from symphony.core.admission import Room
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
-from symphony.core.eligibility import (
-    Reason,
-    why_answer_waits,
-    why_not_running,
-    why_not_startable,
-    why_undelivered,
-)
+from symphony.core.eligibility import Reason, why_answer_waits, why_not_running
 from symphony.core.issue import Issue
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.standing import sentence_of, standing_of
 from symphony.core.text import counted
 from symphony.core.usage import Usage
 
@@ -99,28 +94,7 @@ def _warning(state: SchedulerState, warning: str) -> Problem:
 
 def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
     """Return one sentence on where an issue stands and why."""
-    issue = state.issues.get(issue_id)
-    record = state.record(issue_id)
-    if issue_id in state.issues.conflicts:
-        files = ", ".join(str(path) for path in state.issues.conflicts[issue_id])
-        return f"In conflict: more than one file has this id: {files}."
-    if issue is None:
-        return "Its file cannot be read." if state.issues.present(issue_id) else "Its file is gone."
-    if isinstance(record.claim, Running):
-        running = record.claim
-        asks = running.permissions and not running.stopping
-        phase = why_not_startable(state, issue, now) if asks else None
-        said = phase.text if phase else running.phase.value
-        return f"Running: {said}, turn {running.turn} of {running.max_turns}."
-    if record.completion is not None:
-        why = why_undelivered(record, state.room)
-        return f"Done, and its handoff is not finished{f': {why}' if why else ''}".rstrip(".") + "."
-    if state.states.is_terminal(issue.state):
-        return f"Finished: {(record.last_handoff or f'in {issue.state}').rstrip('.')}."
-    if not state.states.is_active(issue.state):
-        return f"Held: {issue.state} is no active state."
-    reason = why_not_running(state, issue, Slots.of(state.workflow.settings, state.records.values()), now)
-    return f"Not running: {reason.text}." if reason else "Eligible: it starts with the next decision."
+    return sentence_of(standing_of(state, issue_id, now))
 
 
 def _needs_nobody(view: BlockedView) -> bool:
