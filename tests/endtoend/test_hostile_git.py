@@ -15,7 +15,7 @@ import pytest
 from symphony.core.handoff import Imported
 from symphony.core.ports import Workspace
 from symphony.workspace.errors import WorkspaceError
-from tests.support.git_project import GitWorld, PlainSandbox, git, write_files
+from tests.support.git_project import TODAY, GitWorld, PlainSandbox, git, write_files
 
 SECRET = b"a secret of the host\n"
 
@@ -127,6 +127,7 @@ TRAPS: dict[str, Callable[[Workspace, Trap], None]] = {
 async def deliver(world: GitWorld, workspace: Workspace) -> tuple[Imported, bytes]:
     """Do all that the host does after an agent has run."""
     await world.workspaces.fingerprint(workspace)
+    await world.workspaces.save(workspace, "Before attempt 2.", TODAY)
     imported = await world.collect(workspace)
     handoff = await world.hand_off(workspace, imported)
     patch = handoff.patch.read_bytes() if handoff.patch else b""
