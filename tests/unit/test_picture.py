@@ -129,7 +129,10 @@ def test_one_sentence_says_where_an_issue_stands():
     blocked = make_issue("1", blocked_by=("9",))
     table = [
         (make_state(make_issue("1"), records=(running,)), "Running: running checks, turn 3 of 20."),
-        (make_state(make_issue("1"), records=(stopping,)), "Running: in a turn, turn 1 of 20; stopping: held."),
+        (
+            make_state(make_issue("1"), records=(stopping,)),
+            "Running: in a turn, turn 1 of 20; stopping: held.",
+        ),
         (make_state(make_issue("1")), "Eligible: it starts with the next decision."),
         (make_state(blocked), "Not running: blocked by 9, which is not in the tracker."),
         (make_state(make_issue("1", "Done")), "Finished: in Done."),
