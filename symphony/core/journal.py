@@ -20,6 +20,8 @@ class Action(StrEnum):
     """Record that the work is handed over, run `after_run`, and remove the workspace."""
     DISCARD_WORKSPACE = "discard_workspace"
     """Remove the workspace, and give up a handoff that it was kept for."""
+    RETIRE = "retire"
+    """Remove what `retention` says, such as a workspace that was handed over or an old log."""
 
 
 class Result(StrEnum):

@@ -7,6 +7,7 @@ and the ceilings are added. Whatever speaks against a removal wins: an age or a 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from symphony.core.claim import Continuing, Retrying, Running, Waiting
 from symphony.core.ports.store import AttemptRow
@@ -79,6 +80,18 @@ class RetentionReport:
     def freed_bytes(self) -> int:
         """What that makes free."""
         return sum(fate.thing.size_bytes for fate in self.removed)
+
+
+class Sweeper(Protocol):
+    """The disk, for people who want to know what takes it, and to free some."""
+
+    async def sweep(self, *, dry_run: bool = False) -> RetentionReport:
+        """Remove what may go, or only say what would; return that and why the rest stays.
+
+        Raises:
+            SymphonyError: what was removed cannot be written down, and nothing more is removed.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class Recovery:
                     return await self._cleaned_up(intent)
                 case Action.DISCARD_WORKSPACE:
                     return await self._discarded(intent)
+                case Action.RETIRE:
+                    return Result.UNDONE, "the next look at the disk decides anew what goes"
                 case _ as never:
                     assert_never(never)
         except SymphonyError as error:

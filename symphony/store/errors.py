@@ -1,6 +1,7 @@
 """What can go wrong in the store, in the words a person reads."""
 
-from datetime import datetime
+import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 from symphony.core.errors import SymphonyError
@@ -12,7 +13,9 @@ class StoreError(SymphonyError):
     """The store refused or could not do something.
 
     Codes of the file: `store_busy`, `store_closed`, `store_corrupt`, `store_failed`,
-    `store_foreign`, `store_full`, `store_missing`, `store_too_new`, `store_too_old`.
+    `store_foreign`, `store_full`, `store_missing`, `store_not_copied`, `store_too_new`,
+    `store_too_old`.
+    Code of the logs beside it: `logs_unreadable`.
     Codes of what is in it: `already_answered`, `attempt_exists`, `attempt_unknown`,
     `completion_open`, `intent_unknown`, `no_open_question`, `steering_exists`,
     `steering_open`, `steering_unknown`.
@@ -54,16 +57,32 @@ def store_busy(where: Path | str, seconds: float) -> StoreError:
     )
 
 
-def store_corrupt(where: Path | str, finding: str) -> StoreError:
-    """Return the error for a damaged file, which is left as it is."""
+def store_corrupt(where: Path | str, finding: str, copy: Path | None = None) -> StoreError:
+    """Return the error for a damaged file, which is left as it is; `copy` is the newest one there is."""
+    known = (
+        "`symphony restore FILE` puts back a copy that `symphony backup` has made"
+        if copy is None
+        else f"`symphony restore {shlex.quote(str(copy))}` puts back the copy of {_day(copy)}, "
+        "and `symphony restore FILE` one that `symphony backup` has made"
+    )
     return StoreError(
         f"The store {where} is damaged ({one_line(finding, 300)}); the file was left as it is.",
         code="store_corrupt",
         remedy=(
-            "Put back a copy of the file, or move it and the files beside it that begin with its name "
+            f"{known}. Without a copy, move the file and those beside it that begin with its name "
             "somewhere else and start again: issues, workspaces and patches are not in it, "
             "but retries, questions and the history of attempts are."
         ),
+    )
+
+
+def store_not_copied(where: Path | str, version: int, newest: int, why: str) -> StoreError:
+    """Return the error for an older store of which no copy could be made."""
+    return StoreError(
+        f"The store {where} was left as it is: its tables have version {version} and this symphony "
+        f"needs {newest}, and the copy that is made before could not be: {why}",
+        code="store_not_copied",
+        remedy="Free some space on its disk and start again.",
     )
 
 
@@ -137,6 +156,10 @@ def completion_open(issue_id: str, attempt_id: str) -> StoreError:
         code="completion_open",
         remedy="Its handoff is repeated until it succeeds.",
     )
+
+
+def _day(copy: Path) -> str:
+    return f"{datetime.fromtimestamp(copy.stat().st_mtime, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _at(when: datetime | None) -> str:

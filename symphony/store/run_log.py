@@ -2,7 +2,8 @@
 
 An append costs the event loop a bounded copy; a thread per open log redacts, encodes and
 writes. When the disk is slower than the agent, lines are dropped and counted; when it is
-broken, that is reported once and nothing stops.
+broken, that is reported once and nothing stops. A file that has grown too large is put aside as
+`<key>.jsonl.1`, in place of the one before, and begun anew.
 """
 
 import asyncio
@@ -19,18 +20,25 @@ from symphony.host.line_file import LineFile
 from symphony.store.run_log_line import Line, encoded, take
 
 QUEUE_ROOM = 16 * 1_048_576  # bytes that may wait for the disk, per open log
+RUN_LOG, SET_ASIDE = ".jsonl", ".jsonl.1"
 CLOSE_BOUND = 5.0  # seconds for the last lines; a hanging disk must not hold up an attempt's end
 
 
 def run_log_path(folder: Path, issue_id: str) -> Path:
     """Return an issue's run log; it may not exist yet."""
-    return folder / f"{workspace_key(issue_id)}.jsonl"
+    return folder / f"{workspace_key(issue_id)}{RUN_LOG}"
 
 
 class FileRunLogs:
     """Opens run logs in one folder."""
 
-    def __init__(self, folder: Path, now: Callable[[], datetime], on_problem: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], datetime],
+        on_problem: Callable[[str], None],
+        largest: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Remember the folder, which is made when the first line is written.
 
         Args:
@@ -38,10 +46,12 @@ class FileRunLogs:
             now: the time, aware.
             on_problem: called in the event loop with a sentence for people, once each time that
                 the disk breaks.
+            largest: asked, when a log is opened, for the bytes at which it is put aside; None is never.
         """
         self._folder = folder
         self._now = now
         self._on_problem = on_problem
+        self._largest = largest
         self._broken = False
 
     @asynccontextmanager
@@ -66,7 +76,8 @@ class FileRunLogs:
                         "Check the disk and the folder.",
                     )
 
-        log = FileRunLog(LineFile(path), attempt_id, Redactor(secrets), self._now, finding)
+        file = LineFile(path, largest=self._largest(), kept=1)
+        log = FileRunLog(file, attempt_id, Redactor(secrets), self._now, finding)
         try:
             yield log
         finally:

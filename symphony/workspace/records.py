@@ -72,6 +72,19 @@ class Records:
                 remedy="Restore it from a backup; without it symphony does not touch the workspace.",
             ) from error
 
+    def known_keys(self) -> tuple[str, ...]:
+        """Return the keys of all records, readable or not.
+
+        Raises:
+            WorkspaceError: the folder is there and cannot be read.
+        """
+        with explain_disk(f"look into {self._folder}"):
+            try:
+                names = sorted(path.name for path in self._folder.iterdir())
+            except FileNotFoundError:
+                return ()
+        return tuple(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
     def write(self, record: Record) -> None:
         """Store a record durably; it replaces the one before."""
         path = self._path(record.key)
@@ -86,8 +99,8 @@ class Records:
 
     def owner_of_branch(self, branch: str, key: str) -> str | None:
         """Return the issue other than `key` whose workspace is on this branch, or on one in its way."""
-        for path in sorted(self._folder.glob("*.json")):
-            other = self.read(path.stem)
+        for each in self.known_keys():
+            other = self.read(each)
             if other is not None and other.key != key and in_the_way(other.branch, branch):
                 return other.issue_id
         return None

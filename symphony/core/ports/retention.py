@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from symphony.core.settings import Settings
-from symphony.core.stored import Delivery, Stored
+from symphony.core.stored import Delivery, Kind, Stored
 
 
 class Storage(Protocol):
@@ -12,6 +12,11 @@ class Storage(Protocol):
 
     It never follows a symlink out of its folder, and removes nothing but what `look` has named.
     """
+
+    @property
+    def kind(self) -> Kind:
+        """Of what lies here."""
+        ...
 
     async def look(self, settings: Settings) -> tuple[Stored, ...]:
         """Return all that lies here, with what the room knows against removing it.

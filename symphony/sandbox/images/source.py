@@ -78,6 +78,12 @@ def resolve_image(
     return _of_library(library, text)
 
 
+def unpacked_name(settings: SmolvmSettings) -> str | None:
+    """Return the name of the folder that holds the archive which the settings name; None for no archive."""
+    path = _path(settings.image or "", Path.cwd())
+    return _stamp("archive", path) if settings.image and path.is_file() else None
+
+
 def base_of(text: str) -> tuple[str, str]:
     """Return what a build is given as its base, and a digest of it.
 
