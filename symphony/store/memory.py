@@ -7,7 +7,7 @@ and what a failed call was to change has not changed.
 import asyncio
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ from symphony.store.errors import (
     store_failed,
     store_full,
 )
+from symphony.store.memory_disk import MemoryDisk, Trail
 from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow
 from symphony.store.texts import json_text
 
@@ -45,36 +46,11 @@ WHERE = "in memory"
 Failure = Literal["store_full", "store_busy", "store_failed"]
 
 
-@dataclass(slots=True)
-class _Trail:
-    count: int = 0
-    entries: list[Audit] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Disk:
-    """All that is committed."""
-
-    installation_id: str
-    records: dict[str, IssueRecord] = field(default_factory=dict)
-    attempts: dict[str, AttemptRow] = field(default_factory=dict)
-    steering: dict[str, SteeringRequest] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-    accepted: dict[str, Completion] = field(default_factory=dict)
-    delivered: dict[str, tuple[Completion, HandoffRow]] = field(default_factory=dict)
-    intents: dict[int, Intent] = field(default_factory=dict)
-    fulfilled: set[int] = field(default_factory=set)
-    audit: dict[str | None, _Trail] = field(default_factory=dict)
-    told: set[Telling] = field(default_factory=set)
-    paused: bool = False
-    adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
-
-
 class MemoryStore:
     """A store that ends with the process, unless it crashes first."""
 
     def __init__(self, installation_id: str = "00000000-0000-4000-8000-000000000000") -> None:
-        self._disk = _Disk(installation_id)
+        self._disk = MemoryDisk(installation_id)
         self._failure: StoreError | None = None
         self._closed = False
 
@@ -276,7 +252,7 @@ class MemoryStore:
     async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:
         """Return the latest decisions on an issue, newest first."""
         disk = await self._reading()
-        return tuple(disk.audit.get(issue_id, _Trail()).entries[::-1][:limit])
+        return tuple(disk.audit.get(issue_id, Trail()).entries[::-1][:limit])
 
     async def recent_handoffs(self, limit: int) -> tuple[HandoffRow, ...]:
         """Return the latest finished handoffs, newest first."""
@@ -310,13 +286,13 @@ class MemoryStore:
         """Return the name that this store got when it was made."""
         return (await self._reading()).installation_id
 
-    async def _reading(self) -> _Disk:
+    async def _reading(self) -> MemoryDisk:
         await asyncio.sleep(0)  # the durable store always gives way here, and so do its users
         if self._closed:
             raise store_closed(WHERE)
         return self._disk
 
-    async def _writing(self) -> _Disk:
+    async def _writing(self) -> MemoryDisk:
         disk = await self._reading()
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -325,7 +301,7 @@ class MemoryStore:
 
     def _say(self, audit: Collection[Audit]) -> None:
         for entry in audit:
-            trail = self._disk.audit.setdefault(entry.issue_id, _Trail())
+            trail = self._disk.audit.setdefault(entry.issue_id, Trail())
             trail.count += 1
             trail.entries.append(entry)
             if trail.count % AUDIT_SLACK == 0:

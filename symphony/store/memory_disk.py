@@ -1,0 +1,40 @@
+"""What a store without a disk has committed. Called by `memory` alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from symphony.core.claim import IssueRecord
+from symphony.core.effect import Audit
+from symphony.core.handoff import Completion
+from symphony.core.notice import Telling
+from symphony.core.ports import AttemptRow, Intent
+from symphony.core.steering import SteeringRequest
+from symphony.store.rows import HandoffRow
+
+
+@dataclass(slots=True)
+class Trail:
+    """The decisions on one issue, oldest first, and how many there ever were."""
+
+    count: int = 0
+    entries: list[Audit] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class MemoryDisk:
+    """All that is committed."""
+
+    installation_id: str
+    records: dict[str, IssueRecord] = field(default_factory=dict)
+    attempts: dict[str, AttemptRow] = field(default_factory=dict)
+    steering: dict[str, SteeringRequest] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    accepted: dict[str, Completion] = field(default_factory=dict)
+    delivered: dict[str, tuple[Completion, HandoffRow]] = field(default_factory=dict)
+    intents: dict[int, Intent] = field(default_factory=dict)
+    fulfilled: set[int] = field(default_factory=set)
+    audit: dict[str | None, Trail] = field(default_factory=dict)
+    told: set[Telling] = field(default_factory=set)
+    paused: bool = False
+    adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
