@@ -31,6 +31,7 @@ from symphony.core.outcome import (
     TurnsExhausted,
 )
 from symphony.core.ports import AttemptRow, Earlier, HookResult, Sandbox, Workspace
+from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.text import counted
 from symphony.core.usage import Usage
@@ -45,6 +46,7 @@ from symphony.engine.machine_watch import watch_machine
 from symphony.engine.patience import done_before
 from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
+from symphony.engine.safekeeping import keep_what_was_left
 from symphony.engine.waiting import Wait
 
 NO_LONGER_WANTED = frozenset(
@@ -83,6 +85,7 @@ class Attempt:
         self._progress = context.progress
         self._reports: DispatchReports | None = None
         self._verified: Imported | None = None
+        self._left: SafetyRef | None = None
         self._delivery = Delivery(context)
 
     async def run(self) -> Ended:
@@ -186,6 +189,7 @@ class Attempt:
     async def _prepare(self, issue: Issue) -> Workspace:
         self._progress.enter(Phase.WORKSPACE)
         environment = self._context.environment(issue)
+        self._left = await keep_what_was_left(self._context)
         async with self._context.journal.step(Action.PREPARE_WORKSPACE) as result:
             workspace = await self._ports.workspaces.prepare(issue, self._settings, environment)
             result |= {"path": str(workspace.path), "created": workspace.created}
@@ -220,8 +224,8 @@ class Attempt:
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
-            earlier = await earlier_of(self._ports.store, self._context.issue_id)
-            resume = _session_to_resume(earlier)
+            earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left)
+            resume = _session_to_resume(earlier, self._settings)
             servers = reach.servers(sandbox)
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec))
@@ -260,10 +264,16 @@ class Attempt:
         return reports
 
 
-def _session_to_resume(earlier: Earlier) -> str | None:
-    """Return the last session if it was cut off, not if it failed: a broken one is not gone on with."""
+def _session_to_resume(earlier: Earlier, settings: Settings) -> str | None:
+    """Return the last session if it was cut off, not if it failed: a broken one is not gone on with.
+
+    Another adapter knows nothing of it, and another kind of sandbox does not hold its record.
+    """
     last = earlier.attempts[-1] if earlier.attempts else None
-    return last.session_id if last is not None and last.outcome in CUT_OFF else None
+    if last is None or last.outcome not in CUT_OFF:
+        return None
+    same_place = (last.adapter, last.sandbox) == (settings.acp.adapter, settings.sandbox)
+    return last.session_id if same_place else None
 
 
 def attempt_row(start: StartAttempt | StartDelivery, settings: Settings, now: datetime) -> AttemptRow:

@@ -103,10 +103,13 @@ def earlier_prompt(
     attempts: Sequence[AttemptRow] = (),
     steering: Sequence[SteeringRequest] = (),
     commits: Sequence[str] = (),
+    *,
+    unfinished: bool = False,
 ) -> str:
     """Return a rendered prompt, followed by what is known of earlier attempts; alone if nothing is.
 
-    Attempts, questions and the subjects of commits on the branch all come oldest first.
+    Attempts, questions and the subjects of commits on the branch all come oldest first. Work that is
+    `unfinished` lies in the folder as an earlier attempt left it.
     """
     lines: list[str] = []
     for row in attempts[-EARLIER_SHOWN:]:
@@ -118,6 +121,12 @@ def earlier_prompt(
         shown = commits[-LISTED:]
         lines += ["", f"Commits that are on the branch already ({len(commits)}):", ""]
         lines += [f"- {one_line(subject)}" for subject in shown]
+    if unfinished:
+        lines += [
+            "",
+            "Work of theirs lies in this folder unfinished, some of it perhaps uncommitted. Look at "
+            "`git status` and `git log` first, and do not throw it away unseen.",
+        ]
     if (alike := _alike(attempts)) > 1:
         lines += [
             "",

@@ -32,7 +32,9 @@ class LiquidPrompts:
 
         place = {"path": str(workspace.path), "branch": workspace.branch, "base": workspace.base}
         rendered = render_prompt(workflow, issue, number if number > 1 else None, place)
-        return earlier_prompt(rendered, earlier.attempts, earlier.steering)
+        return earlier_prompt(
+            rendered, earlier.attempts, earlier.steering, unfinished=earlier.left is not None
+        )
 
     def continuation(self, issue: Issue, turn: int, max_turns: int, *, edited: bool) -> str:
         """Return short guidance for a later turn; the whole issue again when it was edited."""

@@ -103,6 +103,7 @@ def test_a_later_attempt_is_told_what_is_known_of_the_earlier_ones() -> None:
         ],
         [asked("Which tile?", reply="Red."), asked("Really?")],
         ["Add a tile", "Mend the gutter"],
+        unfinished=True,
     )
     assert text == (
         "Work.\n\nEarlier attempts worked on this issue in this folder. Build on what they left:\n\n"
@@ -110,6 +111,8 @@ def test_a_later_attempt_is_told_what_is_known_of_the_earlier_ones() -> None:
         "- Attempt 2 ended after 20 turns (turns exhausted)\n"
         "- Attempt 3 ended after 0 turns (unknown)\n\n"
         "Commits that are on the branch already (2):\n\n- Add a tile\n- Mend the gutter\n\n"
+        "Work of theirs lies in this folder unfinished, some of it perhaps uncommitted. Look at "
+        "`git status` and `git log` first, and do not throw it away unseen.\n\n"
         "An earlier attempt asked a person:\n\n> Which tile?\n\nThe answer:\n\n> Red.\n\n"
         "An earlier attempt asked a person:\n\n> Really?\n\nNo answer yet.\n"
     )

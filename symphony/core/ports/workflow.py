@@ -9,6 +9,7 @@ from symphony.core.issue import Issue
 from symphony.core.ports.store import AttemptRow
 from symphony.core.ports.workspaces import HookResult, Workspace
 from symphony.core.problem import Problem
+from symphony.core.safety import SafetyRef
 from symphony.core.steering import SteeringRequest
 from symphony.core.workflow import Workflow
 
@@ -54,10 +55,12 @@ class Earlier:
     Attributes:
         attempts: ended attempts, oldest first.
         steering: questions with their replies, oldest first.
+        left: what lay in the workspace and in nothing that was imported; None when nothing did.
     """
 
     attempts: tuple[AttemptRow, ...] = ()
     steering: tuple[SteeringRequest, ...] = ()
+    left: SafetyRef | None = None
 
 
 class WorkflowSource(Protocol):
