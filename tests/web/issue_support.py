@@ -11,6 +11,7 @@ from typing import Any
 from symphony.core.branch import BranchDiff
 from symphony.core.decide import CommandRefused
 from symphony.core.errors import SymphonyError
+from symphony.core.explain import Explanation
 from symphony.core.issue import Issue
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
@@ -26,12 +27,19 @@ class IssueDaemon(Daemon):
     """Operations over issues that a test makes up."""
 
     details: dict[str, IssueDetail] = field(default_factory=dict)
+    explanations: dict[str, Explanation] = field(default_factory=dict)
 
     async def detail(self, issue_id: str) -> IssueDetail:
         await self._take("detail", issue_id)
         if issue_id not in self.details:
             raise CommandRefused(f"There is no issue {issue_id}.", code="issue_not_found")
         return self.details[issue_id]
+
+    async def explain(self, issue_id: str) -> Explanation:
+        explained = await super().explain(issue_id)
+        if issue_id not in self.details:
+            raise CommandRefused(f"There is no issue {issue_id}.", code="issue_not_found")
+        return self.explanations.get(issue_id, explained)
 
     async def reply(self, issue_id: str, text: str) -> None:
         await super().reply(issue_id, text)

@@ -72,7 +72,8 @@ class Daemon:
 
     async def explain(self, issue_id: str) -> Explanation:
         await self._take("explain", issue_id)
-        return explain(SchedulerState.of(self.workflow), issue_id, NOON)
+        issues = IssueSet({issue.id: issue for issue in self.known})
+        return explain(SchedulerState.of(self.workflow).with_issues(issues), issue_id, NOON)
 
     async def permit(self, issue_id: str, request_id: str | None, answer: PermissionAnswer) -> None:
         await self._take("permit", issue_id, request_id, answer)
