@@ -91,6 +91,10 @@ class DaemonDesk:
         """Answer a request for permission."""
         self._ask("POST", f"{_path(issue_id)}/permission", {"answer": answer, "request": request_id})
 
+    def budget(self, issue_id: str, given: Mapping[str, str]) -> Json:
+        """Give an issue ceilings of its own and return where its budget stands."""
+        return self._ask("POST", f"{_path(issue_id)}/budget", given)
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         path = f"/api/v1/{name}" if issue_id is None else f"{_path(issue_id)}/{name}"

@@ -16,6 +16,7 @@ from symphony.cli.screen import Screen
 
 WORKFLOW = Path("WORKFLOW.md")
 GOING, LOOKING, ACTING = "Get going", "Look", "Act on an issue"
+AMOUNT = "N|+N|default"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 Workflow = Annotated[
@@ -197,6 +198,24 @@ def resume(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
     _command(workflow, "resume", issue_id)
 
 
+def budget(
+    issue_id: IssueId,
+    tokens: Annotated[str | None, typer.Option(metavar=AMOUNT, help="Tokens of all kinds.")] = None,
+    usd: Annotated[str | None, typer.Option(metavar=AMOUNT, help="US dollars.")] = None,
+    minutes: Annotated[str | None, typer.Option(metavar=AMOUNT, help="Minutes of turns.")] = None,
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an issue has spent, or give it a ceiling of its own: N, +N more, or default."""
+    from symphony.cli.budget import give_budget, show_budget
+
+    given = {"tokens": tokens, "usd": usd, "minutes": minutes}
+    if any(amount is not None for amount in given.values()):
+        give_budget(Place(workflow), issue_id, given, as_json=as_json)
+    else:
+        show_budget(Place(workflow), issue_id, as_json=as_json)
+
+
 def discard(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
     """Delete an issue's workspace. Work that was not handed over is lost."""
     _command(workflow, "discard", issue_id)
@@ -226,6 +245,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
     (ACTING, pause),
     (ACTING, resume),
     (ACTING, approve),
+    (ACTING, budget),
     (ACTING, discard),
 )
 

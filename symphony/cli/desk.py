@@ -3,7 +3,7 @@
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -66,6 +66,10 @@ class Desk(Protocol):
 
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host and return what became of it."""
+        ...
+
+    def budget(self, issue_id: str, given: Mapping[str, str]) -> Json:
+        """Give an issue ceilings of its own and return where its budget stands."""
         ...
 
     def permit(self, issue_id: str, request_id: str | None, answer: str) -> None:

@@ -5,7 +5,7 @@ the store is made under the daemon's lock: there is never a second writer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,10 +14,13 @@ from typing import Any
 from symphony.cli.place import Place
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer
+from symphony.core.budget import CeilingChange, parse_changes
+from symphony.core.budget_answer import budget_answer
 from symphony.core.decide import CommandRefused, decide
 from symphony.core.decide.commands import known_issue
 from symphony.core.event import (
     AccessDecided,
+    BudgetAsked,
     CancelAsked,
     CompletionWithdrawn,
     Event,
@@ -44,6 +47,7 @@ from symphony.store.errors import StoreError
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
 from symphony.tracker.local import LocalTracker
+from symphony.web.budget_view import budget_view
 from symphony.web.views import answer_view, detail_view, explanation_view, issue_view, state_view
 
 Json = dict[str, Any]
@@ -112,6 +116,10 @@ class FilesDesk:
         """Refuse: what an agent asks for is open only while its daemon runs."""
         asyncio.run(self._decide(PermissionGiven(issue_id, request_id, PermissionAnswer(answer))))
 
+    def budget(self, issue_id: str, given: Mapping[str, str]) -> Json:
+        """Give an issue ceilings of its own and return where its budget stands."""
+        return asyncio.run(self._budget(issue_id, parse_changes(given)))
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         if name == "discard":
@@ -144,6 +152,7 @@ class FilesDesk:
                     failures=record.failures,
                     paused=record.paused,
                     access=record.access,
+                    budget=state.account(issue_id),
                 )
             )
 
@@ -174,6 +183,12 @@ class FilesDesk:
     async def _decide(self, event: Event) -> None:
         async with self._write() as (store, state):
             await _apply(store, state, event)
+
+    async def _budget(self, issue_id: str, changes: tuple[CeilingChange, ...]) -> Json:
+        async with self._write() as (store, state):
+            decision = decide(state, BudgetAsked(issue_id, changes), _now())
+            await store.apply(decision.changes)
+        return budget_view(budget_answer(replace(decision.state, drain_deadline=None), issue_id, _now()))
 
     async def _access(self, issue_id: str, host: str, decision: AccessDecision) -> Json:
         from symphony.workflow.egress import write_allowed_host

@@ -196,31 +196,6 @@ def changed(
     return own
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetAnswer:
-    """What became of a change of an issue's ceilings.
-
-    Attributes:
-        running: whether an attempt runs, which holds to them from now on.
-        standing: where the issue stands now, as a sentence.
-    """
-
-    issue_id: str
-    spending: tuple[Spending, ...]
-    running: bool
-    standing: str
-
-    def sentences(self) -> tuple[str, ...]:
-        """Return what was done and what follows."""
-        limited = ", ".join(str(each) for each in self.spending if each.ceiling is not None)
-        said = f"Issue {self.issue_id} has spent {limited or 'something, and has no ceiling'}."
-        if over_budget(self.spending) is None:
-            return said, self.standing
-        if self.running:
-            return said, "That is all of it: the turn ends now, and its work is kept."
-        return said, f"That is all of it: it does not run until `{raising(self.issue_id, self.spending)}`."
-
-
 def _number(kind: BudgetKind, amount: float) -> str:
     match kind:
         case BudgetKind.TOKENS:

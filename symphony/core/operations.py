@@ -7,6 +7,8 @@ from typing import Protocol
 
 from symphony.core.access import AccessDecision, AccessLedger
 from symphony.core.access_answer import AccessAnswer
+from symphony.core.budget import CeilingChange, Spending
+from symphony.core.budget_answer import BudgetAnswer
 from symphony.core.effect import Audit
 from symphony.core.explain import Explanation
 from symphony.core.issue import Issue, IssueDraft
@@ -26,6 +28,7 @@ class IssueDetail:
         standing: one sentence: what the scheduler does with it and why.
         run_log: the file, which may not exist yet.
         machine: of the attempt that lives; None without one.
+        budget: what all its attempts have spent, and the ceilings in force.
     """
 
     issue_id: str
@@ -40,6 +43,7 @@ class IssueDetail:
     paused: bool
     access: AccessLedger = AccessLedger()
     machine: MachineUsage | None = None
+    budget: tuple[Spending, ...] = ()
 
 
 class Operations(Protocol):
@@ -49,9 +53,10 @@ class Operations(Protocol):
         SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
-            `not_proposed`, `nothing_to_discard`, `no_open_permission`, `several_permissions`; the
-            tracker's codes for create and move; for access `invalid_host`, `access_never`,
-            `access_no_machine`, `access_full`, `workflow_not_editable`, and the machine's own.
+            `not_proposed`, `nothing_to_discard`, `no_ceiling`, `no_open_permission`,
+            `several_permissions`; the tracker's codes for create and move; for access `invalid_host`,
+            `access_never`, `access_no_machine`, `access_full`, `workflow_not_editable`, and the
+            machine's own.
     """
 
     def snapshot(self) -> Snapshot:
@@ -124,6 +129,10 @@ class Operations(Protocol):
 
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
         """Let its guest reach a host, or keep it from it."""
+        ...
+
+    async def set_budget(self, issue_id: str, changes: tuple[CeilingChange, ...]) -> BudgetAnswer:
+        """Give an issue ceilings of its own; what was out of budget alone goes on."""
         ...
 
 

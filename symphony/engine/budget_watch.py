@@ -7,6 +7,7 @@ from symphony.core.budget import BudgetKind, Ceilings, Spending, account, over_b
 from symphony.core.errors import SymphonyError
 from symphony.engine.context import AttemptContext
 from symphony.engine.patience import done_within
+from symphony.engine.progress import INTERVAL
 
 NOTE_AFTER = timedelta(seconds=60)  # a daemon that dies forgets what was spent in so long, and no more
 LEAST_WAIT = timedelta(milliseconds=1)  # what rounding leaves of a minute must not become a busy loop
@@ -58,8 +59,11 @@ class BudgetWatch:
             finally:
                 news.cancel()
                 await asyncio.wait({news})
+            if self._progress.untold:
+                self._progress.tell_spent()
             if self._clock.now() >= self._noted_at + NOTE_AFTER:
                 await self.note()
+                self._progress.tell_spent()
 
     async def note(self) -> None:
         """Keep what was spent so far: a daemon that dies must not hand it out again."""
@@ -70,8 +74,9 @@ class BudgetWatch:
             self._log.error("store.write_failed", code=error.code, reason=str(error))
 
     def _longest_wait(self) -> timedelta:
+        longest = INTERVAL if self._progress.untold else NOTE_AFTER
         minutes = next(each for each in self.spending if each.kind is BudgetKind.MINUTES)
         if minutes.ceiling is None or not self._progress.works:
-            return NOTE_AFTER
-        left = timedelta(minutes=min(minutes.ceiling - minutes.spent, NOTE_AFTER.total_seconds() / 60))
-        return max(left, LEAST_WAIT)
+            return longest
+        left = min(minutes.ceiling - minutes.spent, longest.total_seconds() / 60)
+        return max(timedelta(minutes=left), LEAST_WAIT)

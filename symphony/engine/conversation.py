@@ -138,6 +138,8 @@ class Conversation:
             told = ()
             spent = self._budget.over
             if self._reports.completion is not None:
+                if self._settings.checks:
+                    await self._headway.look()
                 failed = await self._run_checks()
                 if not failed:
                     return Done()
@@ -155,6 +157,7 @@ class Conversation:
                 continue
             else:
                 self._raise_unless_ended_well(end)
+                await self._headway.look()
                 if (issue := self._control.issue) is not None:
                     await self._context.tracking.look_at([issue.path])
                 text = note = ""

@@ -19,6 +19,7 @@ class Headway:
         """Take what tells a workspace's fingerprint, and the one that it had at first."""
         self._look = look
         self._seen = seen
+        self._changed = False
         self._said = ""
         self._failure = ""
         self._idle = 0
@@ -28,17 +29,22 @@ class Headway:
         """Say whether so many turns in a row changed nothing that another would not either."""
         return self._idle >= MOST_IDLE
 
+    async def look(self) -> None:
+        """See what the turn that has just ended changed."""
+        seen = await self._look()
+        self._changed, self._seen = seen != self._seen, seen
+
     async def moved(self, said: str, failure: str = "") -> bool:
-        """Say whether the turn that has ended got anywhere.
+        """Say whether that turn got anywhere.
 
         Args:
             said: the last thing that the agent said in it.
-            failure: what its work ran into, such as checks that fail.
+            failure: what its work ran into, such as checks that fail, which leave files of their own.
         """
         news = not repeats(failure, self._failure) if failure else said.strip() not in {"", self._said}
+        if failure:
+            self._seen = await self._look()
         self._failure, self._said = failure, said.strip() or self._said
-        if not news:
-            seen = await self._look()
-            news, self._seen = seen != self._seen, seen
-        self._idle = 0 if news else self._idle + 1
-        return news
+        moved = news or self._changed
+        self._idle = 0 if moved else self._idle + 1
+        return moved

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer
+from symphony.core.budget import CeilingChange
+from symphony.core.budget_answer import BudgetAnswer, budget_answer
 from symphony.core.decide import CommandRefused
 from symphony.core.decide.ending import running_attempt
 from symphony.core.errors import SymphonyError
 from symphony.core.event import (
+    BudgetAsked,
     CancelAsked,
     CompletionWithdrawn,
     PauseAsked,
@@ -91,6 +94,7 @@ class EngineOperations:
             paused=record.paused,
             access=record.access,
             machine=attempt.machine if attempt else None,
+            budget=state.account(issue_id),
         )
 
     async def explain(self, issue_id: str) -> Explanation:
@@ -244,6 +248,15 @@ class EngineOperations:
             SymphonyError: as of `AccessDesk.decide`.
         """
         return await AccessDesk(self._orchestrator).decide(issue_id, host, decision)
+
+    async def set_budget(self, issue_id: str, changes: tuple[CeilingChange, ...]) -> BudgetAnswer:
+        """Give an issue ceilings of its own; what was out of budget alone goes on.
+
+        Raises:
+            CommandRefused: `issue_not_found`, `already_done`, `no_ceiling`.
+        """
+        await self._mailbox.ask(BudgetAsked(issue_id, changes))
+        return budget_answer(self._orchestrator.state, issue_id, self._ports.clock.now())
 
     def _is_known(self, issue_id: str) -> bool:
         """Say whether the issue has a file, or something is remembered of it."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from symphony.core.agent import AgentEvent
 from symphony.core.claim import Phase
@@ -12,6 +12,7 @@ from symphony.core.usage import Usage
 from symphony.engine.mailbox import Mailbox
 
 INTERVAL = timedelta(seconds=1)  # often enough for people and the stall limit, cheap at 50 agents
+NEVER = datetime.min.replace(tzinfo=UTC)
 FRAMES = frozenset({"frame_in", "frame_out"})
 
 
@@ -35,7 +36,9 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     last_event: str = ""
     spending: asyncio.Event = field(default_factory=asyncio.Event)
-    _sent_at: datetime | None = None
+    _sent_at: datetime = NEVER
+    _sent: Usage = Usage()
+    _heard_at: datetime = NEVER
     _in_turn: bool = False
     _waits: int = 0
     _works_since: datetime | None = None
@@ -45,7 +48,8 @@ class Progress:
         self.phase = phase
         self.turn = self.turn if turn is None else turn
         self.run_log.append("phase", phase=phase.value, turn=self.turn)
-        self.meter.phase_began(self.attempt_id, phase, self.turn, self.clock.now())
+        self._heard_at = self.clock.now()
+        self.meter.phase_began(self.attempt_id, phase, self.turn, self._heard_at)
         self._send()
 
     def hear(self, event: AgentEvent) -> None:
@@ -59,8 +63,19 @@ class Progress:
             self.spending.set()
         if event.summary and event.kind not in FRAMES:
             self.last_event = event.summary
-        if self._sent_at is None or self.clock.now() >= self._sent_at + INTERVAL:
+        self._heard_at = self.clock.now()
+        if self._heard_at >= self._sent_at + INTERVAL:
             self._send()
+
+    def tell_spent(self) -> None:
+        """Let the scheduler know what is spent, though nothing more is heard."""
+        if self.clock.now() >= self._sent_at + INTERVAL:
+            self._send()
+
+    @property
+    def untold(self) -> bool:
+        """Say whether an agent's report has not been passed on."""
+        return replace(self.usage, seconds=0.0) != replace(self._sent, seconds=0.0)
 
     @property
     def spent(self) -> Usage:
@@ -101,10 +116,15 @@ class Progress:
         return 0.0 if self._works_since is None else (self.clock.now() - self._works_since).total_seconds()
 
     def _send(self) -> None:
-        now = self.clock.now()
-        self._sent_at = now
+        self._sent_at, self._sent = self.clock.now(), self.spent
         self.mailbox.offer(
             AttemptProgressed(
-                self.issue_id, self.attempt_id, self.phase, self.turn, self.last_event, self.spent, now
+                self.issue_id,
+                self.attempt_id,
+                self.phase,
+                self.turn,
+                self.last_event,
+                self._sent,
+                self._heard_at,
             )
         )

@@ -16,7 +16,7 @@ from symphony.web.errors import Refusal
 from symphony.web.forms import read_form
 from symphony.web.login import own_path
 from symphony.web.once import Once
-from symphony.web.requests import AccessBody, Body, NoFields, PermissionBody
+from symphony.web.requests import AccessBody, Body, BudgetBody, NoFields, PermissionBody
 from symphony.web.site import Site, id_path
 
 SHOWN: Final = 60  # characters of an id in a sentence
@@ -31,6 +31,7 @@ NAMES: Final = (
     "move",
     "access",
     "permission",
+    "budget",
 )
 PERMITTED: Final = {
     PermissionAnswer.ONCE: "The agent of {} may do it, and goes on.",
@@ -175,6 +176,16 @@ class Actions:
             return PERMITTED[answer].format(shown(asked))
 
         return await self._carry_out(request, permit, (asked, "permission", form.request, answer))
+
+    async def budget(self, request: web.Request) -> web.StreamResponse:
+        """Give the issue ceilings of its own."""
+        form = await read_form(request, BudgetBody)
+
+        async def give() -> str:
+            answer = await self._operations.set_budget(issue_id(request), form.changes())
+            return " ".join(answer.sentences())
+
+        return await self._carry_out(request, give)
 
     async def _command(
         self, request: web.Request, command: Callable[[str], Coroutine[Any, Any, None]], said: str

@@ -21,12 +21,14 @@ from symphony.core.operations import AgentDoor, Operations
 from symphony.core.permission import PermissionAnswer
 from symphony.core.text import one_line
 from symphony.web.begun import result_of
+from symphony.web.budget_view import budget_view
 from symphony.web.errors import Refusal, json_response, method_not_allowed
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
 from symphony.web.requests import (
     AccessBody,
     BodyT,
+    BudgetBody,
     CreateBody,
     MoveBody,
     NoFields,
@@ -100,6 +102,7 @@ class Api:
             "/api/v1/issues/{id:[^/]+}/discard": {"POST": self.discard},
             "/api/v1/issues/{id:[^/]+}/access": {"POST": self.access},
             "/api/v1/issues/{id:[^/]+}/permission": {"POST": self.permission},
+            "/api/v1/issues/{id:[^/]+}/budget": {"POST": self.budget},
             "/api/v1/issues/{id:[^/]+}/mcp": {"POST": self.mcp},
             "/api/v1/{id:[^/]+}": {"GET": self.detail},
         }
@@ -217,6 +220,13 @@ class Api:
         answer = PermissionAnswer(body.answer)
         await self._finish(self._operations.permit(issue_id(request), body.request, answer))
         return accepted("permission", request)
+
+    async def budget(self, request: web.Request) -> web.Response:
+        """Give an issue ceilings of its own."""
+        changes = (await self._body(request, BudgetBody)).changes()
+        return json_response(
+            budget_view(await self._finish(self._operations.set_budget(issue_id(request), changes)))
+        )
 
     async def mcp(self, request: web.Request) -> web.Response:
         """Pass an agent's message through the door, too large or not: the door checks in its own order."""

@@ -30,6 +30,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "id_taken": 409,
     "issue_ambiguous": 409,
     "issue_unreadable": 409,
+    "no_ceiling": 409,
     "no_open_permission": 409,
     "no_open_question": 409,
     "several_permissions": 409,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from symphony.core.attention import PARKED
 from symphony.core.board import Standing
+from symphony.core.budget import over_budget
 from symphony.core.installation import Installation
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.operations import IssueDetail
@@ -58,6 +59,9 @@ class IssueParts:
                 "may_cancel": may_cancel(view),
                 "may_discard": not isinstance(view, RunningView | WaitingView),
                 "may_approve": role is StateRole.HOLDING,
+                "budget": detail.budget,
+                "out_of_budget": over_budget(detail.budget) is not None,
+                "finished": role is StateRole.TERMINAL,
             },
             EXPLAIN: {
                 "where": explanation.where,

@@ -12,7 +12,16 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from symphony.web.errors import INVALID_PREFIX, STATUS_BY_CODE
-from symphony.web.requests import AccessBody, Body, CreateBody, MoveBody, NoFields, PermissionBody, ReplyBody
+from symphony.web.requests import (
+    AccessBody,
+    Body,
+    BudgetBody,
+    CreateBody,
+    MoveBody,
+    NoFields,
+    PermissionBody,
+    ReplyBody,
+)
 from symphony.web.shapes import SHAPES, TEXT, Schema, record, ref
 
 LISTENER_CODES: Final[Mapping[int, tuple[str, ...]]] = {
@@ -177,6 +186,15 @@ CALLS: Final = (
         202,
         COMMAND,
         PermissionBody,
+        WRITE,
+    ),
+    Call(
+        "post",
+        "/api/v1/issues/{id}/budget",
+        "Give the issue ceilings of its own: `N`, `+N`, or `default` for those of the workflow.",
+        200,
+        "BudgetAnswer",
+        BudgetBody,
         WRITE,
     ),
     Call("get", "/api/v1/{id}", "Show one issue whose id is no endpoint's name.", 200, "Detail", fails=ASKED),

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from symphony.core.budget import CeilingChange, parse_changes
 from symphony.core.issue import IssueDraft
 from symphony.core.settings.base import Number, Words
 from symphony.core.text import one_line
@@ -59,6 +60,22 @@ class PermissionBody(Body):
 
     answer: Literal["once", "always", "deny"]
     request: str | None = None
+
+
+class BudgetBody(Body):
+    """Ceilings for one issue: each `N`, `+N` on top of what it has, or `default` for the workflow's."""
+
+    tokens: int | float | str | None = None
+    usd: int | float | str | None = None
+    minutes: int | float | str | None = None
+
+    def changes(self) -> tuple[CeilingChange, ...]:
+        """Return them as the core knows them.
+
+        Raises:
+            InvalidBudget: one is no amount, or there is none.
+        """
+        return parse_changes({"tokens": self.tokens, "usd": self.usd, "minutes": self.minutes})
 
 
 class CreateBody(Body):

@@ -4,6 +4,7 @@ from typing import Any, Final, TypeAlias
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import MachineAnswer
+from symphony.core.budget import BudgetKind
 from symphony.core.eligibility import ReasonCode
 from symphony.core.machine import MachineState
 from symphony.core.permission import PermissionAnswer
@@ -257,6 +258,23 @@ SHAPES: Final[dict[str, Schema]] = {
         paused=FLAG,
         access=ref("AccessLedger"),
         machine=maybe(ref("Machine")),
+        budget=many(ref("Spending")),
+    ),
+    "Spending": record(
+        "What all attempts on an issue have spent of one kind; `ceiling` is null where there is none, and "
+        "`own` where a person gave it to this issue.",
+        kind=one_of(*BudgetKind),
+        spent=AMOUNT,
+        ceiling=maybe(AMOUNT),
+        own=FLAG,
+        reached=FLAG,
+        text=TEXT,
+    ),
+    "BudgetAnswer": record(
+        "Where an issue's budget stands after a change; `said` is for people.",
+        issue_id=TEXT,
+        budget=many(ref("Spending")),
+        said=many(TEXT),
     ),
     "Step": record(
         "What happens next to an issue; `at` is null where no clock brings it about.",

@@ -13,7 +13,7 @@ Shapes that scripts and the command line rely on:
 - an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
-  failures, paused, access, machine}`; `issue` is null when its file is gone or unreadable;
+  failures, paused, access, machine, budget[]}`; `issue` is null when its file is gone or unreadable;
 - an explanation is `{issue_id, generated_at, code, where, next[], decisions[]}`; a step of `next` is
   `{text, at, in_seconds, sentence}`, `at` and `in_seconds` null where no clock brings it about;
 - a machine is `{name, state, memory_bytes, cpu_percent}`, in `running[]`, `waiting[]` and a detail;
@@ -44,6 +44,7 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.steering import SteeringRequest
 from symphony.core.step import Step
 from symphony.core.usage import Usage
+from symphony.web.budget_view import spending_view
 
 Json: TypeAlias = dict[str, Any]
 BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
@@ -335,6 +336,7 @@ def detail_view(detail: IssueDetail) -> Json:
         "paused": detail.paused,
         "access": ledger_view(detail.access),
         "machine": machine_view(detail.machine),
+        "budget": spending_view(detail.budget),
     }
 
 

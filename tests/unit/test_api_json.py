@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
 from symphony.core.access_view import AccessView
+from symphony.core.budget import Ceilings, account
 from symphony.core.effect import Audit
 from symphony.core.issue import Issue
 from symphony.core.machine import MachineState, MachineUsage
@@ -257,6 +258,7 @@ def test_a_full_detail() -> None:
             (ASKED, AccessRequest("a.example", decision=AccessDecision.DENY, decided_at=NOON)), 12, 7
         ),
         machine=MACHINE,
+        budget=account(Usage(input_tokens=1200), Ceilings(2000), Ceilings(minutes=2.5)),
     )
     nothing = {**dict.fromkeys(USAGE_JSON, 0), "context_used": None, "context_size": None}
     assert detail_view(detail) == {
@@ -320,6 +322,25 @@ def test_a_full_detail() -> None:
             "never_opened": 7,
         },
         "machine": MACHINE_JSON,
+        "budget": [
+            {
+                "kind": "tokens",
+                "spent": 1200.0,
+                "ceiling": 2000,
+                "own": False,
+                "reached": False,
+                "text": "1,200 of 2,000 tokens",
+            },
+            {"kind": "usd", "spent": 0, "ceiling": None, "own": False, "reached": False, "text": "0.00 USD"},
+            {
+                "kind": "minutes",
+                "spent": 0,
+                "ceiling": 2.5,
+                "own": True,
+                "reached": False,
+                "text": "0.0 of 2.5 minutes",
+            },
+        ],
     }
 
 

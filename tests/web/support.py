@@ -12,6 +12,8 @@ from typing import Any
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.branch import BranchDiff, Branches
+from symphony.core.budget import CeilingChange, Ceilings, account
+from symphony.core.budget_answer import BudgetAnswer
 from symphony.core.editing import Editing
 from symphony.core.explain import Explanation, explain
 from symphony.core.issue import Issue, IssueDraft, IssueSet
@@ -20,6 +22,7 @@ from symphony.core.permission import PermissionAnswer
 from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Settings
 from symphony.core.snapshot import Picture, Snapshot
+from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
 from symphony.core.workflow_report import RenderedPrompt, WorkflowDesk, WorkflowReport
 from symphony.tracker.memory import MemoryTracker
@@ -118,6 +121,11 @@ class Daemon:
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
         await self._take("access", issue_id, host, decision)
         return AccessAnswer(issue_id, host, decision, MachineAnswer.DONE, written=True)
+
+    async def set_budget(self, issue_id: str, changes: tuple[CeilingChange, ...]) -> BudgetAnswer:
+        await self._take("budget", issue_id, changes)
+        spending = account(Usage(input_tokens=1200), Ceilings(), Ceilings(tokens=5000))
+        return BudgetAnswer(issue_id, spending, running=False, standing="Eligible.")
 
     async def _take(self, *asked: Any) -> None:
         self.began.set()

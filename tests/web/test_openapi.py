@@ -16,6 +16,7 @@ from symphony.agent.script import ask, mark_done, one_turn
 from symphony.core.access import AccessDecision, AccessLedger, AccessRequest
 from symphony.core.access_answer import AccessAnswer, MachineAnswer
 from symphony.core.access_view import AccessView
+from symphony.core.budget import Ceilings, account
 from symphony.core.effect import Audit
 from symphony.core.errors import SymphonyError
 from symphony.core.machine import MachineState, MachineUsage
@@ -82,12 +83,14 @@ DETAIL = IssueDetail(
     paused=True,
     access=AccessLedger((ASKED, DENIED), 12, 7),
     machine=MACHINE,
+    budget=account(Usage(input_tokens=5, cost_usd=0.5), Ceilings(tokens=3)),
 )
 BODIES: dict[str, Any] = {
     "steering-reply": {"text": "yes"},
     "move": {"state": "Done"},
     "access": {"host": "pypi.org", "decision": "once"},
     "permission": {"answer": "once"},
+    "budget": {"tokens": "+500000", "usd": 2.5, "minutes": "default"},
     "issues": {"title": "T"},
 }
 
