@@ -36,6 +36,7 @@ from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
 from symphony.host.memory import SystemHost
 from symphony.host.notice_command import NoticeCommand
+from symphony.host.pulse import open_pulse
 from symphony.host.tracing import open_tracing
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
@@ -129,6 +130,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             await driver.preflight(settings.smolvm)
         reaped = await driver.reap(labels)
         metrics = Metrics()
+        stack.enter_context(open_pulse(asyncio.get_running_loop(), metrics.loop_delayed))
         tracing = await stack.enter_async_context(open_tracing(environ, labels["installation"]))
         mailbox = Mailbox()
         tracker = LocalTracker(settings.tracker.root, lambda: orchestrator.state.states, now=clock.now)

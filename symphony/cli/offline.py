@@ -48,7 +48,8 @@ from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.budget_view import budget_view
-from symphony.web.views import answer_view, detail_view, explanation_view, issue_view, state_view
+from symphony.web.explanation_view import explanation_view
+from symphony.web.views import answer_view, detail_view, issue_view, state_view
 
 Json = dict[str, Any]
 

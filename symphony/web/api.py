@@ -23,6 +23,7 @@ from symphony.core.text import one_line
 from symphony.web.begun import result_of
 from symphony.web.budget_view import budget_view
 from symphony.web.errors import Refusal, json_response, method_not_allowed
+from symphony.web.explanation_view import explanation_view
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
 from symphony.web.requests import (
@@ -40,7 +41,6 @@ from symphony.web.requests import (
 from symphony.web.views import (
     answer_view,
     detail_view,
-    explanation_view,
     issue_summary_view,
     issue_view,
     state_view,

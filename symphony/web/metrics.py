@@ -3,13 +3,14 @@
 Counters and histograms count since the daemon began; gauges are of the moment at which they are read.
 """
 
+import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
@@ -26,6 +27,7 @@ STATE: Final = "state:"  # begins the counts of state folders
 TURN_S: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1_200, 3_600)
 HANDOFF_S: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 BOOT_S: Final = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60)
+LOOP_S: Final = (0.001, 0.002_5, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 DECISION_S: Final = (0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.25)
 
 
@@ -34,6 +36,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._worst = 0.0
         self._attempts = Counter(
             "symphony_attempts", "Attempts that have ended.", ["adapter", "outcome"], registry=self._registry
         )
@@ -74,6 +77,16 @@ class Metrics:
             ["event"],
             buckets=DECISION_S,
             registry=self._registry,
+        )
+
+        self._delays = Histogram(
+            "symphony_loop_delay_seconds",
+            "How late the event loop comes to what is due.",
+            buckets=LOOP_S,
+            registry=self._registry,
+        )
+        self._worst_delay = Gauge(
+            "symphony_loop_worst_delay_seconds", "The latest that it ever came.", registry=self._registry
         )
 
     def show(self, picture: Callable[[], Picture]) -> None:
@@ -120,6 +133,12 @@ class Metrics:
         """Count it."""
         self._decisions.labels(event).observe(took.total_seconds())
 
+    def loop_delayed(self, seconds: float) -> None:
+        """Count it."""
+        self._delays.observe(seconds)
+        self._worst = max(self._worst, seconds)
+        self._worst_delay.set(self._worst)
+
 
 class Present(Collector):
     """What is now, read from the picture that all surfaces show."""
@@ -162,6 +181,7 @@ class Present(Collector):
         yield gauge("symphony_paused", "1 while everything is paused.", snapshot.paused)
         memory = sum(view.machine.memory_bytes for view in snapshot.running if view.machine)
         memory += sum(view.machine.memory_bytes for view in snapshot.waiting if view.machine)
+        yield gauge("symphony_loop_tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield gauge("symphony_machine_memory_bytes", "Memory of the host that machines take.", memory)
 
 

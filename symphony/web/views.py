@@ -14,8 +14,6 @@ Shapes that scripts and the command line rely on:
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
   failures, paused, access, machine, budget[]}`; `issue` is null when its file is gone or unreadable;
-- an explanation is `{issue_id, generated_at, code, where, next[], decisions[]}`; a step of `next` is
-  `{text, at, in_seconds, sentence}`, `at` and `in_seconds` null where no clock brings it about;
 - a machine is `{name, state, memory_bytes, cpu_percent}`, in `running[]`, `waiting[]` and a detail;
   null where there is none; `cpu_percent` is of one core;
 - a permission is `{id, issue_id, attempt_id, title, kind, subject, arguments, lasting, asked_at, open,
@@ -33,7 +31,6 @@ from symphony.core.access import AccessLedger, AccessRequest
 from symphony.core.access_answer import AccessAnswer
 from symphony.core.access_view import AccessView
 from symphony.core.effect import Audit
-from symphony.core.explain import Explanation
 from symphony.core.issue import Issue
 from symphony.core.machine import MachineUsage
 from symphony.core.operations import IssueDetail
@@ -42,7 +39,6 @@ from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
-from symphony.core.step import Step
 from symphony.core.usage import Usage
 from symphony.web.budget_view import spending_view
 
@@ -337,28 +333,6 @@ def detail_view(detail: IssueDetail) -> Json:
         "access": ledger_view(detail.access),
         "machine": machine_view(detail.machine),
         "budget": spending_view(detail.budget),
-    }
-
-
-def step_view(step: Step, now: datetime) -> Json:
-    """Return what happens next, also as a whole sentence."""
-    return {
-        "text": step.text,
-        "at": time_view(step.at),
-        "in_seconds": None if step.at is None else seconds_view(step.at - now),
-        "sentence": step.sentence(now),
-    }
-
-
-def explanation_view(explanation: Explanation) -> Json:
-    """Return where an issue stands, what happens next, and the last decisions on it."""
-    return {
-        "issue_id": explanation.issue_id,
-        "generated_at": time_view(explanation.at),
-        "code": explanation.code.value,
-        "where": explanation.where,
-        "next": [step_view(step, explanation.at) for step in explanation.next],
-        "decisions": [audit_view(audit) for audit in explanation.decisions],
     }
 
 

@@ -137,6 +137,20 @@ def test_durations_are_histograms() -> None:
     assert {name: numbers[name] for name in expected} == expected
 
 
+def test_the_loops_delay_is_counted_and_its_worst_is_kept() -> None:
+    metrics = Metrics()
+    for late in (0.0, 0.3, 0.004):
+        metrics.loop_delayed(late)
+    numbers = text_of(metrics)
+    assert numbers["symphony_loop_delay_seconds_bucket{0.005}"] == 2
+    assert numbers["symphony_loop_delay_seconds_count"] == 3
+    assert numbers["symphony_loop_worst_delay_seconds"] == 0.3
+
+
+async def test_the_loops_tasks_are_counted(client: Client) -> None:
+    assert numbers_of(await client.ask("GET", "/metrics"))["symphony_loop_tasks"] >= 1
+
+
 def test_figures_that_an_agent_makes_up_cannot_break_a_counter() -> None:
     metrics = Metrics()
     metrics.attempt_ended(ROW, Stopped(StopReason.DRAINED), Usage(-5, 10**30, 0, -1.0), NOON)
