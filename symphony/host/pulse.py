@@ -11,6 +11,7 @@ EVERY_S: Final = 0.25  # often enough to meet what holds the loop up, and nothin
 @contextmanager
 def open_pulse(loop: asyncio.AbstractEventLoop, late: Callable[[float], None]) -> Iterator[None]:
     """Tell at each beat how many seconds late the loop came to it; leaving ends it."""
+    timer: asyncio.TimerHandle
 
     def beat() -> None:
         nonlocal timer
