@@ -21,8 +21,8 @@ from symphony.web.usage_chart import usage_chart
 
 GROUP: Final = "issue"
 TITLE, FACTS, STANDING, EXPLAIN, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
-    "issue-title", "issue-facts", "issue-standing", "issue-explain", "issue-steering", "issue-delivery", "issue-text",
-    "issue-attempts", "issue-audit", "issue-changes",
+    "issue-title", "issue-facts", "issue-standing", "issue-explain", "issue-steering", "issue-delivery",
+    "issue-text", "issue-attempts", "issue-audit", "issue-changes",
 )  # fmt: skip
 ATTEMPTS_SHOWN: Final = 50
 QUESTIONS_SHOWN: Final = 50
