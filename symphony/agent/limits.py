@@ -7,10 +7,12 @@ their model providers document.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; a reset further away is a misread number
+LATEST_EPOCH = 10**11  # seconds; a larger number counts milliseconds
 DEPTH = 6  # how deep error data is searched
 TEXT_SEARCHED = 20_000  # characters
 
@@ -18,6 +20,7 @@ REFUSED = re.compile(
     r"""\b(?:status|http|error|code|response)\b[^\n]{0,24}?\b(?:429|529)\b
       | \b429\s+too\s+many\s+requests | too\s+many\s+requests
       | \brate[\s_-]?limit | \busage[\s_-]?limit | \blimit[\s_]reached\b
+      | \bhit\s+your\b[^\n]{0,30}\blimit\b | \bout\s+of\s+(?:extra\s+)?usage\b
       | \boverloaded | \binsufficient_quota\b | \bquota\b[^\n]{0,40}\b(?:exceeded|exhausted|reached)\b
       | \b(?:exceeded|exhausted)\b[^\n]{0,40}\bquota\b | \bresource_exhausted\b
     """,
@@ -54,6 +57,16 @@ WAIT = re.compile(
     re.IGNORECASE,
 )
 PART = re.compile(r"(\d+(?:\.\d+)?)\s*(milliseconds?|ms|[smhd])", re.IGNORECASE)
+AT = re.compile(
+    r"""(?:try\s+again|retry|resets?|available(?:\s+again)?)(?:\s+(?:at|on))?\s+
+        (?:(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s+(?P<day>\d{1,2})
+           (?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{4})\b)?(?:,|\s+at\b)?\s+)?
+        (?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?:\s?(?P<half>[ap])\.?m\b\.?)?
+        (?:\s*\((?P<zone>[A-Za-z0-9_+/-]{1,40})\))?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+STALE = timedelta(hours=1)  # a time of day that is only just over is not meant for tomorrow
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -75,7 +88,10 @@ def lacks_credentials(message: str, data: Any) -> bool:
 
 
 def seconds_until_reset(message: str, data: Any, now: datetime) -> float | None:
-    """Return how long the error says to wait, from `now`; None when it does not say."""
+    """Return how long the error says to wait, from `now`; None when it does not say, or nonsense.
+
+    A time of day without a zone is read in that of `now`.
+    """
     for key, value in _leaves(data):
         number = _number(value)
         if number is None:
@@ -85,7 +101,7 @@ def seconds_until_reset(message: str, data: Any, now: datetime) -> float | None:
         elif key in RELATIVE_MS_KEYS:
             waiting = number / 1000
         elif key in ABSOLUTE_KEYS:
-            waiting = number - now.timestamp()
+            waiting = (number / 1000 if number > LATEST_EPOCH else number) - now.timestamp()
         else:
             waiting = None
         if waiting is not None and 0 <= waiting <= LONGEST_WAIT:
@@ -107,9 +123,43 @@ def _told_in_text(text: str, now: datetime) -> float | None:
         waiting = int(epoch.group(1)) - now.timestamp()
     elif told := WAIT.search(text):
         waiting = sum(_part_seconds(*part) for part in PART.findall(told.group(1)))
+    elif (due := next(filter(None, (_moment(found, now) for found in AT.finditer(text))), None)) is not None:
+        waiting = (due - now).total_seconds()
     else:
         return None
     return waiting if 0 <= waiting <= LONGEST_WAIT else None
+
+
+def _moment(told: re.Match[str], now: datetime) -> datetime | None:
+    """Return the next such time of day, or such a time on a day; None for what is no time."""
+    hour, minute, half = int(told["hour"]), int(told["minute"] or 0), told["half"]
+    if half is None and told["minute"] is None:
+        return None
+    if half is not None:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half.casefold() == "p" else 0)
+    here = now.astimezone(_zone(told["zone"], now))
+    try:
+        if told["month"] is None:
+            due = here.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            return due + timedelta(days=1) if due < here - STALE else due
+        month = MONTHS.index(told["month"].casefold()) + 1
+        year = int(told["year"] or here.year)
+        due = here.replace(
+            year=year, month=month, day=int(told["day"]), hour=hour, minute=minute, second=0, microsecond=0
+        )
+        soon = told["year"] is not None or due > here - timedelta(days=180)
+        return due if soon else due.replace(year=year + 1)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(name: str | None, now: datetime) -> tzinfo | None:
+    try:
+        return now.tzinfo if name is None else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return now.tzinfo
 
 
 def _part_seconds(amount: str, unit: str) -> float:

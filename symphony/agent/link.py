@@ -169,7 +169,8 @@ class Link:
         message, data = str(error), error.data
         said = self._without_secrets(error_text(message, data))
         if is_refused_for_now(message, data):
-            return AgentRateLimited(self.agent, said, seconds_until_reset(message, data, self._now()))
+            here = self._now().astimezone()  # agents tell times of day as of the place where they run
+            return AgentRateLimited(self.agent, said, seconds_until_reset(message, data, here))
         if error.code == AUTH_REQUIRED or lacks_credentials(message, data):
             return AgentAuthRequired(
                 f"{self.agent} has no valid credentials for its model: {one_line(said, REASON_SHOWN)}.",

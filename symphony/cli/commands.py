@@ -194,7 +194,7 @@ def pause(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
 
 
 def resume(issue_id: AnyIssue = None, workflow: Workflow = WORKFLOW) -> None:
-    """Lift a pause."""
+    """Lift a pause; without an ID also the rest of a model that refused for now."""
     _command(workflow, "resume", issue_id)
 
 

@@ -203,6 +203,5 @@ def _why_resting(state: SchedulerState, issue: Issue, now: datetime) -> Reason |
     until = state.adapter_pauses.get(adapter)
     if until is None or until <= now:
         return None
-    return Reason(
-        ReasonCode.RATE_LIMITED, f"the model behind {adapter} rests until {until:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    rests = f"the model behind {adapter} rests until {until:%Y-%m-%d %H:%M:%S} UTC"
+    return Reason(ReasonCode.RATE_LIMITED, f"{rests}; `symphony resume` tries it now")

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from symphony.core.agent import ModelResting, SessionSpec
+from symphony.core.backoff import rest
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
@@ -55,7 +56,6 @@ NO_LONGER_WANTED = frozenset(
 CUT_OFF = frozenset(
     {StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code, OutOfBudget("").code}
 )
-RATE_LIMIT_REST_S = 300  # when the model does not say until when
 
 
 class HookFailed(SymphonyError):
@@ -127,8 +127,8 @@ class Attempt:
 
     def _failure(self, error: BaseException | None) -> Outcome:
         if isinstance(error, ModelResting):
-            rest = timedelta(seconds=error.retry_after_s or RATE_LIMIT_REST_S)
-            return RateLimited(self._settings.acp.adapter, self._ports.clock.now() + rest, str(error))
+            until = self._ports.clock.now() + rest(error.retry_after_s)
+            return RateLimited(self._settings.acp.adapter, until, str(error))
         if isinstance(error, SymphonyError):
             return Failed(error.code, str(error))
         self._ports.log.error(

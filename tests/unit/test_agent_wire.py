@@ -192,6 +192,8 @@ def test_the_last_words_are_the_last_message_put_together() -> None:
         ("You have exceeded your current quota", None),
         ("Internal error: Rate limit reached for requests", {"service": "session"}),
         ("failed", '{"error": {"type": "rate_limit_error"}}'),
+        ("You've hit your limit · resets 3pm (Europe/Berlin)", None),
+        ("You're out of extra usage · resets 3pm", None),
     ],
 )
 def test_a_refusal_for_now_is_recognised(message: str, data: object) -> None:
@@ -227,6 +229,23 @@ def test_other_errors_are_no_refusal(message: str, data: object) -> None:
         ("try again later", None, None),
         ("429", {"resets_at": NOON.timestamp() - 90}, None),
         ("try again in 9999 days", None, None),
+        ("You've hit your session limit · resets 3pm (America/Bogota)", None, 8 * 3600.0),
+        ("Your limit will reset at 12:30 PM.", None, 1800.0),
+        ("Weekly limit reached ∙ resets Jan 3 at 1am (Etc/UTC)", None, 37 * 3600.0),
+        ("You've hit your usage limit, or try again at Jan 2, 2026, 7:38 AM.", None, 70_680.0),
+        ("resets 12am", None, 12 * 3600.0),
+        ("resets 11:30am (Etc/UTC)", None, None),
+        ("resets 10:30am (Etc/UTC)", None, 22.5 * 3600),
+        ("resets 3pm (Mars/Olympus_Mons)", None, 3 * 3600.0),
+        ("try again at Jan 2, 9999, 7:38 AM", None, None),
+        ("resets Feb 31 at 3pm", None, None),
+        ("resets 25:00", None, None),
+        ("resets 3", None, None),
+        ("429", {"resets_at": "9999-12-31T23:59:59+00:00"}, None),
+        ("429", {"resets_at": (NOON.timestamp() + 90) * 1000}, 90.0),
+        ("429", {"retry_after": "nan"}, None),
+        ("429", {"retry_after": float("inf")}, None),
+        ("429", {"retry_after": -5}, None),
     ],
 )
 def test_the_time_of_the_reset_is_read(message: str, data: object, seconds: float | None) -> None:

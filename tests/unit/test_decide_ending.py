@@ -1,5 +1,6 @@
 """What follows when an attempt ends [CONTRACT 4.4-4.6]."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from symphony.core.event import (
     CompletionAccepted,
     CompletionWithdrawn,
     ReplyUsed,
+    ResumeAsked,
     RetryAsked,
     SteeringAsked,
     Ticked,
@@ -24,6 +26,7 @@ from symphony.core.handoff import Completion, Handoff
 from symphony.core.outcome import (
     Delivered,
     Failed,
+    OutOfBudget,
     RateLimited,
     Released,
     Stopped,
@@ -170,6 +173,45 @@ def test_a_rate_limit_rests_the_adapter_for_all_issues_and_counts_as_no_failure(
     assert limited.state.records["1"].failures == 0
     assert after_events(limited.state, Ticked(), at=599).effects == ()
     assert isinstance(after_events(limited.state, Ticked(), at=600).effects[0], StartAttempt)
+
+
+def test_a_model_rests_until_the_latest_time_that_any_attempt_was_told():
+    state = make_state(records=(make_record("1", make_running("1")), make_record("2", make_running("2"))))
+    state = after_events(state, ended(RateLimited("demo", after(6000), "weekly limit"))).state
+    event = AttemptEnded("2", "2.1", RateLimited("demo", after(300), "429"), SPENT)
+    assert after_events(state, event).state.adapter_pauses == {"demo": after(6000)}
+
+
+def test_a_person_ends_the_rest_of_every_model():
+    state = replace(make_state(make_issue("1")), adapter_pauses={"demo": after(6000)})
+    lifted = after_events(state, ResumeAsked(None))
+    assert lifted.changes.adapter_pauses == {}
+    assert isinstance(lifted.effects[0], StartAttempt)
+    assert after_events(state, ResumeAsked("1")).state.adapter_pauses == {"demo": after(6000)}
+
+
+def test_an_attempt_that_spent_the_budget_is_no_failure_and_its_issue_waits_for_a_person():
+    record = make_record("1", make_running("1"), failures=2, failure_reasons=("one", "two"))
+    state = make_state(make_issue("1"), records=(record,), agent={"budget": {"tokens": 10}})
+    decision = after_events(state, ended(OutOfBudget("15 of 10 tokens", "Its work is kept.")))
+    after_it = decision.state.records["1"]
+    assert (after_it.claim, after_it.failures, after_it.usage) == (None, 2, SPENT)
+    assert [entry.decision for entry in decision.changes.audit] == ["out_of_budget"]
+    assert decision.effects == ()
+
+
+def test_attempts_with_progress_that_end_at_the_same_checks_are_failures_from_the_second_on():
+    state = running_state(agent={"max_failures": 2})
+    for number, note in enumerate(("lint: 9 errors in 0.5 s", "lint: 9 errors in 0.7 s"), start=1):
+        exhausted = TurnsExhausted(20, progressed=True, note=note)
+        decision = after_events(state, ended(exhausted, attempt_id=f"1.{number}"))
+        assert isinstance(decision.state.records["1"].claim, Continuing)
+        state = after_events(decision.state, Ticked(), at=10).state
+    assert state.records["1"].failures == 1
+    other = TurnsExhausted(20, progressed=True, note="lint: 8 errors in 0.5 s")
+    assert after_events(state, ended(other, attempt_id="1.3")).state.records["1"].failures == 0
+    again = TurnsExhausted(20, progressed=True, note="lint: 9 errors in 0.6 s")
+    assert isinstance(claim_after(state, ended(again, attempt_id="1.3")), Parked)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_resting_adapter_is_named_with_its_time():
     state = replace(make_state(issue), adapter_pauses={"demo": after(60)})
     assert reason_for(state, issue) == (
         "rate_limited",
-        "the model behind demo rests until 2026-01-01 12:01:00 UTC",
+        "the model behind demo rests until 2026-01-01 12:01:00 UTC; `symphony resume` tries it now",
     )
     assert reason_for(state, issue, after(60)) is None
 

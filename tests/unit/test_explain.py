@@ -188,7 +188,8 @@ SAID = {
         "It starts once its file has all of tracker.required_labels.",
     ),
     ReasonCode.RATE_LIMITED: (
-        "Not running: the model behind demo rests until 2026-01-01 12:01:30 UTC.",
+        "Not running: the model behind demo rests until 2026-01-01 12:01:30 UTC; `symphony resume` tries it "
+        "now.",
         "It starts, as far as a slot is free, at 2026-01-01 12:01:30 UTC, in 1m 30s.",
     ),
     ReasonCode.DRAINING: (
@@ -325,7 +326,8 @@ def test_a_retry_names_what_would_keep_it_from_starting_all_the_same():
     resting = replace(lone(retrying), adapter_pauses={"demo": after(20)})
     assert len(said_of(resting)) == 2, "the adapter is back before the retry"
     assert said_of(replace(lone(retrying), adapter_pauses={"demo": after(60)}))[-1] == (
-        "Even then it does not start: the model behind demo rests until 2026-01-01 12:01:00 UTC."
+        "Even then it does not start: the model behind demo rests until 2026-01-01 12:01:00 UTC; "
+        "`symphony resume` tries it now."
     )
 
 

@@ -98,10 +98,12 @@ def pause(draft: Draft, event: PauseAsked) -> None:
 
 
 def resume(draft: Draft, event: ResumeAsked) -> None:
-    """Lift a pause."""
+    """Lift a pause; that on everything also ends the rest of models that refused for now."""
     if event.issue_id is None:
         draft.paused = False
-        draft.state = replace(draft.state, paused=False)
+        if draft.state.adapter_pauses:
+            draft.adapter_pauses = {}
+        draft.state = replace(draft.state, paused=False, adapter_pauses={})
     else:
         draft.put(replace(known_record(draft, event.issue_id), paused=False))
     draft.say(event.issue_id, "resume", "a person asked for it")

@@ -125,7 +125,9 @@ def _end_of_unfinished_work(
             _count_failure(draft, record, attempt, f"no event from the agent for {seconds:g} s", retry=True)
         case RateLimited(adapter=adapter, until=until, message=message):
             draft.put(replace(record, claim=waiting))
-            draft.adapter_pauses = {**draft.state.adapter_pauses, adapter: until}
+            known = draft.state.adapter_pauses
+            until = max(until, known.get(adapter, until))  # another attempt may have been told more
+            draft.adapter_pauses = {**known, adapter: until}
             draft.state = replace(draft.state, adapter_pauses=draft.adapter_pauses)
             draft.say(record.issue_id, "rest", f"{adapter} rests until {until.isoformat()}: {message}")
         case Stopped(reason=StopReason.TERMINAL):
