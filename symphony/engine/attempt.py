@@ -267,13 +267,12 @@ class Attempt:
 def _session_to_resume(earlier: Earlier, settings: Settings) -> str | None:
     """Return the last session if it was cut off, not if it failed: a broken one is not gone on with.
 
-    Another adapter knows nothing of it, and another kind of sandbox does not hold its record.
+    Another adapter would know nothing of it.
     """
     last = earlier.attempts[-1] if earlier.attempts else None
     if last is None or last.outcome not in CUT_OFF:
         return None
-    same_place = (last.adapter, last.sandbox) == (settings.acp.adapter, settings.sandbox)
-    return last.session_id if same_place else None
+    return last.session_id if last.adapter == settings.acp.adapter else None
 
 
 def attempt_row(start: StartAttempt | StartDelivery, settings: Settings, now: datetime) -> AttemptRow:
