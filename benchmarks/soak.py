@@ -3,8 +3,8 @@
 
 Run `python benchmarks/soak.py [--issues 500] [--slots 50] [--minutes 20] [--samples FILE]`. So many
 issues are there at every moment; each one that is finished is dropped anew at once, as work that comes
-again and again, so that the slots are always full. The agents are the demo agent, which runs its
-issue's tests, writes a file, commits and reports; its tests mostly wait, as a model's answers would.
+again and again, so that the slots are always full. The agents are the demo agent, which runs its issue's
+tests, writes a file, commits and reports; its tests mostly wait, as a model's answers would.
 
 The installation is an old one: what its database keeps a bounded number of is full to the bound from
 the start. What is kept of each attempt for good (its row, its handoff) is shown as bytes an attempt.
@@ -38,6 +38,7 @@ from tests.support.project import Project
 
 ISSUE = """---
 title: Write down visit {visit} of {name}
+created_at: {now}
 ---
 Test: sleep {wait}
 
@@ -101,7 +102,9 @@ class Crowd:
 
     def _drop(self, name: str) -> None:
         self._visits[name] += 1
-        text = ISSUE.format(name=name, visit=self._visits[name], wait=WAIT_S)
+        text = ISSUE.format(
+            name=name, visit=self._visits[name], wait=WAIT_S, now=datetime.now(UTC).isoformat()
+        )
         self._project.drop(name, text)
 
 
