@@ -39,6 +39,7 @@ class Orchestrator:
         tell_person: takes a line for the console when something needs or awaits a person.
         store_problem: why the store cannot be written now; nothing is decided until it can.
         listeners: called after each change of what `snapshot` shows; they must be quick.
+        scanned: the tracker was read at least once.
         more_problems: asked for the problems of what works beside the scheduler.
     """
 
@@ -56,7 +57,7 @@ class Orchestrator:
     more_problems: Callable[[], tuple[Problem, ...]] = tuple
     _ticked_at: datetime | None = None
     _decided_at: datetime = EARLIEST
-    _scanned: bool = False
+    scanned: bool = False
     _verdict: Idleness | None = None
     _stops: list[DrainAsked] = field(default_factory=list)
     _gave_up: SymphonyError | None = None
@@ -92,7 +93,7 @@ class Orchestrator:
         if self._picture is None or self._picture[0] is not self.state:
             self._picture = (self.state, render_snapshot(self.state, now, self.supervisor.totals))
         picture = replace(self._picture[1], generated_at=now)
-        if not self._scanned:
+        if not self.scanned:
             picture = replace(picture, status="working", status_reason="reading the issues")
         store = self.store_problem or self.supervisor.store_problem
         found = (*((store,) if store else ()), *self.more_problems())
@@ -103,7 +104,7 @@ class Orchestrator:
 
     async def _turn_the_wheel(self) -> None:
         await self.tracking.scan()
-        self._scanned = True
+        self.scanned = True
         self.tell_listeners()
         while not await self._finished():
             await self._handle(await self._next_letter())
