@@ -7,6 +7,7 @@ bundle does not check its objects in the git versions of today's distributions.
 import asyncio
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from symphony.workspace.errors import (
     disk_error,
     explain_disk,
 )
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, git_failure, git_words
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, git_failure, git_words, was_killed
 from symphony.workspace.guest_files import GuestFile, GuestFolder
 from symphony.workspace.host_repository import HostRepository
 
@@ -85,9 +86,10 @@ async def make_bundle(sandbox: Sandbox, workspace: Path, base_commit: str, targe
         None when the target is written; else why there is none, in words.
 
     Raises:
-        WorkspaceError: `workspace.disk_full` and the like on the host's side.
+        WorkspaceError: `workspace.disk_full` and the like on the host's side; `workspace.git_failed`.
     """
     words = ""
+    await asyncio.to_thread(_clear, workspace)
     # a guest that made its repository anew does not have the base
     for exclude in ((f"^{base_commit}",), ()):
         result = await _guest_git(sandbox, "bundle", "create", "--quiet", BUNDLE_NAME, "--all", *exclude)
@@ -143,13 +145,28 @@ async def add_pack(repository: HostRepository, pack: Path) -> None:
 
 
 async def _guest_git(sandbox: Sandbox, *arguments: str) -> RunResult:
-    """Run the guest's git on the workspace's own `.git` and on no other that lies around it."""
+    """Run the guest's git on the workspace's own `.git` and on no other that lies around it.
+
+    Raises:
+        WorkspaceError: `workspace.git_failed` when it was killed, which says nothing of its commits.
+    """
     try:
-        return await sandbox.run(
+        result = await sandbox.run(
             ("git", "--git-dir=.git", *arguments), timeout_s=GUEST_TIMEOUT, output_limit=REFS_SHOWN
         )
     except SymphonyError as error:
         return RunResult(127, b"", str(error).encode())
+    if was_killed(result):
+        raise git_failure(f"`git {arguments[0]}` failed in the workspace", result)
+    return result
+
+
+def _clear(workspace: Path) -> None:
+    """Delete what an import that was cut off has left in the workspace."""
+    with explain_disk(f"write {workspace}"), GuestFolder(workspace) as folder:
+        for name in (BUNDLE_NAME, f"{BUNDLE_NAME}.lock"):
+            with suppress(IsADirectoryError, PermissionError):  # a guest's folder: git says so itself
+                folder.delete_file(name.encode())
 
 
 def _copy_out(workspace: Path, target: Path) -> str | None:

@@ -7,8 +7,10 @@ daemon's own folder when the one it was given is gone.
 
 import os
 import re
+import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from symphony.core.ports import RunResult
@@ -23,10 +25,15 @@ from symphony.workspace.errors import (
     REFUSED_WORDS,
     WorkspaceError,
 )
+from symphony.workspace.locks import Locks
 
 GIT_TIMEOUT = 120.0  # seconds for a command that touches one repository; a big `add` takes tens
 TRANSFER_TIMEOUT = 1800.0  # seconds for one that moves a whole history over a network
 OUTPUT_LIMIT = 1 << 28  # bytes; the file list of the largest public repositories is a third of it
+FROM_OUTSIDE = frozenset(
+    {signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGXCPU, signal.SIGXFSZ}
+)  # signals that say nothing about what git was working on
+PART_DIED = re.compile(rb"^error: .* died of signal (\d+)$", re.MULTILINE)  # git's words for its own children
 STDERR_SHOWN = 600  # characters of git's own words in a message
 
 # before it, git read a symlinked .gitignore or .gitattributes
@@ -115,11 +122,13 @@ class Git:
         folder: where it starts.
         options: before each subcommand.
         environment: all of it.
+        locks: of the repository in which it works, if other commands work there as well.
     """
 
     folder: Path
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=closed_environment, repr=False)
+    locks: Locks | None = field(default=None, repr=False)
 
     async def ask(
         self,
@@ -132,32 +141,37 @@ class Git:
 
         Raises:
             WorkspaceError: `workspace.git_not_found`, `workspace.git_timeout`,
-                `workspace.too_large`.
+                `workspace.too_large`; `workspace.git_failed` when it was killed, which is no answer.
         """
         argv: Sequence[str] = ("git", *self.options, *arguments)
         if stdin_file is not None:
             argv = ("sh", "-c", 'exec "$@" <"$0"', str(stdin_file), *argv)
         try:
-            result = await run_group(
-                argv,
-                cwd=self.folder,
-                env=self.environment,
-                timeout_s=timeout_s,
-                output_limit=OUTPUT_LIMIT,
-                stdin=stdin,
-            )
+            async with nullcontext() if self.locks is None else self.locks.in_use():
+                result = await run_group(
+                    argv,
+                    cwd=self.folder,
+                    env=self.environment,
+                    timeout_s=timeout_s,
+                    output_limit=OUTPUT_LIMIT,
+                    stdin=stdin,
+                )
         except ProcessError as error:
             raise WorkspaceError(
                 f"git could not be started: {error.message}",
                 code="workspace.git_not_found",
                 remedy=error.remedy or "Install git.",
             ) from error
+        if self.locks is not None:
+            self.locks.note(result)
         if result.exit_status is None:
             raise WorkspaceError(
                 f"`git {arguments[0]}` did not end within {timeout_s:g} seconds and was stopped.",
                 code="workspace.git_timeout",
                 remedy="Look whether the disk or the network is very slow; symphony tries again by itself.",
             )
+        if was_killed(result):
+            raise git_failure(f"`git {arguments[0]}` failed in {self.folder}", result)
         if len(result.stdout) >= OUTPUT_LIMIT:
             raise WorkspaceError(
                 f"`git {arguments[0]}` gave more than {OUTPUT_LIMIT >> 20} MiB.", code="workspace.too_large"
@@ -192,7 +206,9 @@ class Git:
 
     def with_options(self, *options: str, **environment: str) -> "Git":
         """Return the same with more options and variables."""
-        return Git(self.folder, (*self.options, *options), {**self.environment, **environment})
+        return replace(
+            self, options=(*self.options, *options), environment={**self.environment, **environment}
+        )
 
 
 async def check_version(git: Git) -> None:
@@ -217,6 +233,13 @@ def host_git(folder: Path, *options: str, **environment: str) -> Git:
     return Git(folder, (*settings, *options), {**closed_environment(), **environment})
 
 
+def was_killed(result: RunResult) -> bool:
+    """Say whether a command, or a part of it, was ended from outside, as by a machine without memory left."""
+    part = PART_DIED.search(result.stderr) if result.exit_status else None
+    number = int(part[1]) if part else -(result.exit_status or 0)
+    return number in FROM_OUTSIDE
+
+
 def git_words(result: RunResult) -> str:
     """Return the end of what git said on stderr, fit for a message."""
     return plain(result.stderr.decode("utf-8", "replace").strip()[-STDERR_SHOWN:], STDERR_SHOWN)
@@ -231,5 +254,12 @@ def git_failure(
         return WorkspaceError(f"{what}: the disk is full.", code=DISK_FULL, remedy=MAKE_ROOM)
     if any(sign in words for sign in REFUSED_WORDS):
         return WorkspaceError(f"{what}: {words}", code=PERMISSION_DENIED, remedy=MAKE_WRITABLE)
-    said = words or f"git ended with status {result.exit_status} and said nothing"
+    said = words or f"git {ending(result.exit_status or 0)} and said nothing"
     return WorkspaceError(f"{what}: {said}", code=code, remedy=remedy)
+
+
+def ending(status: int) -> str:
+    """Say how a command ended that gave no reason."""
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"

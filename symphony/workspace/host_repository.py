@@ -8,15 +8,15 @@ Nothing is ever collected as garbage here. Called by the other modules of this r
 """
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symphony.workspace.errors import explain_disk
+from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, check_version, host_git
+from symphony.workspace.locks import Locks
 
 if TYPE_CHECKING:
     import git
@@ -43,6 +43,7 @@ CONFIG = {
 }
 
 
+MADE = ("HEAD", "config", "objects", "refs")
 FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
 
 
@@ -60,24 +61,27 @@ class HostRepository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.git = host_git(Path("/"), f"--git-dir={path}")
+        self._locks = Locks(path)
+        self.git = replace(host_git(Path("/"), f"--git-dir={path}"), locks=self._locks)
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Lock()
         self._open = False
         self._facts: dict[str, CommitFacts] = {}
 
     async def open(self) -> None:
-        """Make the repository at its first use, and clear what a dead process left in it.
+        """Make the repository at its first use, and clear what a dead or killed git left in it.
 
         Raises:
             WorkspaceError: `workspace.disk_full`, `workspace.permission_denied`, and others.
         """
         async with self._opening:
+            await self._locks.clear()
             if self._open:
                 return
             await check_version(self.git)
             if await asyncio.to_thread(self._is_new):
-                await host_git(self.path.parent).run(
+                git = replace(host_git(self.path.parent), locks=self._locks)
+                await git.run(
                     "init", "--quiet", "--bare", "--template=", "--initial-branch=symphony", str(self.path)
                 )
             await asyncio.to_thread(self._harden)
@@ -93,7 +97,7 @@ class HostRepository:
             WorkspaceError: whatever git says.
         """
         base = base_ref(key)
-        reader = trusted.with_options(
+        reader = replace(trusted, locks=self._locks).with_options(
             f"--git-dir={self.path}",
             "-c",
             "fetch.fsckObjects=false",
@@ -177,22 +181,40 @@ class HostRepository:
 
     @contextmanager
     def objects(self) -> "Iterator[git.Repo]":
-        """Open the repository with GitPython, for a thread; it is closed on leaving."""
-        import git  # GitPython is slow to import, and no start should wait for it
+        """Open the repository with GitPython, for a thread; it is closed on leaving.
 
-        # GitPython adds the daemon's environment to each of its processes
-        with git.Repo(self.path, expand_vars=False) as repository:
-            repository.git.update_environment(
-                GIT_DIR=str(self.path),
-                GIT_OBJECT_DIRECTORY=str(self.path / "objects"),
-                GIT_ALTERNATE_OBJECT_DIRECTORIES="",
-                GIT_CONFIG_NOSYSTEM="1",
-                GIT_CONFIG_GLOBAL="/dev/null",
-            )
-            yield repository
+        Raises:
+            WorkspaceError: `workspace.git_failed`, also from the block.
+        """
+        try:
+            import git  # GitPython is slow to import, and no start should wait for it
+        except ImportError as error:  # it runs `git version` then
+            raise self._unread(error) from error
+        try:
+            # GitPython adds the daemon's environment to each of its processes
+            with git.Repo(self.path, expand_vars=False) as repository:
+                repository.git.update_environment(
+                    GIT_DIR=str(self.path),
+                    GIT_OBJECT_DIRECTORY=str(self.path / "objects"),
+                    GIT_ALTERNATE_OBJECT_DIRECTORIES="",
+                    GIT_CONFIG_NOSYSTEM="1",
+                    GIT_CONFIG_GLOBAL="/dev/null",
+                )
+                yield repository
+        except (ValueError, git.GitError) as error:  # its word for a git that ended early
+            raise self._unread(error) from error
+
+    def _unread(self, error: Exception) -> WorkspaceError:
+        # GitPython's own text may advise to trust a folder, which would mend nothing
+        kind = type(error).__name__
+        return WorkspaceError(
+            f"git ended before it had answered what {self.path} holds ({kind}).",
+            code="workspace.git_failed",
+            remedy="symphony tries again by itself.",
+        )
 
     def _is_new(self) -> bool:
-        if (self.path / "HEAD").exists():
+        if all((self.path / name).exists() for name in MADE):  # else a killed git was making it
             return False
         with explain_disk(f"make {self.path}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,10 +229,6 @@ class HostRepository:
             exclude = self.path / "info" / "exclude"
             exclude.parent.mkdir(exist_ok=True)
             exclude.write_text("".join(f"{line}\n" for line in EXCLUDED))
-            now = time.time()
-            for lock in self.path.rglob("*.lock"):
-                if now - lock.stat().st_mtime > TRANSFER_TIMEOUT:
-                    lock.unlink(missing_ok=True)
 
 
 def base_ref(key: str) -> str:

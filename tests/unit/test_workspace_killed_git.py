@@ -1,0 +1,109 @@
+"""A git that is killed, in the host's repository or in the workspace, and what it leaves behind."""
+
+import asyncio
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from symphony.core.ports import RunResult
+from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.locks import Locks
+from tests.support.git_project import GitWorld, git
+
+ANSWERS = ("show-ref", "bundle", "index-pack", "rev-parse", "update-ref", "format-patch", "am")
+
+# dies at the command that is asked for, once: before it did anything, or in its first write to a file
+GIT = """#!/bin/sh
+for word in "$@"; do
+    if [ "$word" = "$(cat {wanted} 2>/dev/null)" ]; then
+        rm {wanted}
+        {death}
+    fi
+done
+exec {git} "$@"
+"""
+DEATHS = {"before": "kill -KILL $$", "writing": "ulimit -c 0; ulimit -f 0"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> GitWorld:
+    return GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+
+
+@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize("command", ANSWERS)
+async def test_a_killed_git_is_no_answer_and_the_repeated_step_hands_over_every_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, death: str
+) -> None:
+    wrapper, wanted = tmp_path / "bin/git", tmp_path / "wanted"
+    wrapper.parent.mkdir()
+    wrapper.write_text(GIT.format(wanted=wanted, death=DEATHS[death], git=shutil.which("git")))
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+    workspace = await world.prepare()
+    world.commit(workspace, {"one.txt": b"1\n"}, "One")
+    world.commit(workspace, {"two.txt": b"2\n"}, "Two")
+    wanted.write_text(command)
+    with suppress(WorkspaceError):
+        await world.hand_off(workspace, await world.collect(workspace, PATH=os.environ["PATH"]))
+    imported = await world.collect(workspace, PATH=os.environ["PATH"])
+    handoff = await world.hand_off(workspace, imported)
+    assert not wanted.exists()
+    assert imported.commits == 2
+    assert imported.notes == ()
+    assert handoff.patch is not None
+    assert handoff.patch.read_bytes().count(b"\nSubject: [PATCH") == 2
+
+
+async def test_locks_of_a_dead_run_are_gone_at_the_first_use(world: GitWorld) -> None:
+    await world.prepare("11")
+    locks = [world.host / "HEAD.lock", world.host / "packed-refs.lock", world.host / "refs/symphony/x.lock"]
+    for lock in locks:
+        lock.touch()
+    again = GitWorld(world.host.parent.parent / "again", {"README.md": b"a project\n"})
+    shutil.copytree(world.host, again.host)
+    await again.prepare("12")
+    assert not any((again.host / lock.relative_to(world.host)).exists() for lock in locks)
+
+
+async def test_a_repository_whose_making_was_cut_off_is_made(world: GitWorld) -> None:
+    world.host.mkdir(parents=True)
+    (world.host / "HEAD").write_text("ref: refs/heads/symphony\n")
+    (world.host / "config.lock").touch()
+    workspace = await world.prepare()
+    assert git(workspace.path, "branch", "--show-current") == "agent/12"
+
+
+async def test_a_lock_stays_while_a_command_runs_and_goes_after_a_killed_one(tmp_path: Path) -> None:
+    (tmp_path / "refs").mkdir()
+    lock = tmp_path / "HEAD.lock"
+    locks = Locks(tmp_path)
+    await locks.clear()
+    lock.touch()
+    async with locks.in_use():
+        locks.note(RunResult(-9, b"", b""))
+        await locks.clear()
+        assert lock.exists()
+    await locks.clear()
+    assert not lock.exists()
+
+
+async def test_a_lock_goes_after_a_command_that_was_cancelled(tmp_path: Path) -> None:
+    locks = Locks(tmp_path)
+    await locks.clear()
+    (tmp_path / "HEAD.lock").touch()
+
+    async def command() -> None:
+        async with locks.in_use():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(command())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    await locks.clear()
+    assert not (tmp_path / "HEAD.lock").exists()
