@@ -73,7 +73,7 @@ class Invariants:
         if engine is None:
             return
         self._one_attempt_an_issue(engine.state)
-        settled = quiet and engine.mailbox.empty and engine.store_problem is None and engine._scanned
+        settled = quiet and engine.mailbox.empty and engine.store_problem is None and engine.scanned
         if settled:
             self._every_issue_has_a_place(engine.state)
             self._open_questions_are_held(engine.state)
