@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from symphony.agent.script import Hang, Script, Spend, Turn, Work, ask, mark_done, one_turn
+from symphony.core.claim import Retrying, Waiting
 from symphony.core.decide import CommandRefused
 from symphony.core.event import DrainAsked
 from symphony.core.usage import Usage
 from symphony.store.errors import store_full
+from symphony.workspace.memory import Fault
 
 
 async def full(_):
@@ -128,3 +130,20 @@ async def test_a_drain_ends_although_a_handoff_for_an_issue_moved_by_hand_takes_
     world.workspaces.hand_off = hand_off
     await world.run_until_idle()
     assert world.record("1").completion is None
+
+
+async def test_a_retry_of_a_handoff_by_hand_keeps_the_question_that_is_open(world):
+    async def write(_, cwd):
+        world.workspaces._folders[cwd.name].files["new.txt"] = b"new"
+
+    world.script("1", one_turn(Work(write), ask("Which?")))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: world.engine.snapshot().waiting)
+        world.workspaces.fail(Fault.HAND_OFF)
+        await world.operations.move("1", "Done")
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        await world.operations.retry("1")
+        await world.until(lambda: world.record("1").completion is None)
+        assert isinstance(world.claim("1"), Waiting)
+        assert world.claim("1").steering.open

@@ -47,7 +47,7 @@ def retry(draft: Draft, event: RetryAsked) -> None:
                 code="waiting_for_reply",
                 remedy=f"Answer with `symphony reply {event.issue_id} TEXT`.",
             )
-        case Parked(steering=steering) if steering is not None:
+        case Parked(steering=steering) | Retrying(steering=steering) if steering is not None:
             record = replace(record, claim=Waiting(steering))
         case Parked() | Retrying() | Continuing():
             record = replace(record, claim=None)

@@ -113,7 +113,8 @@ def _release_inactive(draft: Draft, record: IssueRecord) -> None:
         return
     if issue is None and draft.state.issues.present(record.issue_id):
         return
-    draft.claim(record.issue_id, None)
+    steering = record.claim.steering if isinstance(record.claim, Retrying) else None
+    draft.claim(record.issue_id, Waiting(steering) if steering else None)
     draft.say(record.issue_id, "release", f"moved to {issue.state}" if issue else "its file is gone")
 
 
