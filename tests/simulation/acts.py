@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import assert_never
 
 from symphony.core.admission import HostMemory
+from symphony.core.budget import parse_changes
 from symphony.core.decide import CommandRefused
+from symphony.core.disk import HostDisk
 from symphony.core.event import Ticked
 from symphony.core.issue import IssueDraft
 from symphony.core.permission import PermissionAnswer
@@ -13,6 +15,7 @@ from symphony.engine.operations import EngineOperations
 from symphony.web.views import detail_view, issue_view, state_view
 from tests.simulation.steps import (
     Break,
+    Budget,
     Command,
     Delete,
     Drain,
@@ -21,6 +24,7 @@ from tests.simulation.steps import (
     EditWorkflow,
     FillDisk,
     FillMemory,
+    FillVolume,
     Kill,
     Look,
     MoveFile,
@@ -32,7 +36,7 @@ from tests.simulation.steps import (
     Step,
     Wake,
 )
-from tests.simulation.world import HOST_MIB, World
+from tests.simulation.world import DISK_MIB, HOST_MIB, World
 
 MOST_FILES = 8
 ROOT = Path("/issues")
@@ -75,6 +79,10 @@ def _do(world: World, step: Step) -> None:
             world.faults.disk_full = full
         case FillMemory(free_mib):
             world.host.seen = HostMemory(free_mib << 20, HOST_MIB << 20)
+        case FillVolume(free_mib):
+            world.host.seen_disk = HostDisk(free_mib << 20, DISK_MIB << 20, "/memory")
+        case Budget(issue, tokens):
+            budget(world, issue, tokens)
         case Look(issue):
             look(world, issue)
         case Pass(seconds):
@@ -166,6 +174,13 @@ def command(world: World, name: str, issue: str | None) -> None:
             world.person(f"approve {issue}", operations.approve(issue))
         case "refresh", _:
             world.person("refresh", operations.refresh())
+
+
+def budget(world: World, issue: str, tokens: str) -> None:
+    """Give the issue another ceiling."""
+    if world.operations is not None:
+        changes = parse_changes({"tokens": tokens})
+        world.person(f"budget {issue} {tokens}", world.operations.set_budget(issue, changes))
 
 
 def look(world: World, issue: str) -> None:

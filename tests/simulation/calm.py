@@ -3,7 +3,7 @@
 from symphony.core.claim import Parked, Retrying, Running, Waiting
 from symphony.core.permission import PermissionAnswer
 from symphony.core.scheduler import SchedulerState
-from tests.simulation.acts import command, move_file, path_of, permit, reply, write
+from tests.simulation.acts import budget, command, move_file, path_of, permit, reply, write
 from tests.simulation.invariants import Invariants
 from tests.simulation.steps import IDS
 from tests.simulation.workflows import CALM
@@ -20,7 +20,7 @@ def calm_down(world: World, invariants: Invariants) -> None:
     world.faults.end()
     world.author.calm = True
     world.workflow.raw = CALM
-    world.host.seen = None
+    world.host.seen = world.host.seen_disk = None
     for number in range(ROUNDS):
         world.start()
         world.settle()
@@ -42,6 +42,7 @@ def _repair(world: World) -> None:
     command(world, "resume", None)
     for issue in _all(world):
         command(world, "resume", issue)
+        budget(world, issue, "default")
         for path in [path for path in sorted(world.files) if path.stem == issue][1:]:
             del world.files[path]
             world.touch(path, noticed=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from symphony.core.attention import NeedKind
-from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.claim import Continuing, IssueRecord, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide.ending import running_attempt
 from symphony.core.eligibility import why_not_running
 from symphony.core.notice import Telling, notices_of, target_name
@@ -16,6 +16,7 @@ from tests.simulation.workflows import BUDGET, TURN_COST
 from tests.simulation.world import World
 
 STALLED = 300.0 + 31.0 + 60.0 + 45.0  # seconds: the stall limit, a tick, and what ends a deaf agent
+BETWEEN_TURNS = 240.0  # seconds: less than the stall limit, which would end what is stuck
 UNTOLD = 600.0  # seconds: the longest rest between two tries, twice
 MOST_TICK = 31.0  # seconds: the longest poll interval, and one for what runs meanwhile
 
@@ -28,6 +29,8 @@ class Invariants:
         self._held: dict[str, str] = {}
         self._startable: dict[str, float] = {}
         self._untold: dict[str, float] = {}
+        self._idle: dict[str, float] = {}
+        self._decides_since = 0.0
         self._transitions = Transitions(world)
         world.on_decision = self.decided
         world.on_start = self._begin
@@ -37,6 +40,7 @@ class Invariants:
         self._held.clear()
         self._startable.clear()
         self._untold.clear()
+        self._idle.clear()
         self._transitions.begin()
 
     def decided(self) -> None:
@@ -79,6 +83,7 @@ class Invariants:
             self._open_questions_are_held(engine.state)
             self._people_are_told()
             self._transitions.check_durable()
+            self._turns_are_taken(engine.state)
         else:
             self._startable.clear()
 
@@ -143,15 +148,33 @@ class Invariants:
     def _budgets(self) -> None:
         ledger = self._world.ledger
         for issue_id, spent in ledger.spent.items():
-            allowed = BUDGET + TURN_COST - 1 + ledger.hidden.get(issue_id, 0)
+            ceiling = max(BUDGET, ledger.ceilings.get(issue_id, 0))
+            allowed = ceiling + TURN_COST - 1 + ledger.hidden.get(issue_id, 0)
             if spent > allowed and not self._world.faults.calm:
                 self._blame(f"budgets are exceeded by one turn at most: {issue_id} spent {spent}")
 
     def _stalls(self) -> None:
         now = self._world.loop.time()
+        if self._world.faults.disk_full:  # nothing is decided then
+            self._decides_since = now
         for attempt_id, heard in self._world.store.talk.in_turn.items():
-            if now > heard + STALLED:
+            if now > max(heard, self._decides_since) + STALLED:
                 self._blame(f"an agent that says nothing is stopped: {attempt_id} since {now - heard:g} s")
+
+    def _turns_are_taken(self, state: SchedulerState) -> None:
+        now, in_turn = self._world.loop.time(), self._world.store.talk.in_turn
+        idle = {
+            attempt.attempt_id
+            for record in state.records.values()
+            if isinstance(attempt := record.claim, Running)
+            and attempt.phase is Phase.TURN
+            and not (attempt.stopping or attempt.permissions or attempt.attempt_id in in_turn)
+        }
+        for attempt_id in self._idle.keys() - idle:
+            del self._idle[attempt_id]
+        for attempt_id in idle:
+            if now > self._idle.setdefault(attempt_id, now) + BETWEEN_TURNS:
+                self._blame(f"every attempt goes on: {attempt_id} holds a slot and its agent is told nothing")
 
     def _people_are_told(self) -> None:
         engine, now, disk = self._world.engine, self._world.loop.time(), self._world.store.disk

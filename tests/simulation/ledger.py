@@ -24,6 +24,7 @@ class Ledger:
         begun: every attempt that a scheduler ever began.
         spent: tokens that the agents of each issue have really used.
         turn_spent: those of the last turn alone.
+        ceilings: tokens that a person allowed an issue at most.
         hidden: tokens of each issue that no store knows of, as the process died in the turn.
         broken: promises that were seen to be broken, in words.
     """
@@ -40,6 +41,7 @@ class Ledger:
     begun: set[str] = field(default_factory=set)
     spent: Counter[str] = field(default_factory=Counter)
     turn_spent: Counter[str] = field(default_factory=Counter)
+    ceilings: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 

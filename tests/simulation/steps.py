@@ -22,6 +22,8 @@ COMMANDS = (
     "retry", "retry", "cancel", "pause", "resume", "resume", "move", "discard",
     "create", "approve", "refresh",
 )  # fmt: skip
+TOKENS = ("+400", "400", "800", "3000", "default")
+VOLUMES = (64, 100_000, 100_000)  # MiB that are left of the disk
 FREE = (64, 16_384, 16_384, 6_144, 3_072)  # MiB of the host's memory
 
 
@@ -114,6 +116,21 @@ class FillMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class FillVolume:
+    """Other programs leave so much of the disk that attempts write to."""
+
+    free_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A person gives an issue another ceiling of tokens."""
+
+    issue: str
+    tokens: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """A person looks at an issue, and at all."""
 
@@ -164,6 +181,8 @@ Step: TypeAlias = (
     | Break
     | FillDisk
     | FillMemory
+    | FillVolume
+    | Budget
     | Look
     | Pass
     | Wake
@@ -225,6 +244,10 @@ def _step(random: Random) -> Step:
             return FillDisk(random.random() < 0.4)
         case "memory":
             return FillMemory(random.choice(FREE))
+        case "volume":
+            return FillVolume(random.choice(VOLUMES))
+        case "budget":
+            return Budget(issue, random.choice(TOKENS))
         case "look":
             return Look(issue)
         case "pass":
@@ -253,6 +276,8 @@ CHANCES = {
     "break": 8,
     "disk": 3,
     "memory": 2,
+    "volume": 2,
+    "budget": 2,
     "look": 2,
     "pass": 14,
     "wake": 14,

@@ -24,6 +24,7 @@ class Transitions:
             self._kept(issue_id, "its pause", stored.paused, record.paused)
             self._kept(issue_id, "its failures", stored.failures, record.failures)
             self._kept(issue_id, "its attempts", stored.attempts, record.attempts)
+            self._kept(issue_id, "its ceilings", stored.budget, record.budget)
             self._kept(issue_id, "its decided hosts", stored.access, record.access)
             if isinstance(stored.claim, Parked):
                 self._kept(issue_id, "that it is parked", True, isinstance(record.claim, Parked))
@@ -76,6 +77,9 @@ class Transitions:
     def _changed(self, state: SchedulerState, old: IssueRecord, new: IssueRecord) -> None:
         if new.attempts < old.attempts or new.usage.tokens < old.usage.tokens:
             self._blame(f"nothing that was counted is forgotten: {old.issue_id}")
+        if new.budget.tokens is not None:
+            ceilings = self._world.ledger.ceilings
+            ceilings[old.issue_id] = max(ceilings.get(old.issue_id, 0), new.budget.tokens)
         if old.completion is not None and new.completion is None:
             attempt_id = old.completion.attempt_id
             if (
@@ -127,6 +131,12 @@ class Transitions:
             self._blame(f"what is paused does not begin: {attempt_id}")
         if state.workflow_problems:
             self._blame(f"nothing begins under a broken workflow: {attempt_id}")
+        spent, record = old.usage.tokens, state.record(old.issue_id)
+        ceiling = record.budget.tokens or state.workflow.settings.agent.budget.tokens
+        if ceiling is not None and spent >= ceiling:
+            self._blame(f"nothing begins beyond its budget: {attempt_id} with {spent} of {ceiling}")
+        if state.disk_room.low:
+            self._blame(f"nothing begins on a full disk: {attempt_id}")
         rests_until = state.adapter_pauses.get(attempt.adapter)
         if rests_until is not None and rests_until > now:
             self._blame(f"who rests is left alone: {attempt_id}")
