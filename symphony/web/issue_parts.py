@@ -63,11 +63,7 @@ class IssueParts:
                 "out_of_budget": over_budget(detail.budget) is not None,
                 "finished": role is StateRole.TERMINAL,
             },
-            EXPLAIN: {
-                "where": explanation.where,
-                "next": explanation.next,
-                "decisions": explanation.decisions,
-            },
+            EXPLAIN: {"next": explanation.next, "decisions": explanation.decisions},
             STEERING: {
                 "questions": detail.steering[-QUESTIONS_SHOWN:],
                 "access": detail.access,

@@ -77,10 +77,12 @@ async def test_the_api_says_that_there_is_no_such_issue(world: IssueWorld) -> No
 
 async def test_the_page_says_where_it_stands_and_what_happens_next(world: IssueWorld) -> None:
     page = await world.page("/issues/7")
+    standing = page.split('<section id="issue-standing"')[1].split("</section>")[0]
+    assert 'aria-label="Where it stands"' in standing
+    assert '<p class="sentence">Not running: blocked by 3.</p>' in standing
     section = page.split('<section id="issue-explain"')[1].split("</section>")[0]
     for words in (
-        "<h2>Where it stands</h2>",
-        "Not running: tried again at 12:00:30 UTC: git failed.",
+        "<h2>What happens next</h2>",
         'Attempt 2 starts, <time datetime="2026-01-01T12:00:30.000Z">at 2026-01-01 12:00:30 UTC</time>',
         'data-until="2026-01-01T12:00:30.000Z"',
         "<li>Even then it does not start: paused by you.</li>",
@@ -92,9 +94,9 @@ async def test_the_page_says_where_it_stands_and_what_happens_next(world: IssueW
 async def test_the_section_is_live(world: IssueWorld) -> None:
     page = await world.page("/issues/7")
     async with viewing(world.client, live_path(page)) as viewer:
-        world.daemon.explanations["7"] = replace(EXPLAINED, where="Running: in a turn, turn 1 of 20.")
+        world.daemon.explanations["7"] = replace(EXPLAINED, next=(Step("It starts as soon as a slot is free"),))
         world.daemon.change(world.daemon.shown)
-        seen = await viewer.until("Running: in a turn, turn 1 of 20.")
+        seen = await viewer.until("It starts as soon as a slot is free.")
         assert '<section id="issue-explain" hx-swap-oob="morph"' in seen
 
 
