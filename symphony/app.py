@@ -28,6 +28,7 @@ from symphony.engine.notifier import Notices, open_notices
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
+from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.engine.workflow_desk import EngineWorkflowDesk
@@ -46,6 +47,7 @@ from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
+from symphony.upkeep import storages_of
 from symphony.web.listener import open_listener
 from symphony.web.metrics import Metrics
 from symphony.web.surface import Surface
@@ -152,7 +154,10 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             agents=agents,
             gate=gate,
             run_logs=FileRunLogs(
-                installation.run_logs, clock.now, lambda said: log.warning("run_log.broken", reason=said)
+                installation.run_logs,
+                clock.now,
+                lambda said: log.warning("run_log.broken", reason=said),
+                largest=lambda: orchestrator.state.workflow.settings.retention.run_log_bytes,
             ),
             prompts=LiquidPrompts(),
             log=log,
@@ -173,6 +178,18 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             until_idle=options.until_idle,
             tell_person=console.tell,
         )
+        retention = Retention(
+            lambda: orchestrator.state,
+            storages_of(
+                installation, environ, workspaces, lambda said: log.warning("retention.hook", reason=said)
+            ),
+            store,
+            clock,
+            log,
+            ready=lambda: orchestrator.scanned,
+            held_back=lambda: supervisor.held_back,
+            holding_back=supervisor.holding_back,
+        )
         operations = EngineOperations(orchestrator, installation.run_logs)
         listener = await stack.enter_async_context(
             open_listener(
@@ -182,6 +199,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
                     TrackedEditing(tracker, tracking),
                     EngineWorkflowDesk(orchestrator, source),
                     TrackedBranches(orchestrator, workspaces),
+                    retention,
                     metrics,
                 ),
                 host=settings.server.host,
@@ -203,6 +221,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         orchestrator.more_problems = notices.problems
         operations.subscribe(notices.notice)
         await stack.enter_async_context(open_notices(notices))
+        await stack.enter_async_context(open_retention(retention))
         publish_daemon(installation, listener.url)
         tracking.watch = await stack.enter_async_context(
             open_watcher([settings.tracker.root], tracking.notice, subfolders=True)

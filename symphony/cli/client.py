@@ -14,6 +14,7 @@ from symphony.host.lock import DaemonFile
 CONNECT_BOUND_S: Final = 5.0  # the daemon is on this machine; its loop is never held for so long
 READ_BOUND_S: Final = 10.0  # a picture takes milliseconds; the files can be read instead
 WRITE_BOUND_S: Final = 40.0  # it gives each request 30 s, and then says so itself
+SWEEP_BOUND_S: Final = 310.0  # the daemon gives it 300 s
 SHOWN: Final = 200  # characters of an answer that is not understood
 
 Json = dict[str, Any]
@@ -95,17 +96,27 @@ class DaemonDesk:
         """Give an issue ceilings of its own and return where its budget stands."""
         return self._ask("POST", f"{_path(issue_id)}/budget", given)
 
+    def sweep(self, *, dry_run: bool) -> Json:
+        """Remove from the disk what may go, or only say what would, and return that."""
+        return self._ask("POST", "/api/v1/gc", {"dry_run": dry_run}, SWEEP_BOUND_S)
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         path = f"/api/v1/{name}" if issue_id is None else f"{_path(issue_id)}/{name}"
         self._ask("POST", path, {})
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Json:
-        status, answer = self._exchange(method, path, body)
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        write_bound_s: float = WRITE_BOUND_S,
+    ) -> Json:
+        status, answer = self._exchange(method, path, body, write_bound_s)
         if status == http.HTTPStatus.UNAUTHORIZED and self._token is None:
             self._token = self._token_of()
             if self._token is not None:
-                status, answer = self._exchange(method, path, body)
+                status, answer = self._exchange(method, path, body, write_bound_s)
         value = self._parsed(answer)
         if status < http.HTTPStatus.BAD_REQUEST:
             return value
@@ -120,7 +131,9 @@ class DaemonDesk:
             )
         raise CommandError(str(error.get("message")), code=str(error.get("code")))
 
-    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+    def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, write_bound_s: float
+    ) -> tuple[int, bytes]:
         url = urlsplit(self.daemon.url or "")
         headers = {"Accept": "application/json", "Connection": "close"}
         if self._token is not None:
@@ -137,7 +150,7 @@ class DaemonDesk:
                 connection.connect()
             except OSError as error:
                 raise NotListening(str(error)) from error
-            connection.sock.settimeout(READ_BOUND_S if body is None else WRITE_BOUND_S)
+            connection.sock.settimeout(READ_BOUND_S if body is None else write_bound_s)
             connection.request(method, path, content, headers)
             response = connection.getresponse()
             return response.status, response.read()

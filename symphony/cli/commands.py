@@ -82,6 +82,17 @@ def doctor(
     return run_doctor(Place(workflow), sandbox=sandbox, as_json=as_json)
 
 
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> int:
+    """Free the disk of what is finished and old, and say why the rest stays."""
+    from symphony.cli.gc import sweep_disk
+
+    return sweep_disk(Place(workflow), dry_run=dry_run, as_json=as_json)
+
+
 def status(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
     """Show what runs and waits, and why."""
     from symphony.cli.status import show_status
@@ -232,6 +243,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
     (GOING, init),
     (GOING, demo),
     (GOING, doctor),
+    (GOING, gc),
     (LOOKING, status),
     (LOOKING, inbox),
     (LOOKING, show),

@@ -76,6 +76,10 @@ class Desk(Protocol):
         """Answer a request for permission; None is the issue's only open one."""
         ...
 
+    def sweep(self, *, dry_run: bool) -> Json:
+        """Remove from the disk what may go, or only say what would, and return that."""
+        ...
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         ...

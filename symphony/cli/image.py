@@ -15,6 +15,7 @@ from typing import Any
 
 from symphony.cli.errors import usage_error
 from symphony.cli.screen import Screen
+from symphony.cli.words import size
 from symphony.sandbox.images.build import Means, Progress, build_image
 from symphony.sandbox.images.definition import (
     DEFAULT,
@@ -29,8 +30,6 @@ from symphony.sandbox.images.image import Image, render_image
 from symphony.sandbox.images.in_use import folders_in_use
 from symphony.sandbox.images.library import Library, open_library
 from symphony.sandbox.images.source import base_of
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 def build(
@@ -170,14 +169,6 @@ def prune(*, everything: bool, dry_run: bool, as_json: bool) -> None:
         screen.line("Nothing to remove.")
     else:
         screen.line(f"{size(freed)} {'would be' if dry_run else 'were'} freed.")
-
-
-def size(number: int) -> str:
-    """Return bytes as people read them."""
-    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
-        if number >= unit:
-            return f"{number / unit:.1f} {name}" if number < 10 * unit else f"{number / unit:.0f} {name}"
-    return f"{number} B"
 
 
 def age(now: datetime, then: datetime) -> str:

@@ -44,10 +44,12 @@ from symphony.core.states import StateRole
 from symphony.core.usage import Usage
 from symphony.host.lock import DaemonFile, DaemonLock, hold
 from symphony.store.errors import StoreError
+from symphony.store.memory import MemoryStore
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
 from symphony.tracker.local import LocalTracker
 from symphony.web.budget_view import budget_view
+from symphony.web.disk_view import disk_view
 from symphony.web.explanation_view import explanation_view
 from symphony.web.views import answer_view, detail_view, issue_view, state_view
 
@@ -120,6 +122,10 @@ class FilesDesk:
     def budget(self, issue_id: str, given: Mapping[str, str]) -> Json:
         """Give an issue ceilings of its own and return where its budget stands."""
         return asyncio.run(self._budget(issue_id, parse_changes(given)))
+
+    def sweep(self, *, dry_run: bool) -> Json:
+        """Remove from the disk what may go, or only say what would, and return that."""
+        return asyncio.run(self._look_at_disk() if dry_run else self._sweep())
 
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
@@ -233,6 +239,19 @@ class FilesDesk:
             )
             if completion is not None:
                 await _apply(store, state, CompletionWithdrawn(issue_id, completion.attempt_id))
+
+    async def _look_at_disk(self) -> Json:
+        from symphony.cli.offline_disk import look_at_disk
+
+        async with self._read() as store:
+            state = await self._restored(await store.load() if store else Memory())
+            return disk_view(await look_at_disk(self._place, store or MemoryStore(), state, _now()))
+
+    async def _sweep(self) -> Json:
+        from symphony.cli.offline_disk import sweep_disk
+
+        async with self._write() as (store, state):
+            return disk_view(await sweep_disk(self._place, store, state))
 
     async def _restored(self, memory: Memory) -> SchedulerState:
         return restore(self._place.workflow, memory).with_issues(await self._tracker.scan())

@@ -5,7 +5,7 @@ from typing import Any
 
 from symphony.core.text import duration
 
-MIB = 1 << 20
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
 def moment(text: str | None) -> str:
@@ -16,6 +16,14 @@ def moment(text: str | None) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(number: int) -> str:
+    """Return bytes as people read them."""
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if number >= unit:
+            return f"{number / unit:.1f} {name}" if number < 10 * unit else f"{number / unit:.0f} {name}"
+    return f"{number} B"
 
 
 def machine(view: dict[str, Any] | None) -> str:

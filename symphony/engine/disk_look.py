@@ -6,11 +6,20 @@ Called by `retention`. It removes nothing. What would go is looked at closely fi
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 from symphony.core.errors import SymphonyError
 from symphony.core.keys import workspace_key
-from symphony.core.ports import Storage, Store
-from symphony.core.retention import NO_SUCH_ISSUE, Fate, decide_retention, why_issue_needs, why_work_stays
+from symphony.core.ports import AttemptRow, Storage
+from symphony.core.retention import (
+    NO_SUCH_ISSUE,
+    Fate,
+    RetentionReport,
+    ceilings_of,
+    decide_retention,
+    why_issue_needs,
+    why_work_stays,
+)
 from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Settings
 from symphony.core.stored import Delivery, Kind, Stored
@@ -18,6 +27,18 @@ from symphony.engine.ports import Log
 
 OF_WORKSPACE = "its issue still has a workspace"
 UNKNOWN = "it cannot be told whether its issue still has a workspace"
+
+
+class Handoffs(Protocol):
+    """What has to be known of attempts and their handoffs: a part of the store, for reading."""
+
+    async def attempts_of(self, issue_id: str) -> tuple[AttemptRow, ...]:
+        """Return the issue's attempts, oldest first."""
+        ...
+
+    async def handoff_of(self, issue_id: str) -> Delivery | None:
+        """Return the issue's latest finished handoff, or None."""
+        ...
 
 
 @dataclass
@@ -31,7 +52,7 @@ class DiskLook:
     """
 
     state: Callable[[], SchedulerState]
-    store: Store
+    handoffs: Handoffs
     log: Log
     notes: list[str] = field(default_factory=list)
     homes: dict[str, Storage] = field(default_factory=dict)
@@ -57,6 +78,17 @@ class DiskLook:
             # with less that may go, a ceiling may be met by others
             judged = [replace(thing, stays=against.get(thing.path, thing.stays)) for thing in judged]
 
+    async def dry_run(
+        self, storages: Sequence[Storage], settings: Settings, now: datetime
+    ) -> RetentionReport:
+        """Return what would go, and why the rest stays.
+
+        Raises:
+            StoreError: it cannot be read what was handed over.
+        """
+        fates = await self.fates(storages, settings, now)
+        return RetentionReport(now, True, fates, ceilings_of(fates, settings.retention), tuple(self.notes))
+
     def issue_of(self, thing: Stored) -> str | None:
         """Return the issue that a thing belongs to; None when none is known that it could be."""
         state = self.state()
@@ -75,7 +107,9 @@ class DiskLook:
         needs = why_issue_needs(self.state(), issue_id)
         if needs or thing.kind is not Kind.WORKSPACE:
             return needs
-        return why_work_stays(await self.store.attempts_of(issue_id), await self._delivery(thing, issue_id))
+        return why_work_stays(
+            await self.handoffs.attempts_of(issue_id), await self._delivery(thing, issue_id)
+        )
 
     async def _things(self, storage: Storage, settings: Settings) -> tuple[Stored, ...]:
         try:
@@ -110,4 +144,4 @@ class DiskLook:
         return await self.homes[thing.path].check(thing, delivery)
 
     async def _delivery(self, thing: Stored, issue_id: str) -> Delivery | None:
-        return None if thing.kind is Kind.LOG else await self.store.handoff_of(issue_id)
+        return None if thing.kind is Kind.LOG else await self.handoffs.handoff_of(issue_id)

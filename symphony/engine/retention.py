@@ -79,14 +79,15 @@ class Retention:
         async with self._one:
             settings, now = self.state().workflow.settings, self.clock.now()
             look = DiskLook(self.state, self.store, self.log)
-            fates = await look.fates(self.storages, settings, now)
-            if not dry_run:
-                fates = tuple([await self._carried_out(fate, look) if fate.goes else fate for fate in fates])
+            if dry_run:
+                return await look.dry_run(self.storages, settings, now)
+            decided = await look.fates(self.storages, settings, now)
+            fates = tuple([await self._carried_out(fate, look) if fate.goes else fate for fate in decided])
             ceilings = ceilings_of(fates, settings.retention)
             for kind, ceiling in ceilings.items():
-                if ceiling.over and not dry_run:
+                if ceiling.over:
                     self.log.warning("retention.over_ceiling", kind=kind.value, bytes=ceiling.left_bytes)
-            return RetentionReport(now, dry_run, fates, ceilings, tuple(look.notes))
+            return RetentionReport(now, False, fates, ceilings, tuple(look.notes))
 
     async def _carried_out(self, fate: Fate, look: DiskLook) -> Fate:
         """Remove a thing, unless its issue has come to need it since; return what became of it."""

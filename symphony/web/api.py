@@ -7,8 +7,7 @@ An issue whose id is also the name of an endpoint (`state`, say) is reached unde
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -16,14 +15,16 @@ import structlog
 from aiohttp import web
 
 from symphony.core.access import AccessDecision
-from symphony.core.issue import Issue
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.permission import PermissionAnswer
+from symphony.core.retention import Sweeper
 from symphony.core.text import one_line
 from symphony.web.begun import result_of
 from symphony.web.budget_view import budget_view
+from symphony.web.disk_view import disk_view
 from symphony.web.errors import Refusal, json_response, method_not_allowed
 from symphony.web.explanation_view import explanation_view
+from symphony.web.issue_list import issues_response
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
 from symphony.web.requests import (
@@ -35,19 +36,19 @@ from symphony.web.requests import (
     NoFields,
     PermissionBody,
     ReplyBody,
+    SweepBody,
     parse_body,
     read_body,
 )
 from symphony.web.views import (
     answer_view,
     detail_view,
-    issue_summary_view,
     issue_view,
     state_view,
 )
 
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
-ISSUES_PER_CHUNK: Final = 500  # so that a list of 100,000 issues never holds the loop for long
+SWEEP_BOUND_S: Final = 300.0  # millions of files are measured and removed in minutes
 MCP_SUFFIX: Final = "mcp"
 CLOSE_BOUND_S: Final = 2.0  # a cancelled operation has only its own clean-up left
 T = TypeVar("T")
@@ -63,12 +64,14 @@ class Api:
         operations: Operations,
         door: AgentDoor,
         metrics: Metrics,
+        disk: Sweeper,
         body_bound_s: float,
         operation_bound_s: float,
     ) -> None:
         self._operations = operations
         self._door = door
         self._metrics = metrics
+        self._disk = disk
         metrics.show(operations.picture)
         self._body_bound_s = body_bound_s
         self._operation_bound_s = operation_bound_s
@@ -89,6 +92,7 @@ class Api:
             "/api/v1/refresh": {"POST": self.refresh},
             "/api/v1/pause": {"POST": self.pause_all},
             "/api/v1/resume": {"POST": self.resume_all},
+            "/api/v1/gc": {"POST": self.gc},
             "/api/v1/issues": {"GET": self.issues, "POST": self.create},
             "/api/v1/issues/{id:[^/]+}": {"GET": self.detail},
             "/api/v1/issues/{id:[^/]+}/explain": {"GET": self.explain},
@@ -160,6 +164,12 @@ class Api:
         await self._body(request, NoFields)
         await self._finish(self._operations.resume(None))
         return json_response({"accepted": "resume"}, 202)
+
+    async def gc(self, request: web.Request) -> web.Response:
+        """Remove from the disk what may go, or only say what would."""
+        body = await self._body(request, SweepBody)
+        report = await self._finish(self._disk.sweep(dry_run=body.dry_run), SWEEP_BOUND_S)
+        return json_response(disk_view(report))
 
     async def reply(self, request: web.Request) -> web.Response:
         """Answer the issue's open question."""
@@ -246,12 +256,12 @@ class Api:
         await self._finish(command(issue_id(request)))
         return accepted(name, request)
 
-    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _finish(self, work: Coroutine[Any, Any, T], bound_s: float | None = None) -> T:
         begun = asyncio.create_task(work)
         self._begun.add(begun)
         begun.add_done_callback(self._ended)
         return await result_of(
-            begun, self._operation_bound_s, "Look at `symphony status` before you repeat it."
+            begun, bound_s or self._operation_bound_s, "Look at `symphony status` before you repeat it."
         )
 
     def _ended(self, begun: asyncio.Task[Any]) -> None:
@@ -321,14 +331,3 @@ async def expect(request: web.Request) -> None:
     """Ask for the body of a client that waits to be asked; other expectations are left unmet."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-async def issues_response(issues: Sequence[Issue]) -> web.Response:
-    """Return the list, encoded piece by piece with the loop free in between."""
-    pieces: list[bytes] = []
-    for start in range(0, len(issues), ISSUES_PER_CHUNK):
-        chunk = [issue_summary_view(issue) for issue in issues[start : start + ISSUES_PER_CHUNK]]
-        pieces.append(json.dumps(chunk).encode("ascii")[1:-1])
-        await asyncio.sleep(0)
-    body = b'{"issues": [' + b", ".join(pieces) + b"]}"
-    return web.Response(body=body, content_type="application/json")

@@ -21,6 +21,7 @@ from symphony.web.requests import (
     NoFields,
     PermissionBody,
     ReplyBody,
+    SweepBody,
 )
 from symphony.web.shapes import SHAPES, TEXT, Schema, record, ref
 
@@ -103,6 +104,15 @@ CALLS: Final = (
     Call("post", "/api/v1/refresh", "Look at tracker and workflow now.", 202, "Accepted", NoFields, WRITE),
     Call("post", "/api/v1/pause", "Start no new attempt on any issue.", 202, "Accepted", NoFields, WRITE),
     Call("post", "/api/v1/resume", "Lift the pause on everything.", 202, "Accepted", NoFields, WRITE),
+    Call(
+        "post",
+        "/api/v1/gc",
+        "Remove from the disk what may go, or only say what would.",
+        200,
+        "Disk",
+        SweepBody,
+        WRITE,
+    ),
     Call("get", "/api/v1/issues", "List every readable issue.", 200, "Issues", fails=ASKED),
     Call("post", "/api/v1/issues", "Write a new issue.", 201, "OneIssue", CreateBody, WRITE),
     Call("get", "/api/v1/issues/{id}", "Show one issue.", 200, "Detail", fails=ASKED),

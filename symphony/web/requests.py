@@ -78,6 +78,12 @@ class BudgetBody(Body):
         return parse_changes({"tokens": self.tokens, "usd": self.usd, "minutes": self.minutes})
 
 
+class SweepBody(Body):
+    """Whether the disk is only looked at."""
+
+    dry_run: bool = False
+
+
 class CreateBody(Body):
     """A new issue, field by field as `IssueDraft`."""
 

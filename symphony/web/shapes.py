@@ -8,6 +8,7 @@ from symphony.core.budget import BudgetKind
 from symphony.core.eligibility import ReasonCode
 from symphony.core.machine import MachineState
 from symphony.core.permission import PermissionAnswer
+from symphony.core.stored import Kind
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -291,6 +292,34 @@ SHAPES: Final[dict[str, Schema]] = {
         where=TEXT,
         next={**many(ref("Step")), "minItems": 1},
         decisions=many(ref("Audit")),
+    ),
+    "Stored": record(
+        "One thing on the disk, and why it goes or stays; `error` says why it could not be removed.",
+        kind=one_of(*Kind),
+        name=TEXT,
+        path=TEXT,
+        bytes=COUNT,
+        since=maybe(TIME),
+        reason=TEXT,
+        error=maybe(TEXT),
+    ),
+    "Ceiling": record(
+        "What all things of a kind take, before and after; `most_bytes` is null without a ceiling.",
+        bytes=COUNT,
+        left_bytes=COUNT,
+        most_bytes=maybe(COUNT),
+        over=FLAG,
+    ),
+    "Disk": record(
+        "What was removed from the disk, or in a dry run would be, and why the rest stays.",
+        generated_at=TIME,
+        dry_run=FLAG,
+        freed_bytes=COUNT,
+        removed=many(ref("Stored")),
+        failed=many(ref("Stored")),
+        kept=many(ref("Stored")),
+        ceilings=named(ref("Ceiling"), "By kind."),
+        notes=many(TEXT),
     ),
     "Issues": record("Every readable issue.", issues=many(ref("IssueSummary"))),
     "OneIssue": record("An issue as it is now.", issue=ref("Issue")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from symphony.core.branch import Branches
 from symphony.core.editing import Editing
 from symphony.core.operations import AgentDoor, Operations
+from symphony.core.retention import Sweeper
 from symphony.core.workflow_report import WorkflowDesk
 from symphony.web.metrics import Metrics
 
@@ -19,6 +20,7 @@ class Surface:
         editing: the issues' texts.
         workflow: what is in force, and why.
         branches: what agents have changed.
+        disk: what lies on it, and what may go.
         metrics: the numbers of what was done, which the engine counts.
     """
 
@@ -27,4 +29,5 @@ class Surface:
     editing: Editing
     workflow: WorkflowDesk
     branches: Branches
+    disk: Sweeper
     metrics: Metrics = field(default_factory=Metrics)

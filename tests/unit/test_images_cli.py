@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from symphony.cli.image import age, size
+from symphony.cli.image import age
+from symphony.cli.words import size
 from tests.support.command_line import Ran, symphony
 from tests.support.image_workshop import NOON, Workshop
 

@@ -19,6 +19,7 @@ from symphony.core.explain import Explanation, explain
 from symphony.core.issue import Issue, IssueDraft, IssueSet
 from symphony.core.operations import AgentDoor, DoorReply, IssueDetail
 from symphony.core.permission import PermissionAnswer
+from symphony.core.retention import RetentionReport, Sweeper
 from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Settings
 from symphony.core.snapshot import Picture, Snapshot
@@ -127,6 +128,10 @@ class Daemon:
         spending = account(Usage(input_tokens=1200), Ceilings(), Ceilings(tokens=5000))
         return BudgetAnswer(issue_id, spending, running=False, standing="Eligible.")
 
+    async def sweep(self, *, dry_run: bool = False) -> RetentionReport:
+        await self._take("sweep", dry_run)
+        return RetentionReport(NOON, dry_run)
+
     async def _take(self, *asked: Any) -> None:
         self.began.set()
         if self.holds:
@@ -173,10 +178,18 @@ def surface_of(
     editing: Editing | None = None,
     workflow: WorkflowDesk | None = None,
     branches: Branches | None = None,
+    disk: Sweeper | None = None,
 ) -> Surface:
     """Return what a listener takes."""
     tracker = MemoryTracker(daemon.workflow.settings.state_table, now=lambda: NOON)
-    return Surface(daemon, door, editing or tracker, workflow or NoDesk(), branches or NoBranches())
+    return Surface(
+        daemon,
+        door,
+        editing or tracker,
+        workflow or NoDesk(),
+        branches or NoBranches(),
+        disk or daemon,
+    )
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def routes() -> list[tuple[str, str]]:
         daemon = Daemon()
         guard = Guard.of("127.0.0.1", "127.0.0.1", None, ())
         dashboard = Dashboard(surface_of(daemon, Door()), guard)
-        app = application(Api(daemon, Door(), Metrics(), 1.0, 1.0), dashboard, guard)
+        app = application(Api(daemon, Door(), Metrics(), daemon, 1.0, 1.0), dashboard, guard)
         return [
             (route.method, route.resource.canonical)
             for route in app.router.routes()

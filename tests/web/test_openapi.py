@@ -104,7 +104,7 @@ def errors_in(value: object, shape: str) -> list[str]:
 
 class TestPaths:
     def test_every_path_and_method_of_the_listener_is_described_and_no_other(self) -> None:
-        api = Api(Daemon(), Door(), Metrics(), 1.0, 1.0)
+        api = Api(Daemon(), Door(), Metrics(), Daemon(), 1.0, 1.0)
         routes = {
             (path.replace(":[^/]+", ""), method.lower())
             for path, endpoints in api.paths().items()

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from symphony.core.settings.base import Positive, Section, digits
 
+MIB = 1 << 20
 LONGEST_DAYS = 36_500  # a hundred years; a calendar ends, and null is for ever
 LARGEST_FREE_MIB = 1 << 20  # a tebibyte; more is a slip of the unit
 Days = Annotated[int, BeforeValidator(digits), Field(gt=0, le=LONGEST_DAYS)]
@@ -49,3 +50,8 @@ class RetentionSettings(Section):
 
     patches_max_mib: Annotated[Positive | None, Field(examples=[1024])] = None
     """MiB of all patches together, above which the oldest go before their time."""
+
+    @property
+    def run_log_bytes(self) -> int | None:
+        """Bytes at which one issue's run log is put aside; None is never."""
+        return None if self.run_log_max_mib is None else self.run_log_max_mib * MIB // 2
