@@ -5,10 +5,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from symphony.store.copies import finding_of, newest_copy
 from symphony.store.errors import (
     StoreError,
     store_busy,
@@ -18,6 +19,7 @@ from symphony.store.errors import (
     store_full,
     store_missing,
 )
+from symphony.store.exchange import finish_exchange
 from symphony.store.rows import Row
 from symphony.store.schema import STEPS, Step, migrate, require_newest, sync, version_of
 
@@ -67,7 +69,7 @@ class Database:
             try:
                 return _in_transaction(connection, "BEGIN", query)
             except (ValueError, LookupError, TypeError) as error:
-                raise store_corrupt(self.path, f"a row cannot be understood: {error}") from error
+                raise self._corrupt(f"a row cannot be understood: {error}") from error
 
         return await self._call(run)
 
@@ -105,14 +107,21 @@ class Database:
 
     def _open(self, steps: Sequence[Step]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        finish_exchange(self.path)
         with suppress(FileExistsError):
             # made here and not by SQLite, whose mode would let others read questions and replies
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             sync(self.path.parent)
-        connection = self._connect(f"{self.path.absolute().as_uri()}?mode=rw")
+        if not self.path.is_file():
+            raise store_failed(self.path, "it is not a file")
         try:
-            version_of(connection, self.path, len(steps))
-            self._check(connection)
+            self._examine("ro", len(steps))  # which leaves a file that is refused as it was
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            self._examine("rw", len(steps))  # a crash has left a change of the file to be taken back
+        connection = self._connect("rw")
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -122,15 +131,16 @@ class Database:
             raise
         self._connection = connection
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        finding: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if finding != "ok":
-            raise store_corrupt(self.path, finding)
+    def _examine(self, mode: str, newest: int) -> None:
+        with closing(self._connect(mode)) as connection:
+            version_of(connection, self.path, newest)
+            if (finding := finding_of(connection)) is not None:
+                raise self._corrupt(finding)
 
     def _open_read_only(self, steps: Sequence[Step]) -> None:
         if not self.path.exists():
             raise store_missing(self.path)
-        connection = self._connect(f"{self.path.absolute().as_uri()}?mode=ro")
+        connection = self._connect("ro")
         try:
             require_newest(connection, self.path, len(steps))
         except BaseException:
@@ -138,7 +148,8 @@ class Database:
             raise
         self._connection = connection
 
-    def _connect(self, uri: str) -> sqlite3.Connection:
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
         connection.row_factory = _readable
         return connection
@@ -161,11 +172,14 @@ class Database:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return store_busy(self.path, BUSY_TIMEOUT)
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                return store_corrupt(self.path, str(error))
+                return self._corrupt(str(error))
             case sqlite3.SQLITE_IOERR if self._no_room():
                 return store_full(self.path)
             case _:
                 return store_failed(self.path, str(error))
+
+    def _corrupt(self, finding: str) -> StoreError:
+        return store_corrupt(self.path, finding, newest_copy(self.path))
 
     def _no_room(self) -> bool:
         # for files other than the database itself SQLite calls a full disk an I/O error

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from symphony.store.errors import StoreError, store_missing
+from symphony.store.copies import CopyFailed, copy_before, copy_database, prune_copies
+from symphony.store.errors import StoreError, store_missing, store_not_copied
 
 Step = tuple[str, ...]
 """The statements that lead to the next version, run in one transaction."""
@@ -141,12 +142,12 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = 
     transaction: after a crash the next start goes on where this one stopped.
 
     Raises:
-        StoreError: `store_too_new`, `store_foreign`.
+        StoreError: `store_too_new`, `store_foreign`; `store_not_copied`: nothing was changed.
         sqlite3.Error: a statement failed; the database has the version it had before that step.
     """
     version = version_of(connection, path, len(steps))
     if 0 < version < len(steps):
-        _back_up(connection, path.with_name(f"{path.name}.v{version}.backup"))
+        _keep_copy(connection, path, version, len(steps))
     for number, step in enumerate(steps[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -160,6 +161,14 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = 
         except BaseException:
             connection.rollback()
             raise
+
+
+def _keep_copy(connection: sqlite3.Connection, path: Path, version: int, newest: int) -> None:
+    try:
+        copy_database(connection, path, copy_before(path, version), over=True)
+    except CopyFailed as error:
+        raise store_not_copied(path, version, newest, error.message) from error
+    prune_copies(path)
 
 
 def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
@@ -204,20 +213,6 @@ def require_newest(connection: sqlite3.Connection, path: Path, newest: int) -> N
             code="store_too_old",
             remedy="Start this symphony once; it brings the store up to date and keeps a copy.",
         )
-
-
-def _back_up(connection: sqlite3.Connection, target: Path) -> None:
-    unfinished = target.with_name(target.name + ".tmp")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    copy = sqlite3.connect(unfinished)
-    try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-    sync(unfinished)
-    unfinished.replace(target)
-    sync(target.parent)
 
 
 def sync(path: Path) -> None:

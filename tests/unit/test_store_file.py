@@ -9,14 +9,12 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
 
-from symphony.core.access import AccessLedger, AccessRequest
 from symphony.core.claim import IssueRecord, Retrying
 from symphony.core.effect import Audit
 from symphony.core.handoff import Completion
@@ -88,11 +86,82 @@ async def test_a_damaged_file_is_named_and_left_as_it_is(path: Path) -> None:
     assert error.message.startswith(f"The store {path} is damaged (")
     assert error.message.endswith("); the file was left as it is.")
     assert error.remedy == (
-        "Put back a copy of the file, or move it and the files beside it that begin with its name "
+        "`symphony restore FILE` puts back a copy that `symphony backup` has made. "
+        "Without a copy, move the file and those beside it that begin with its name "
         "somewhere else and start again: issues, workspaces and patches are not in it, "
         "but retries, questions and the history of attempts are."
     )
     assert path.read_bytes() == damaged
+
+
+async def test_the_newest_copy_beside_a_damaged_store_is_named(path: Path) -> None:
+    await write(path, RECORD)
+    for name, day in (("v1", 20), ("20260518T090000Z-00000000", 21), ("v2", 19)):
+        copy = path.with_name(f"{path.name}.{name}.backup")
+        shutil.copy(path, copy)
+        os.utime(copy, (0, datetime(2026, 5, day, 8, 7, tzinfo=UTC).timestamp()))
+    path.write_bytes(path.read_bytes()[:5_000])
+
+    error = await refusal(path)
+
+    assert error.remedy.startswith(
+        f"`symphony restore {path}.20260518T090000Z-00000000.backup` puts back the copy of "
+        "2026-05-21 08:07 UTC, and `symphony restore FILE` one that `symphony backup` has made. "
+    )
+
+
+async def test_a_row_that_an_index_has_lost_is_damage(path: Path) -> None:
+    async with open_store(path) as store:
+        await store.ask(SteeringRequest("s", "7", "a", "q", "", T0))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        index = "FROM sqlite_master WHERE name = 'steering_unused'"
+        row = connection.execute(f"SELECT type, name, tbl_name, rootpage, sql {index}").fetchone()
+        connection.execute(f"DELETE {index}")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO steering VALUES (9, 's2', '8', 'a', 'q', '', 'x', NULL, NULL, NULL)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+    error = await refusal(path)
+
+    assert error.message == (
+        f"The store {path} is damaged (row 2 missing from index steering_unused); the file was left as it is."
+    )
+
+
+async def test_what_a_killed_daemon_left_beside_a_damaged_store_is_left_as_it_is_too(path: Path) -> None:
+    await write(path, *(IssueRecord(f"{n}", last_handoff="x" * 500) for n in range(200)))
+    await kill_writer(path)
+    with path.open("r+b") as file:
+        file.seek(20 * 4096)
+        file.write(os.urandom(4 * 4096))
+    before = {name: path.with_name(path.name + name).read_bytes() for name in ("", "-wal")}
+
+    error = await refusal(path)
+
+    assert error.code == "store_corrupt"
+    assert {name: path.with_name(path.name + name).read_bytes() for name in before} == before
+
+
+async def test_a_change_that_a_crash_has_cut_off_is_taken_back(path: Path) -> None:
+    await write(path, RECORD)
+    script = """
+import os, sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("PRAGMA journal_mode = DELETE")
+c.execute("PRAGMA cache_size = 2")
+c.execute("BEGIN")
+for n in range(500):
+    c.execute("INSERT INTO issue_records (issue_id, last_handoff) VALUES (?, ?)", (f"x{n}", "y" * 999))
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", script, str(path)], timeout=BOUND, check=False)
+    assert path.with_name(path.name + "-journal").stat().st_size > 0
+
+    assert await records(path) == {"7": RECORD}
 
 
 async def test_a_file_that_is_no_database_is_named_and_left_as_it_is(path: Path) -> None:
@@ -162,7 +231,7 @@ async def test_a_folder_in_the_stores_place_is_named(path: Path) -> None:
 
     assert error.code == "store_failed"
     assert str(error) == (
-        f"The store {path} cannot be used: unable to open database file. "
+        f"The store {path} cannot be used: it is not a file. "
         "Check that the disk is not full or broken, and that you may write the file and its folder."
     )
 
@@ -406,26 +475,6 @@ async def test_an_older_store_is_copied_and_then_brought_up_to_date(path: Path) 
     assert await records(copy) == {"7": RECORD}
 
 
-async def test_a_store_from_before_access_requests_is_brought_up_to_date_with_all_that_it_holds(
-    path: Path,
-) -> None:
-    async with open_store(path, STEPS[:1]) as old:
-        await old._database.write(
-            lambda connection: connection.execute(
-                "INSERT INTO issue_records (issue_id, failures, last_handoff) "
-                "VALUES ('7', 3, 'Patch written.')"
-            )
-        )
-    old_record = IssueRecord("7", failures=3, last_handoff="Patch written.")
-
-    assert await records(path) == {"7": old_record}
-
-    asked = AccessLedger((AccessRequest("pypi.org", 443, 1, T0, T0),))
-    await write(path, replace(old_record, access=asked))
-    assert (await records(path))["7"].access == asked
-    assert backups(path) == ["symphony.db.v1.backup"]
-
-
 async def test_a_migration_that_fails_changes_nothing_and_can_be_repeated(path: Path) -> None:
     await write(path, RECORD)
     broken = (*STEPS, ("ALTER TABLE attempts ADD COLUMN host TEXT", "CREATE TABLE attempts (x)"))
@@ -451,13 +500,14 @@ async def test_what_is_read_while_the_daemon_writes_is_of_one_moment(path: Path)
         assert await reader.installation_id() == await store.installation_id()
 
 
-async def test_a_store_can_be_read_after_the_daemon_was_killed(path: Path) -> None:
+async def kill_writer(path: Path) -> int:
+    """End a process that writes one change after the other; return the last that it had spoken of."""
+    last = 0
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         try:
-            last = 0
             for line in process.stdout:
                 last = int(line)
                 if last == 25:
@@ -465,6 +515,11 @@ async def test_a_store_can_be_read_after_the_daemon_was_killed(path: Path) -> No
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait(BOUND)
+    return last
+
+
+async def test_a_store_can_be_read_after_the_daemon_was_killed(path: Path) -> None:
+    last = await kill_writer(path)
 
     async with read_store(path) as reader:
         memory = await reader.load()
