@@ -94,7 +94,9 @@ async def test_the_page_says_where_it_stands_and_what_happens_next(world: IssueW
 async def test_the_section_is_live(world: IssueWorld) -> None:
     page = await world.page("/issues/7")
     async with viewing(world.client, live_path(page)) as viewer:
-        world.daemon.explanations["7"] = replace(EXPLAINED, next=(Step("It starts as soon as a slot is free"),))
+        world.daemon.explanations["7"] = replace(
+            EXPLAINED, next=(Step("It starts as soon as a slot is free"),)
+        )
         world.daemon.change(world.daemon.shown)
         seen = await viewer.until("It starts as soon as a slot is free.")
         assert '<section id="issue-explain" hx-swap-oob="morph"' in seen
