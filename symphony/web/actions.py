@@ -53,6 +53,12 @@ class MoveForm(Body):
     state: str = ""
 
 
+class BudgetForm(BudgetBody):
+    """Ceilings for the issue, and `was`, what the page said of them when it was sent."""
+
+    was: str = ""
+
+
 class DiscardForm(Body):
     """That a person means it."""
 
@@ -179,13 +185,14 @@ class Actions:
 
     async def budget(self, request: web.Request) -> web.StreamResponse:
         """Give the issue ceilings of its own."""
-        form = await read_form(request, BudgetBody)
+        form, asked = await read_form(request, BudgetForm), issue_id(request)
 
         async def give() -> str:
-            answer = await self._operations.set_budget(issue_id(request), form.changes())
+            answer = await self._operations.set_budget(asked, form.changes())
             return " ".join(answer.sentences())
 
-        return await self._carry_out(request, give)
+        # a double click adds once; what was shown has changed when more is added
+        return await self._carry_out(request, give, (asked, "budget", form) if form.was else None)
 
     async def _command(
         self, request: web.Request, command: Callable[[str], Coroutine[Any, Any, None]], said: str

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from symphony.core.access import AccessDecision
+from symphony.core.budget import BudgetKind, CeilingChange
 from symphony.core.decide import CommandRefused
 from symphony.core.permission import PermissionAnswer
 from symphony.core.steering import SteeringRequest
@@ -28,6 +29,7 @@ async def world(tmp_path: Path) -> AsyncIterator[IssueWorld]:
         yield IssueWorld(tmp_path, daemon, branches, Client(listener.port))
 
 
+MORE = (CeilingChange(BudgetKind.TOKENS, 500_000, add=True), CeilingChange(BudgetKind.USD, 2.5))
 COMMANDS = [
     ("retry", "", ("retry", "7"), "7 starts again"),
     ("cancel", "", ("cancel", "7"), "7 is being stopped"),
@@ -44,6 +46,8 @@ COMMANDS = [
      "The agent of 7 is told that it may not."),
     ("access", "host=a.example&decision=issue", ("access", "7", "a.example", AccessDecision.ISSUE),
      "may reach a.example in all its attempts"),
+    ("budget", "tokens=%2B500_000&usd=2.5", ("budget", "7", MORE),
+     "Issue 7 has spent 1,200 of 5,000 tokens. Eligible."),
     ("reply", "text=Tabs", ("reply", "7", "Tabs"), "Your answer to 7 is kept"),
 ]  # fmt: skip
 
@@ -93,6 +97,12 @@ async def test_every_id_can_be_named(world: IssueWorld, issue_id: str) -> None:
     assert ("cancel", issue_id) in world.daemon.asked
 
 
+async def test_a_double_click_adds_to_a_budget_once_and_the_next_one_again(world: IssueWorld) -> None:
+    for was in ("1,200+of+1,000+tokens", "1,200+of+1,000+tokens", "1,600+of+1,500+tokens"):
+        await world.post("/issues/7/budget", f"tokens=%2B500&was={was}")
+    assert [asked[0] for asked in world.daemon.asked].count("budget") == 2
+
+
 @pytest.mark.parametrize(
     ("name", "body", "code"),
     [
@@ -106,6 +116,9 @@ async def test_every_id_can_be_named(world: IssueWorld, issue_id: str) -> None:
         ("permission", "request=7.1.1", "invalid_body"),
         ("permission", "request=7.1.1&answer=yes", "invalid_body"),
         ("cancel", "what=this", "invalid_body"),
+        ("budget", "", "invalid_budget"),
+        ("budget", "tokens=-5", "invalid_budget"),
+        ("budget", "usd=nan", "invalid_budget"),
     ],
 )
 async def test_a_form_that_says_nothing_usable_is_named(

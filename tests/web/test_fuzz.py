@@ -108,6 +108,8 @@ def valid(schema: Any) -> st.SearchStrategy[Any]:
             return st.lists(valid(items), max_size=3)
         case {"type": "integer"}:
             return st.integers()
+        case {"type": "number"}:
+            return st.floats(allow_nan=False, allow_infinity=False)
         case {"type": "string"}:
             return st.one_of(TEXT, st.sampled_from(["Todo", "Done", "Proposed", "pypi.org", "1", ""]))
         case {"type": "null"}:

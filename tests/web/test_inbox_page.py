@@ -113,6 +113,7 @@ async def test_each_card_has_the_forms_that_answer_it(client: Client, daemon: Da
         ("/issues/3/discard", {"sure": "yes"}),
         ("/issues/4/retry", {}),
         ("/issues/4/discard", {"sure": "yes"}),
+        ("/issues/5/budget", {"was": "out of budget: 5 of 5 tokens", "tokens": "", "usd": "", "minutes": ""}),
     ]
 
 
