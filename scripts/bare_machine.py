@@ -35,9 +35,9 @@ def machine_boots() -> str | None:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     key = f"{boot} {os.geteuid()} {(engine / 'smol-vmm').stat().st_mtime_ns}"
     with contextlib.suppress(FileNotFoundError, ValueError):
-        remembered, reason = REMEMBERED.read_text(encoding="utf-8").split("\n", 1)
+        remembered, why = REMEMBERED.read_text(encoding="utf-8").split("\n", 1)
         if remembered == key:
-            return reason
+            return why
     prepare_engine(engine)
     reason = _boot(engine / "smol-vmm")
     if reason is not None:
