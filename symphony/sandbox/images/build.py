@@ -186,6 +186,7 @@ class _Build:
                     means.base,
                     definition.debian,
                     archive,
+                    tree,
                     self.watch,
                     means.environ,
                     binary=means.binary,

@@ -17,7 +17,7 @@ from pathlib import Path
 from symphony.core.settings import SmolvmSettings
 from symphony.sandbox.images.definition import DEFAULT, MINIMAL
 from symphony.sandbox.images.errors import BUILD, ImageError, unusable
-from symphony.sandbox.images.files import remove_tree
+from symphony.sandbox.images.files import complete_root, remove_tree
 from symphony.sandbox.images.library import Library, open_library
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -98,6 +98,21 @@ def base_of(text: str) -> tuple[str, str]:
     return str(path), _stamp("base", path)
 
 
+def unpack_for_engine(text: str, work: Path) -> Path:
+    """Return an archive as the engine takes it: itself, or what was unpacked of it into a folder.
+
+    Raises:
+        ImageError: `sandbox.image_corrupt`.
+    """
+    path = Path(text)
+    saved = _kind_of(text, path) == SAVED
+    if saved and not _is_compressed(path):
+        return path
+    given = work / _unpacked_name(saved=saved)
+    _unpack(text, path, given, saved=saved)
+    return given
+
+
 def _of_library(library: Library, text: str) -> ImageSource:
     try:
         image = library.find(text)
@@ -139,7 +154,7 @@ def _unpacked(library: Library, text: str, path: Path, digest: str) -> ImageSour
     place = library.place
     target = place.unpacked / digest
     saved = _kind_of(text, path) == SAVED
-    given = target / "image.tar" if saved else target / "rootfs"
+    given = target / _unpacked_name(saved=saved)
     if given.exists():
         return ImageSource(("--image", str(given)), digest, given)
     try:
@@ -157,6 +172,10 @@ def _unpacked(library: Library, text: str, path: Path, digest: str) -> ImageSour
     except OSError as error:
         raise unusable(place.root, f"hold what is in {path}", error) from error
     return ImageSource(("--image", str(given)), digest, given)
+
+
+def _unpacked_name(*, saved: bool) -> str:
+    return "image.tar" if saved else "rootfs"
 
 
 def _unpack(text: str, path: Path, given: Path, *, saved: bool) -> None:
@@ -189,6 +208,8 @@ def _unpack(text: str, path: Path, given: Path, *, saved: bool) -> None:
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
         raise _corrupt(text, said[-1] if said else f"{argv[0]} ended with status {ended.returncode}")
+    if not saved:
+        complete_root(given)  # root's machines are users of their own, who read it
 
 
 def _kind_of(text: str, path: Path) -> str:
