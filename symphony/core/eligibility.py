@@ -181,7 +181,9 @@ def _why_blocked(state: SchedulerState, issue: Issue) -> Reason | None:
     for blocker_id in issue.blocked_by:
         blocker = state.issues.get(blocker_id)
         if blocker is None:
-            return Reason(ReasonCode.BLOCKED, f"blocked by {blocker_id}, which is not in the tracker")
+            known = state.issues.present(blocker_id)
+            why = "whose file cannot be read" if known else "which is not in the tracker"
+            return Reason(ReasonCode.BLOCKED, f"blocked by {blocker_id}, {why}")
         if not state.states.is_terminal(blocker.state):
             return Reason(ReasonCode.BLOCKED, f"blocked by {blocker_id} ({blocker.state})")
     return None

@@ -8,6 +8,8 @@ from symphony.core.scheduler import SchedulerState
 from symphony.core.snapshot import RunningView, Snapshot
 from symphony.core.usage import Usage
 
+GIVEN_UP = frozenset({"retrying", "continuing"})  # by the next decision, for an issue that is not active
+
 
 def check_explained(
     state: SchedulerState, issue_id: str, now: datetime, snapshot: Snapshot | None = None
@@ -23,9 +25,15 @@ def check_explained(
     assert said.next, f"{said.code} says not what happens next"
     for step in said.next:
         assert step.at is None or step.at.tzinfo is UTC, step
-    shown = code_in(snapshot or render_snapshot(state, now, Usage()), issue_id)
-    if shown is not None and state.issues.get(issue_id) is not None:
-        assert said.code == shown, f"the snapshot says {shown}: {said.where}"
+    shown, issue = (
+        code_in(snapshot or render_snapshot(state, now, Usage()), issue_id),
+        state.issues.get(issue_id),
+    )
+    if shown is None or issue is None:
+        return said
+    if shown in GIVEN_UP and not state.states.is_active(issue.state):
+        return said
+    assert said.code == shown, f"the snapshot says {shown}: {said.where}"
     return said
 
 
@@ -44,8 +52,10 @@ def code_in(snapshot: Snapshot, issue_id: str) -> str | None:
         if waits.issue_id == issue_id and waits.steering.open:
             return "waiting_for_reply"
     for kept in snapshot.retrying:
-        if kept.issue_id == issue_id:
-            return "retrying" if kept.kind == "retry" else "continuing"
+        if kept.issue_id == issue_id and kept.kind == "continuation":
+            return "continuing"
+        if kept.issue_id == issue_id and kept.due_at > snapshot.generated_at:  # else it is like any other
+            return "retrying"
     return None
 
 

@@ -17,6 +17,7 @@ from tests.support.world import (
     make_issue,
     make_record,
     make_running,
+    make_set,
     make_state,
     make_steering,
 )
@@ -97,6 +98,12 @@ def test_a_blocker_that_is_not_terminal_blocks_and_is_named_with_its_state():
 def test_an_unknown_blocker_blocks():
     issue = make_issue("2", blocked_by=("9",))
     assert reason_for(make_state(issue), issue) == ("blocked", "blocked by 9, which is not in the tracker")
+
+
+def test_a_blocker_whose_file_is_broken_is_not_said_to_be_missing():
+    issue = make_issue("2", blocked_by=("9",))
+    state = make_state().with_issues(make_set(issue, unreadable=frozenset({"9"})))
+    assert reason_for(state, issue) == ("blocked", "blocked by 9, whose file cannot be read")
 
 
 def test_a_terminal_blocker_does_not_block():
