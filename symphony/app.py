@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
+from symphony.core.errors import SymphonyError
 from symphony.core.event import DrainAsked, Ticked
 from symphony.core.idle import Idleness
 from symphony.core.installation import Installation
@@ -27,7 +28,7 @@ from symphony.engine.mailbox import Mailbox
 from symphony.engine.notifier import Notices, open_notices
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
-from symphony.engine.ports import Ports
+from symphony.engine.ports import Log, Ports
 from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
@@ -44,6 +45,7 @@ from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
 from symphony.sandbox.drivers import Drivers, disk_places, isolation_of
 from symphony.sandbox.smolvm.driver import SmolvmDriver
+from symphony.store.exchange import StoreExchange
 from symphony.store.run_log import FileRunLogs
 from symphony.store.sqlite import open_store
 from symphony.tracker.local import LocalTracker
@@ -120,9 +122,17 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(hold(DaemonLock(installation, settings.tracker.root, clock.now())))
         log = await stack.enter_async_context(
-            open_log(installation.log_file, verbose=options.verbose, secrets=workflow.secrets, now=clock.now)
+            open_log(
+                installation.log_file,
+                verbose=options.verbose,
+                secrets=workflow.secrets,
+                now=clock.now,
+                most_bytes=settings.retention.logs_bytes,
+            )
         )
         source.hide = log.hide
+        exchange = StoreExchange(installation.database)
+        stack.push_async_callback(_exchange_store, exchange, log, console)
         store = await stack.enter_async_context(open_store(installation.database))
         memory = await store.load()
         labels = {"installation": await store.installation_id()}
@@ -190,7 +200,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             held_back=lambda: supervisor.held_back,
             holding_back=supervisor.holding_back,
         )
-        operations = EngineOperations(orchestrator, installation.run_logs)
+        operations = EngineOperations(orchestrator, installation.run_logs, exchange)
         listener = await stack.enter_async_context(
             open_listener(
                 Surface(
@@ -237,11 +247,27 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         async with _warming(gate, agents, source, mailbox):
             verdict = await orchestrator.run()
         log.info("daemon.stopped", verdict=verdict.value)
+    if exchange.chosen is not None:
+        return await run_daemon(options, environ, console)
     if options.until_idle:
         console.tell(LAST_WORDS[verdict])
     if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
         return EXIT_NEEDS_A_PERSON
     return EXIT_DONE
+
+
+async def _exchange_store(exchange: StoreExchange, log: Log, console: Console) -> None:
+    """Put the store that a person chose in place of this one, which is closed."""
+    if exchange.chosen is None:
+        return
+    try:
+        kept = await asyncio.to_thread(exchange.make)
+    except SymphonyError as error:
+        log.error("store.not_restored", code=error.code, reason=str(error))
+        console.tell(f"the store is as it was: {error}")
+    else:
+        log.info("store.restored", copy=exchange.chosen, kept=str(kept or ""))
+        console.tell("the store is put back from a copy" + (f"; as it was, it is {kept}" if kept else ""))
 
 
 @asynccontextmanager

@@ -50,11 +50,16 @@ class DaemonLog:
     """The log of this process, which is also where structlog and the standard library log to."""
 
     def __init__(
-        self, log_file: Path, verbose: bool, secrets: Collection[str], now: Callable[[], datetime]
+        self,
+        log_file: Path,
+        verbose: bool,
+        secrets: Collection[str],
+        now: Callable[[], datetime],
+        file_limit: int,
     ) -> None:
         self._redactor = Redactor(secrets)
         self._now = now
-        self._sinks = [_Sink("symphony-log", _Files(log_file), self._gap)]
+        self._sinks = [_Sink("symphony-log", _Files(log_file, file_limit), self._gap)]
         if verbose:
             self._sinks.append(_Sink("symphony-log-mirror", _Mirror(), self._gap))
         self._library = _LibraryHandler(self._write)
@@ -120,18 +125,20 @@ def configure_logging(
     verbose: bool = False,
     secrets: Collection[str] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    file_limit: int = FILE_LIMIT,
 ) -> DaemonLog:
     """Begin to log to the file, mirrored to stderr when verbose; `close` ends it.
 
     Nothing is opened here: a file that cannot be written is reported on stderr, once.
 
     Args:
-        log_file: renamed to `<log_file>.1` and so on when it has grown to `FILE_LIMIT`.
+        log_file: renamed to `<log_file>.1` and so on when it has grown to the limit.
         verbose: mirror, and write details too.
         secrets: replaced by `[redacted]` wherever they appear.
         now: the time, aware.
+        file_limit: bytes of one file.
     """
-    return DaemonLog(log_file, verbose, secrets, now)
+    return DaemonLog(log_file, verbose, secrets, now, file_limit)
 
 
 @asynccontextmanager
@@ -141,9 +148,14 @@ async def open_log(
     verbose: bool = False,
     secrets: Collection[str] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    most_bytes: int | None = None,
 ) -> AsyncIterator[DaemonLog]:
-    """Log as `configure_logging` does until the context is left."""
-    log = configure_logging(log_file, verbose, secrets, now)
+    """Log as `configure_logging` does until the context is left.
+
+    With `most_bytes` all its files together take no more, the earlier ones included.
+    """
+    file_limit = FILE_LIMIT if most_bytes is None else min(FILE_LIMIT, most_bytes // (FILES_KEPT + 1))
+    log = configure_logging(log_file, verbose, secrets, now, file_limit)
     try:
         yield log
     finally:
@@ -181,8 +193,8 @@ class _Sink:
 class _Files:
     """The log file; its failure is told on stderr, once until it works again."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = LineFile(path, largest=FILE_LIMIT, kept=FILES_KEPT)
+    def __init__(self, path: Path, limit: int) -> None:
+        self._file = LineFile(path, largest=limit, kept=FILES_KEPT)
         self._broken = False
 
     def write(self, lines: Sequence[bytes]) -> None:

@@ -52,6 +52,11 @@ class RetentionSettings(Section):
     """MiB of all patches together, above which the oldest go before their time."""
 
     @property
+    def logs_bytes(self) -> int | None:
+        """Bytes of all logs together; None without a ceiling."""
+        return None if self.logs_max_mib is None else self.logs_max_mib * MIB
+
+    @property
     def run_log_bytes(self) -> int | None:
         """Bytes at which one issue's run log is put aside; None is never."""
         return None if self.run_log_max_mib is None else self.run_log_max_mib * MIB // 2
