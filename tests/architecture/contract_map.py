@@ -41,6 +41,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "unit/test_eligibility.py",
         "unit/test_picture.py",
         "unit/test_explain.py",
+        "unit/test_explain_anything.py",
         "web/test_explain.py",
         "endtoend/test_cli_explain.py",
     ),
