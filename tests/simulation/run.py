@@ -145,7 +145,8 @@ def _parsed(text: str, count: int) -> tuple[int, list[int]]:
     return int(seed), numbers if steps else list(range(count))
 
 
-def _play(count: int, seed: int) -> Result | None:
+def play(count: int, seed: int) -> Result | None:
+    """Play a seed; return how it broke a promise, if it did."""
     result = simulate(seed, count)
     return result if result.promise else None
 
@@ -183,10 +184,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _results(seeds: range, jobs: int, count: int) -> Iterable[Result | None]:
     if jobs <= 1:
-        yield from map(partial(_play, count), seeds)
+        yield from map(partial(play, count), seeds)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(partial(_play, count), seeds, chunksize=50)
+        yield from pool.map(partial(play, count), seeds, chunksize=50)
         pool.shutdown(cancel_futures=True)
 
 
