@@ -55,6 +55,7 @@ class Meter:
         self._turns = Usage()
         self._cost = Counter(unknown_start=resumed and cost_survives_load)
         self._window: tuple[int | None, int | None] = (None, None)
+        self._filled = Counter(unknown_start=resumed)
         self._turn_start = Usage()
 
     def begin_turn(self) -> None:
@@ -68,6 +69,8 @@ class Meter:
             self._window[0] if used is None else used,
             size or self._window[1],
         )
+        if used is not None:
+            self._filled.report(used)
         cost = report.get("cost")
         if isinstance(cost, Mapping) and str(cost.get("currency", "")).upper() == "USD":
             amount = _amount(cost.get("amount"))
@@ -85,10 +88,15 @@ class Meter:
 
     @property
     def totals(self) -> Usage:
-        """The session's totals so far."""
+        """The session's totals so far.
+
+        Most agents count tokens at the end of a turn; until then what has come into the window counts.
+        """
         counted = {name: int(counter.total) for name, counter in self._counters.items()}
+        reported = self._turns.plus(Usage(**counted))
         return replace(
-            self._turns.plus(Usage(**counted)),
+            reported,
+            seen_tokens=max(0, int(self._filled.total) - reported.tokens),
             cost_usd=self._cost.total,
             context_used=self._window[0],
             context_size=self._window[1],
@@ -103,6 +111,7 @@ class Meter:
             input_tokens=now.input_tokens - before.input_tokens,
             output_tokens=now.output_tokens - before.output_tokens,
             cached_tokens=now.cached_tokens - before.cached_tokens,
+            seen_tokens=max(0, now.seen_tokens - before.seen_tokens),
             cost_usd=max(0.0, now.cost_usd - before.cost_usd),
         )
 

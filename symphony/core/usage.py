@@ -1,7 +1,7 @@
 """What an attempt has cost, as the agent reports it [CONTRACT 5.4]."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 
@@ -14,6 +14,7 @@ class Usage:
         cost_usd: as the agent reports it; 0 when it reports none.
         seconds: wall time of turns.
         context_used, context_size: tokens in the session's window now; None when unknown.
+        seen_tokens: that no report has counted yet, though the window was seen to fill with them.
     """
 
     input_tokens: int = 0
@@ -23,10 +24,16 @@ class Usage:
     seconds: float = 0.0
     context_used: int | None = None
     context_size: int | None = None
+    seen_tokens: int = 0
 
     @property
     def tokens(self) -> int:
         """All tokens that count against a budget."""
+        return self.reported_tokens + self.seen_tokens
+
+    @property
+    def reported_tokens(self) -> int:
+        """The tokens that the agent has reported, kind by kind."""
         return self.input_tokens + self.output_tokens + self.cached_tokens
 
     def raised_to(self, report: "Usage") -> "Usage":
@@ -34,7 +41,7 @@ class Usage:
 
         What an agent reports may be negative, no number or less than before: it lowers nothing.
         """
-        return Usage(
+        raised = Usage(
             _larger(self.input_tokens, report.input_tokens),
             _larger(self.output_tokens, report.output_tokens),
             _larger(self.cached_tokens, report.cached_tokens),
@@ -43,6 +50,8 @@ class Usage:
             self.context_used if report.context_used is None else report.context_used,
             self.context_size if report.context_size is None else report.context_size,
         )
+        seen = max(self.tokens, report.tokens) - raised.tokens  # what is reported now was seen before
+        return replace(raised, seen_tokens=max(0, seen))
 
     def plus(self, other: "Usage") -> "Usage":
         """Return the sum; the window's figures are the other's when it has them."""
@@ -54,6 +63,7 @@ class Usage:
             self.seconds + other.seconds,
             self.context_used if other.context_used is None else other.context_used,
             self.context_size if other.context_size is None else other.context_size,
+            self.seen_tokens + other.seen_tokens,
         )
 
 

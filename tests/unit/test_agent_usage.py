@@ -91,6 +91,25 @@ def test_a_resumed_session_does_not_pay_for_its_past_again() -> None:
     assert (meter.totals.input_tokens, meter.totals.cost_usd) == (100, 0.5)
 
 
+def test_what_fills_the_window_in_a_turn_counts_until_the_agent_reports_its_tokens() -> None:
+    meter = Meter()
+    told = []
+    for used in (20_000, 60_000, 15_000, 30_000):  # with a compaction
+        meter.update({"used": used, "size": 200_000})
+        told.append(meter.totals.tokens)
+    meter.answer({"inputTokens": 200, "outputTokens": 3000, "cachedReadTokens": 150_000})
+    told.append(meter.totals.tokens)
+    assert told == [20_000, 60_000, 60_000, 75_000, 153_200]
+    assert meter.totals.seen_tokens == 0
+
+
+def test_a_resumed_session_does_not_pay_for_the_window_that_it_brings() -> None:
+    meter = Meter(resumed=True)
+    for used in (90_000, 95_000):
+        meter.update({"used": used, "size": 200_000})
+    assert meter.totals.tokens == 5_000
+
+
 def test_the_window_may_shrink_and_other_currencies_are_not_dollars() -> None:
     meter = Meter()
     meter.update({"used": 150_000, "size": 200_000, "cost": {"amount": 9, "currency": "EUR"}})

@@ -148,6 +148,14 @@ def test_a_report_raises_totals_and_never_lowers_them(report, usage):
     assert Usage(input_tokens=10, cost_usd=2.0).raised_to(report) == usage
 
 
+def test_tokens_that_were_seen_are_not_counted_again_when_they_are_reported():
+    seen = Usage(input_tokens=10).raised_to(Usage(input_tokens=10, seen_tokens=50_000))
+    assert seen.tokens == 50_010
+    told = seen.raised_to(Usage(input_tokens=10, output_tokens=500, cached_tokens=60_000))
+    assert (told.tokens, told.seen_tokens) == (60_510, 0)
+    assert seen.raised_to(Usage(input_tokens=10, output_tokens=5)).tokens == 50_010
+
+
 @pytest.mark.parametrize(
     ("earlier", "later", "same"),
     [
