@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from symphony.agent.needs import credential_values
 from symphony.core.errors import SymphonyError
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
@@ -122,6 +123,7 @@ class WorkflowSource:
         return workflow, Texts(self._file.path, raw, self._file.raw, self._file.read_at, error)
 
     def _override(self, workflow: Workflow) -> Workflow:
+        workflow = replace(workflow, secrets=workflow.secrets | credential_values(self._environ))
         if self._sandbox is None:
             return workflow
         settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})

@@ -4,7 +4,7 @@ Imported only when a session opens, since the SDK is slow to import.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
-from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, read_proposal
+from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, is_own_tool, read_proposal
 from symphony.core.agent import AgentEvent
 from symphony.core.permission import OnPermission, PermissionAnswer, Proposal, policy_of
 from symphony.core.settings import AcpSettings
@@ -38,7 +38,10 @@ class Client:
         acp: AcpSettings,
         on_event: Callable[[AgentEvent], None],
         on_permission: OnPermission | None,
+        calls: Mapping[str, Mapping[str, Any]],
     ) -> None:
+        """Take what answers requests, and the tool calls that the agent has told of, by their ids."""
+        self._calls = calls
         self._acp = acp
         self._on_event = on_event
         self._on_permission = on_permission
@@ -60,7 +63,8 @@ class Client:
         """Choose one of the options."""
         del session_id  # a process has one
         choices = tuple(PermissionChoice(option.option_id, option.name, option.kind) for option in options)
-        proposal = read_proposal(tool_call.model_dump(by_alias=True, mode="json"), choices)
+        call = tool_call.model_dump(by_alias=True, mode="json")
+        proposal = read_proposal(call, choices, self._calls.get(tool_call.tool_call_id, {}))
         answer, why = await self._decide(proposal)
         choice = None if answer is None else SAID[answer](choices)
         answered = "cancelled" if choice is None else one_line(choice.name or choice.id, 80)
@@ -73,6 +77,8 @@ class Client:
         """Return the answer, None for a cancelled turn, and the reason."""
         if self._cancelled.is_set():
             return None, "the turn is being cancelled"
+        if is_own_tool(proposal):
+            return PermissionAnswer.ALWAYS, "symphony's own tools are always allowed"
         policy, why = policy_of(self._acp, proposal)
         if policy != "ask":
             return PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY, why

@@ -41,7 +41,7 @@ async def open_conversation(
         adapter.tokens, resumed=spec.resume is not None, cost_survives_load=adapter.cost_survives_load
     )
     listener = Listener(meter, on_event)
-    client = Client(spec.acp, on_event, on_permission)
+    client = Client(spec.acp, on_event, on_permission, listener.calls)
     link = Link(process, adapter, spec, client, on_event, listener.notified, bounds, now)
     async with open_link(link):
         listener.replaying = spec.resume is not None

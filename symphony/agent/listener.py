@@ -11,6 +11,7 @@ from symphony.core.agent import AgentEvent
 from symphony.core.text import one_line
 
 UPDATE = "session/update"
+CALLS = 100  # agents ask about a call right after they have said it
 
 
 class Listener:
@@ -18,11 +19,13 @@ class Listener:
 
     Attributes:
         replaying: an earlier session is being repeated by the agent; nobody is told again.
+        calls: the newest tool calls by their ids, with the last that was said of each.
     """
 
     def __init__(self, meter: Meter, on_event: OnEvent) -> None:
         self.replaying = False
         self.speech = Speech()
+        self.calls: dict[str, Mapping[str, Any]] = {}
         self.meter = meter
         self._on_event = on_event
 
@@ -37,8 +40,18 @@ class Listener:
         if self.replaying:
             return
         self.speech.hear(update)
+        if update.kind == "tool_call":
+            self._remember(params["update"])
         totals = self.meter.totals if update.usage is not None else None
         self._on_event(AgentEvent(update.kind, update.summary, usage=totals))
+
+    def _remember(self, update: Mapping[str, Any]) -> None:
+        identity = update.get("toolCallId")
+        if isinstance(identity, str):
+            said = {name: value for name, value in update.items() if value}
+            self.calls[identity] = {**self.calls.get(identity, {}), **said}
+            if len(self.calls) > CALLS:
+                del self.calls[next(iter(self.calls))]
 
     def answered(self, usage: Mapping[str, Any] | None) -> None:
         """Take what a prompt's answer says of tokens."""

@@ -1,4 +1,4 @@
-"""What an agent's program needs when it runs in a guest: hosts, credentials by name, its base URL.
+"""What an agent's program needs of the host: in a guest hosts and credentials by name, else variables.
 
 Pure. Values of credentials are looked at only to see whether they are there.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from symphony.agent.adapters import Adapter
+from symphony.agent.adapters import ADAPTERS, Adapter
 from symphony.agent.errors import AgentError
 from symphony.core.machine import Credential, GuestNeeds
 
@@ -50,6 +50,21 @@ def guest_needs(adapter: Adapter, chosen: Mapping[str, str], environ: Mapping[st
     )
     named = (host for credential in credentials for host in credential.hosts)
     return GuestNeeds(tuple(dict.fromkeys((*hosts, *named))), credentials, environment)
+
+
+def host_environment(adapter: Adapter, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the host's variables that an adapter's program needs where nothing keeps it from the host.
+
+    Nothing else of the host's environment is passed on, and no other process of the attempt gets them.
+    """
+    names = (*adapter.credentials, *((adapter.base_url,) if adapter.base_url else ()))
+    return {name: value for name in names if (value := environ.get(name))}
+
+
+def credential_values(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the host's keys to any model, to be kept out of everything that is written down."""
+    names = {*PROVIDERS, *(name for adapter in ADAPTERS.values() for name in adapter.credentials)}
+    return frozenset(value for name in names if (value := environ.get(name)))
 
 
 def _provider_of(name: str, adapter: Adapter) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from acp import PROTOCOL_VERSION
 from acp.schema import (
     AgentCapabilities,
     ClientCapabilities,
+    EnvVarAuthMethod,
     EnvVariable,
     HttpHeader,
     HttpMcpServer,
@@ -71,6 +72,7 @@ async def open_acp_session(
         raise AgentProtocolError(link.agent, fact)
     capabilities = hello.agent_capabilities or AgentCapabilities()
     _warn_of_transports(capabilities, servers, on_event)
+    await _authenticate(link, spec, hello.auth_methods or (), on_event)
     answer = await _resume(link, spec, capabilities, servers, on_event)
     resumed = answer is not None
     if answer is None:
@@ -121,6 +123,19 @@ def _warn_of_transports(
     offered = capabilities.mcp_capabilities
     if any(isinstance(server, HttpMcpServer) for server in servers) and not (offered and offered.http):
         on_event(AgentEvent("other", "the agent does not say that it can reach MCP servers over HTTP"))
+
+
+async def _authenticate(
+    link: Link, spec: SessionSpec, methods: Sequence[object], on_event: Callable[[AgentEvent], None]
+) -> None:
+    """Let the agent take the key that it was given, where it wants to be told that it has one."""
+    for method in methods:
+        if isinstance(method, EnvVarAuthMethod) and spec.credentials.issuperset(
+            variable.name for variable in method.vars
+        ):
+            await link.ask("authenticate", link.connection.authenticate(method_id=method.id))
+            on_event(AgentEvent("other", one_line(f"authenticated by {method.id}")))
+            return
 
 
 async def _resume(

@@ -4,8 +4,10 @@
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from symphony.core.permission import Proposal
@@ -15,6 +17,7 @@ ALLOW: Final = ("allow_always", "allow_once")
 ALLOW_ONCE: Final = ("allow_once", "allow_always")
 REJECT: Final = ("reject_once", "reject_always")
 SUBJECTS: Final = ("command", "cmd", "file_path", "filePath", "path", "filename", "url", "query", "pattern")
+OWN_TOOL: Final = re.compile(r"(?:mcp__symphony__|Tool: symphony/|symphony_)[a-z_]+")  # as the three say it
 SUBJECT_LIMIT: Final = 4_000  # characters; a rule sees no more, and neither does a person
 ARGUMENTS_LIMIT: Final = 8_000
 
@@ -28,17 +31,33 @@ class PermissionChoice:
     kind: str
 
 
-def read_proposal(call: Mapping[str, Any], choices: Sequence[PermissionChoice]) -> Proposal:
-    """Return what a tool call, as ACP has it, proposes; what it leaves out or has otherwise is not said."""
-    title = one_line(_text(call.get("title")) or _text(call.get("toolCallId")) or "a tool call")
-    given = call.get("rawInput")
+def read_proposal(
+    call: Mapping[str, Any],
+    choices: Sequence[PermissionChoice],
+    known: Mapping[str, Any] = MappingProxyType({}),
+) -> Proposal:
+    """Return what a tool call, as ACP has it, proposes; what it leaves out or has otherwise is not said.
+
+    Args:
+        call: as the request has it.
+        choices: what the agent takes for an answer.
+        known: what the agent told of the call before.
+    """
+    whole = {**call, **known}  # some requests have a name of their own for what the call has a better one
+    title = one_line(_text(whole.get("title")) or _text(call.get("toolCallId")) or "a tool call")
+    given = whole.get("rawInput")
     return Proposal(
         title=title,
-        kind=one_line(_text(call.get("kind")) or "other", 40),
-        subject=plain(next(_subjects(given, call.get("locations")), title), SUBJECT_LIMIT),
+        kind=one_line(_text(whole.get("kind")) or "other", 40),
+        subject=plain(next(_subjects(given, whole.get("locations")), title), SUBJECT_LIMIT),
         arguments=plain(_arguments(given), ARGUMENTS_LIMIT),
         lasting=any(choice.kind == "allow_always" for choice in choices),
     )
+
+
+def is_own_tool(proposal: Proposal) -> bool:
+    """Say whether an agent asks to use one of symphony's own tools, which it was given to use."""
+    return OWN_TOOL.fullmatch(proposal.title) is not None
 
 
 def allow(choices: Sequence[PermissionChoice]) -> PermissionChoice | None:

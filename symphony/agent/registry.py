@@ -8,13 +8,15 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType
 
 from symphony.agent.adapters import Adapter, find_adapter
 from symphony.agent.bounds import Bounds
 from symphony.agent.errors import AgentNotFound
-from symphony.agent.needs import guest_needs
+from symphony.agent.launch import launch_of
+from symphony.agent.needs import guest_needs, host_environment
 from symphony.core.agent import AgentEvent, SessionSpec
 from symphony.core.errors import SymphonyError
 from symphony.core.machine import GuestNeeds
@@ -40,7 +42,7 @@ class AcpAgents:
         Args:
             bounds: how long to wait for what no setting bounds.
             now: the time, for reading when a rate limit ends.
-            environ: the host's, where credentials of guests are looked for; by default there are none.
+            environ: the host's, where credentials are looked for; by default there are none.
         """
         self._bounds = bounds or Bounds()
         self._now = now
@@ -73,7 +75,13 @@ class AcpAgents:
         Cancellation: the program is ended first, in bounded time.
         """
         adapter = find_adapter(spec.acp.adapter)
-        process = await _start(adapter, spec, sandbox)
+        known = host_environment(adapter, self._environ)
+        launch = launch_of(adapter, spec.acp, known, in_guest=sandbox.machine is not None)
+        environment = {**launch.environment, **spec.environment}
+        if sandbox.machine is None:  # a machine has them already, with placeholders for secrets
+            environment = {**known, **environment}
+        spec = replace(spec, environment=environment, credentials=frozenset(known))
+        process = await _start(adapter, launch.argv, spec, sandbox)
         try:
             conversation = await _load()
         except BaseException:
@@ -89,12 +97,9 @@ async def _load() -> ModuleType:
     return await asyncio.to_thread(importlib.import_module, "symphony.agent.conversation")
 
 
-async def _start(adapter: Adapter, spec: SessionSpec, sandbox: Sandbox) -> Process:
-    argv = adapter.launch(spec.acp, in_guest=sandbox.machine is not None)
+async def _start(adapter: Adapter, argv: tuple[str, ...], spec: SessionSpec, sandbox: Sandbox) -> Process:
     try:
-        return await sandbox.start(
-            argv, cwd=spec.cwd, environment={**adapter.environment, **spec.environment}
-        )
+        return await sandbox.start(argv, cwd=spec.cwd, environment=spec.environment)
     except SymphonyError as error:
         if error.code not in PROGRAM_NOT_FOUND:
             raise

@@ -64,12 +64,13 @@ class AcpSession:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds) as self._bound:
-                    await asyncio.wait({request})
+                    try:
+                        await asyncio.wait({request})
+                    finally:
+                        self._bound = None  # one that was left cannot be moved any more
         except asyncio.CancelledError:
             await finish_first(asyncio.create_task(self._abandon(request)))
             raise
-        finally:
-            self._bound = None
         if request.done():
             return self._end(await self._link.result(PROMPT, request))
         await finish_first(asyncio.create_task(self._abandon(request)))

@@ -36,6 +36,7 @@ class SessionSpec:
         cwd: the workspace as the agent sees it.
         mcp_servers: symphony's own endpoint first.
         resume: a session of an earlier process to go on with, if the agent can.
+        credentials: names of the variables in which the program finds keys to its model.
     """
 
     acp: AcpSettings
@@ -43,6 +44,7 @@ class SessionSpec:
     mcp_servers: tuple[McpServer, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     resume: str | None = None
+    credentials: frozenset[str] = frozenset()
 
 
 class ModelResting(SymphonyError):

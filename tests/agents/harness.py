@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,11 +77,12 @@ async def open_program(
     resume: str | None = None,
     on_permission: OnPermission | None = None,
     bounds: Bounds = PATIENT,
+    environ: Mapping[str, str] | None = None,
     **acp: Any,
 ) -> AsyncIterator[Session]:
     """Open a session with one of the programs in a local sandbox."""
     spec = make_spec(cwd, agent_command(name, *arguments), *servers, resume=resume, **acp)
-    agents = AcpAgents(bounds=bounds)
+    agents = AcpAgents(bounds=bounds, environ=environ)
     async with (
         asyncio.timeout(BOUND),
         LocalDriver().open_sandbox(SandboxSpec(cwd)) as sandbox,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, read_proposal
+from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, is_own_tool, read_proposal
 from symphony.core.permission import Proposal, policy_of
 from symphony.core.settings import AcpSettings
 
@@ -80,3 +80,25 @@ def test_the_first_rule_that_fits_answers_else_the_setting(proposal, answer, why
 def test_a_pattern_spans_lines():
     settings = acp("allow", {"pattern": "*rm -rf*", "answer": "ask"})
     assert policy_of(settings, Proposal("x", "execute", "cd /tmp\nrm -rf x"))[0] == "ask"
+
+
+def test_what_a_call_is_called_counts_more_than_what_its_request_is_called():
+    known = {"title": "Tool: symphony/mark_done", "rawInput": {"tool": "mark_done"}, "kind": "other"}
+    request = {"title": "Approve MCP tool call", "rawInput": {"turn_id": "7"}, "kind": None}
+    proposal = read_proposal(request, (ONCE,), known)
+    assert (proposal.title, proposal.arguments) == (known["title"], '{\n "tool": "mark_done"\n}')
+
+
+@pytest.mark.parametrize(
+    ("title", "own"),
+    [
+        ("mcp__symphony__mark_done", True),
+        ("Tool: symphony/request_human_steering", True),
+        ("symphony_propose_issue", True),
+        ("mcp__other__mark_done", False),
+        ("rm -rf / # symphony_mark_done", False),
+        ("symphony_mark_done; rm -rf /", False),
+    ],
+)
+def test_symphonys_own_tools_are_known_by_the_names_that_agents_give_them(title, own):
+    assert is_own_tool(Proposal(title)) is own

@@ -1,0 +1,115 @@
+"""Real agents do the main job, ask, go on, are cancelled, and are resumed [CONTRACT 5, 6]."""
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+
+from tests.models.script import Run, Say, Silence, UseMcp
+from tests.models.server import Model
+from tests.realagents.conftest import BOUND_S, KEY, PATIENT, processes_with, until_gone, work
+from tests.support.project import LOOK_S, Project, git
+
+CLIENTS = {"claude": "claude-code", "codex": "codex-mcp-client", "opencode": "opencode"}
+
+
+async def test_an_issue_goes_from_todo_to_done_with_a_patch_that_applies(
+    agent: str, project: Project, model: Model, tmp_path: Any
+) -> None:
+    model.play(*work(project, agent), Say("It is done."))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    clone = project.apply("3", tmp_path / "clone")
+    assert (clone / "hello.txt").read_text() == "hello\n"
+    assert git(clone, "log", "--format=%s", "-1") == "Say hello"
+    assert project.state_of("3") == "Done"
+    connected = next(line for line in project.log("3") if line["kind"] == "mcp_connected")
+    assert connected["client"].startswith(CLIENTS[agent])
+    assert "Do Say hello." in model.prompts()
+    assert {headers.get("x-api-key") or headers.get("Authorization") for headers in model.headers} <= {
+        KEY,
+        f"Bearer {KEY}",
+    }
+    for log in (project.root / ".symphony" / "logs").iterdir():
+        assert KEY not in log.read_text(), f"the key is in {log.name}"
+    assert KEY not in "".join(
+        path.read_text("utf-8", "replace") for path in (tmp_path / "home").rglob("auth.json")
+    )
+
+
+async def test_a_question_is_answered_and_the_reply_is_the_next_prompt(
+    agent: str, project: Project, model: Model
+) -> None:
+    model.play(UseMcp("request_human_steering", {"question": "Tabs or spaces?"}), Say("I have asked."))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: any("Tabs or spaces?" in line for line in daemon.said.lines))
+        async with asyncio.timeout(BOUND_S):
+            while not (await daemon.state())["waiting"]:
+                await asyncio.sleep(LOOK_S)
+        asked = len(model.asked)
+        model.replies.clear()
+        model.play(*work(project, agent))
+        await daemon.call("POST", "/api/v1/issues/3/steering-reply", {"text": "Spaces, four of them."})
+        await daemon.until(lambda: project.patch("3").exists())
+    assert "Spaces, four of them." in str(model.asked[asked])
+
+
+async def test_a_turn_that_ends_without_a_word_is_followed_by_a_second(
+    agent: str, project: Project, model: Model
+) -> None:
+    model.play(Run("touch begun"), Say("I have begun."), *work(project, agent))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+        turns = [line["turn"] for line in project.log("3") if line.get("phase") == "in a turn"]
+    assert turns == [1, 2]
+
+
+async def test_a_cancel_in_the_middle_of_a_command_ends_the_command_too(
+    agent: str, project: Project, model: Model
+) -> None:
+    model.play(Run("sleep 4321.5"))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: processes_with("sleep 4321.5"))
+        await daemon.call("POST", "/api/v1/issues/3/cancel")
+        ended = await daemon.until_outcome("3")
+    assert ended["outcome"] == "cancelled"
+    await until_gone("sleep 4321.5")
+
+
+async def test_after_kill_9_the_session_is_resumed_with_its_history(
+    agent: str, project: Project, model: Model
+) -> None:
+    model.play(Run("echo remember the colour crimson"), Silence())
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    first = await asyncio.to_thread(project.start)
+    async with asyncio.timeout(BOUND_S):
+        await model.until_asked(2)
+    first.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(first.communicate)
+    asked = len(model.asked)
+    model.play(*work(project, agent))
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    assert "remember the colour crimson" in str(model.asked[asked])
+    methods = [line["frame"].get("method") for line in project.log("3") if line["kind"] == "frame_out"]
+    assert methods.count("session/new") == 1
+    assert {"session/resume", "session/load"} & set(methods)
+
+
+@pytest.mark.parametrize("permission", ["deny", "ask"])
+async def test_symphonys_own_tools_need_no_permission(
+    agent: str, project: Project, model: Model, permission: str
+) -> None:
+    project.configure(
+        "Do it.\n",
+        acp={"command": None, "adapter": agent, "permission": permission, **PATIENT},
+    )
+    model.play(UseMcp("mark_done", {"title": "Nothing to do", "summary": "It was done already."}))
+    project.drop("3")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.state_of("3") == "Done")
