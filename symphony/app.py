@@ -178,7 +178,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())
         orchestrator = Orchestrator(
-            restore(workflow, memory),
+            restore(workflow, memory, clock.now()),
             ports,
             mailbox,
             tracking,

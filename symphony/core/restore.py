@@ -1,21 +1,31 @@
 """From what the store holds to the state in which a restarted daemon begins."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
-from symphony.core.claim import IssueRecord, Parked, Retrying, Waiting
+from symphony.core.backoff import CONTINUATION_DELAY
+from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Waiting
 from symphony.core.ports import Memory
 from symphony.core.scheduler import SchedulerState
 from symphony.core.steering import SteeringRequest
 from symphony.core.workflow import Workflow
 
 
-def restore(workflow: Workflow, memory: Memory) -> SchedulerState:
+def restore(workflow: Workflow, memory: Memory, now: datetime | None = None) -> SchedulerState:
     """Return the scheduler's state as the last run left it.
 
     Retries keep their due time, questions and unused replies keep their issue, and an attempt
     that the last run had not ended left its issue free to be dispatched again.
+
+    Args:
+        workflow: the one in force.
+        memory: what the store holds.
+        now: None where nothing is started and so nothing has to come due.
     """
     records = dict(memory.records)
+    if now is not None:
+        longest = timedelta(milliseconds=workflow.settings.agent.max_retry_backoff_ms)
+        records = {key: _due_within(record, now, longest) for key, record in records.items()}
     for issue_id, steering in memory.steering.items():
         records[issue_id] = _with_steering(records.get(issue_id) or IssueRecord(issue_id), steering)
     return replace(
@@ -24,6 +34,17 @@ def restore(workflow: Workflow, memory: Memory) -> SchedulerState:
         paused=memory.paused,
         adapter_pauses=dict(memory.adapter_pauses),
     )
+
+
+def _due_within(record: IssueRecord, now: datetime, longest: timedelta) -> IssueRecord:
+    """Return the record, due no later than a wait that begins now: the clock may have been set back."""
+    match record.claim:
+        case Retrying(due_at=due_at) as resting if due_at > now + longest:
+            return replace(record, claim=replace(resting, due_at=now + longest))
+        case Continuing(due_at=due_at) as resting if due_at > now + CONTINUATION_DELAY:
+            return replace(record, claim=replace(resting, due_at=now + CONTINUATION_DELAY))
+        case _:
+            return record
 
 
 def _with_steering(record: IssueRecord, steering: SteeringRequest) -> IssueRecord:

@@ -1,6 +1,10 @@
 """What a restarted daemon begins with [CONTRACT 4.5; DESIGN: nothing is lost]."""
 
-from symphony.core.claim import Parked, Retrying, Waiting
+from datetime import timedelta
+
+import pytest
+
+from symphony.core.claim import Continuing, Parked, Retrying, Waiting
 from symphony.core.ports import Memory
 from symphony.core.restore import restore
 from tests.support.world import NOON, after, make_record, make_steering, make_workflow
@@ -15,6 +19,16 @@ def restored(record=None, steering=None, **fields):
 
 def test_a_retry_keeps_its_due_time():
     assert restored(make_record("1", Retrying(after(99), "x"))).record("1").claim == Retrying(after(99), "x")
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds"), [(Retrying(after(3600), "x"), 300), (Continuing(after(3600), "Todo"), 1)]
+)
+def test_what_is_due_later_than_any_wait_comes_due_in_time_though_the_clock_was_set_back(claim, seconds):
+    memory = Memory(records={"1": make_record("1", claim)})
+    due = restore(make_workflow(), memory, NOON).record("1").claim.due_at
+    assert due == NOON + timedelta(seconds=seconds)
+    assert restore(make_workflow(), memory, after(3500)).record("1").claim.due_at <= after(3600)
 
 
 def test_an_open_question_keeps_its_issue_waiting():
