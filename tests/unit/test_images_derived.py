@@ -186,6 +186,22 @@ def test_what_the_base_lacks_is_installed_and_nothing_else(
     assert words == installed
 
 
+@pytest.mark.parametrize(
+    ("there", "status"), [("/lib64/ld-linux-x86-64.so.2", 0), ("/lib/ld-linux-aarch64.so.1", 0), ("", 90)]
+)
+def test_glibc_is_found_where_each_processor_has_it(tmp_path: Path, there: str, status: int) -> None:
+    # ls fails when one of the two folders has no loader in it
+    program(tmp_path / "ls", f"echo {there}; exit 2" if there else "exit 2")
+    program(tmp_path / "tar", "echo tar (GNU tar) 1.34")
+    program(tmp_path / "grep", "exit 0")
+    debian = read_definition(FOLDER / "symphony-minimal.toml").debian
+    script = install_script(debian.model_copy(update={"packages": ()}), with_agents=True)
+    sh = shutil.which("sh")
+    assert sh is not None
+    ran = subprocess.run([sh, "-c", script], env={"PATH": str(tmp_path)}, check=False, timeout=30)
+    assert ran.returncode == status
+
+
 def program(path: Path, body: str) -> None:
     """Write a program of the shell."""
     path.write_text(f"#!/bin/sh\n{body}\n")

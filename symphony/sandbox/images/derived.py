@@ -76,7 +76,7 @@ else
 fi
 """
 GLIBC = """
-ls /lib/ld-linux* /lib64/ld-linux* >/dev/null 2>&1 || {
+[ -n "$(ls /lib/ld-linux* /lib64/ld-linux* 2>/dev/null)" ] || {
     echo "it has no glibc, which the agents need"
     exit 90
 }
