@@ -140,7 +140,8 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         driver = drivers.of(settings.sandbox)
         if isinstance(driver, SmolvmDriver):
             await driver.preflight(settings.smolvm)
-        reaped = await driver.reap(labels)
+        places = {row.sandbox for row in memory.interrupted}
+        reaped = await drivers.reap(settings.sandbox, places, labels)
         metrics = Metrics()
         stack.enter_context(open_pulse(asyncio.get_running_loop(), metrics.loop_delayed))
         tracing = await stack.enter_async_context(open_tracing(environ, labels["installation"]))

@@ -1,7 +1,7 @@
 """The drivers of one daemon, by the kind that the settings name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from symphony.core.installation import Installation
@@ -42,6 +42,26 @@ class Drivers:
             made = SmolvmDriver(self._environ, self._kit_root) if smolvm else LocalDriver(self._environ)
             self._made[kind] = made
         return self._made[kind]
+
+    async def reap(self, kind: str, places: Collection[str], labels: Mapping[str, str]) -> tuple[str, ...]:
+        """End what dead runs with these labels left, of whatever kind it is; return a word for each.
+
+        Args:
+            kind: the one in force, which has to answer.
+            places: where attempts of the dead run were.
+
+        Raises:
+            SandboxError: the driver in force cannot look for it.
+        """
+        ended = list(await self.of(LocalDriver.kind).reap(labels))  # hooks are processes here in every case
+        if kind == SmolvmDriver.kind:
+            ended += await self.of(kind).reap(labels)
+        elif any(place != LocalDriver.kind for place in places):
+            try:
+                ended += await self.of(SmolvmDriver.kind).reap(labels)
+            except SandboxError as error:
+                ended.append(f"no machine, though one may be left: {error}")
+        return tuple(ended)
 
 
 def check_kind(kind: str) -> None:
