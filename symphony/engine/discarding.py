@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from symphony.core.errors import SymphonyError
 from symphony.core.handoff import Completion
 from symphony.core.journal import Action
 from symphony.core.ports import Clock, Store, Workspace, Workspaces
@@ -21,13 +22,26 @@ async def discard_workspace(
 ) -> None:
     """Remove the workspace and withdraw the completion that waits for a handoff from it.
 
+    What lies in it is kept on a safety ref first, if that can be done: a person who frees a full disk
+    has said that it may go.
+
     Raises:
         SymphonyError: the workspace could not be removed, or the store not be written.
     """
     given_up = None if completion is None else completion.attempt_id
     journal = await issue_journal(store, clock, workspace.issue_id)
     detail = {"path": str(workspace.path), "completion": given_up}
-    async with journal.step(Action.DISCARD_WORKSPACE, **detail):
+    async with journal.step(Action.DISCARD_WORKSPACE, **detail) as result:
+        result["safety"] = await _keep(workspace, workspaces, clock)
         await workspaces.remove(workspace, settings, environment)
         if given_up is not None:
             await store.withdraw_completion(workspace.issue_id, given_up)
+
+
+async def _keep(workspace: Workspace, workspaces: Workspaces, clock: Clock) -> str:
+    """Return the safety ref, or why there is none."""
+    try:
+        saved = await workspaces.save(workspace, "A person discarded the workspace.", clock.now())
+    except SymphonyError as error:
+        return f"none: {error}"
+    return "none: all of it was imported" if saved is None else saved.name
