@@ -34,6 +34,7 @@ from tests.simulation.steps import (
     Reply,
     Start,
     Step,
+    Sweep,
     Wake,
 )
 from tests.simulation.world import DISK_MIB, HOST_MIB, World
@@ -83,6 +84,9 @@ def _do(world: World, step: Step) -> None:
             world.host.seen_disk = HostDisk(free_mib << 20, DISK_MIB << 20, "/memory")
         case Budget(issue, tokens):
             budget(world, issue, tokens)
+        case Sweep():
+            if world.retention is not None:
+                world.person("gc", world.retention.sweep())
         case Look(issue):
             look(world, issue)
         case Pass(seconds):

@@ -5,7 +5,7 @@ from symphony.core.permission import PermissionAnswer
 from symphony.core.scheduler import SchedulerState
 from tests.simulation.acts import budget, command, move_file, path_of, permit, reply, write
 from tests.simulation.invariants import Invariants
-from tests.simulation.steps import IDS
+from tests.simulation.plans import IDS
 from tests.simulation.workflows import CALM
 from tests.simulation.world import World
 

@@ -140,15 +140,23 @@ class SimulatedWorkspaces:
     """One process's hold on the workspaces; a `core.ports.Workspaces`."""
 
     def __init__(
-        self, disk: MemoryWorkspaces, store: SimulatedStore, life: Life, faults: Faults, ledger: Ledger
+        self,
+        disk: MemoryWorkspaces,
+        store: SimulatedStore,
+        life: Life,
+        faults: Faults,
+        ledger: Ledger,
+        open_for: Collection[str],
     ) -> None:
         self._disk = disk
         self._store = store
         self._life = life
         self._faults = faults
         self._ledger = ledger
+        self._open_for = open_for
 
-    async def _reach(self, fault: str = "") -> None:
+    async def reach(self, fault: str = "") -> None:
+        """Take the time that it takes, and break as told."""
         await self._faults.lag()
         self._life.check()
         if fault and self._faults.takes(fault):
@@ -159,7 +167,7 @@ class SimulatedWorkspaces:
             self._disk.answer_hook(name, 1, "broken")
 
     async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
-        await self._reach("prepare")
+        await self.reach("prepare")
         self._answer("after_create")
         try:
             workspace = await self._disk.prepare(issue, settings, environment)
@@ -175,7 +183,7 @@ class SimulatedWorkspaces:
         return await self._disk.find(issue_id, settings)
 
     async def save(self, workspace: Workspace, why: str, at: datetime) -> SafetyRef | None:
-        await self._reach("save")
+        await self.reach("save")
         try:
             return await self._disk.save(workspace, why, at)
         finally:
@@ -188,7 +196,7 @@ class SimulatedWorkspaces:
     async def run_hook(
         self, name: str, script: str, cwd: Path, environment: Mapping[str, str], timeout_ms: int
     ) -> HookResult:
-        await self._reach()
+        await self.reach()
         self._answer(name)
         return await self._disk.run_hook(name, script, cwd, environment, timeout_ms)
 
@@ -197,7 +205,7 @@ class SimulatedWorkspaces:
         return await self._disk.fingerprint(workspace)
 
     async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
-        await self._reach("import")
+        await self.reach("import")
         try:
             return await self._disk.collect(workspace, sandbox)
         finally:
@@ -206,7 +214,7 @@ class SimulatedWorkspaces:
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
     ) -> Handoff:
-        await self._reach("hand_off")
+        await self.reach("hand_off")
         if self._ledger.delivered[completion.attempt_id]:
             self._ledger.blame(f"what attempt {completion.attempt_id} delivered is handed over again")
         try:
@@ -221,8 +229,10 @@ class SimulatedWorkspaces:
             yield path
 
     async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:
-        await self._reach("remove")
+        await self.reach("remove")
         self._answer("before_remove")
+        if workspace.issue_id in self._open_for:
+            self._ledger.blame(f"no agent loses the ground it stands on: {workspace.issue_id}")
         folder = self._disk._folders.get(workspace.key)
         before = len(self._disk.removed)
         try:

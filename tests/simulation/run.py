@@ -17,7 +17,7 @@ import structlog
 from tests.simulation.acts import act
 from tests.simulation.calm import calm_down
 from tests.simulation.invariants import Invariants
-from tests.simulation.steps import plan
+from tests.simulation.plans import plan
 from tests.simulation.world import World
 
 STEPS = 60

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
+from tests.simulation.plans import plan
 from tests.simulation.run import STEPS, play, report, shrink, simulate
-from tests.simulation.steps import plan
 
 SEEDS = 2_000
 BATCH = 100  # each is a test of its own, so that one sees how far it is and where it was cut off

@@ -15,6 +15,7 @@ from symphony.engine.notifier import Notices, open_notices
 from symphony.engine.operations import EngineOperations
 from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
+from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.memory import MemoryHost
@@ -34,6 +35,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.simulation.machines import SimulatedDriver
 from tests.simulation.notices import SimulatedNotifier
+from tests.simulation.storage import SimulatedStorage
 from tests.simulation.workflows import VALID, WorkflowInUse, WorkflowOnDisk
 
 HOST_MIB = 16_384  # of the host's memory
@@ -41,7 +43,14 @@ DISK_MIB = 200_000  # of its disk
 DRAIN_BOUND = 180.0  # the grace of 30 s, what an attempt does on its way out, and a slow disk
 DEATH_ROUNDS = 50  # of cancelling until a dead process has no task left
 CRASHES = frozenset(
-    {"attempt.crashed", "access.crashed", "machine.crashed", "notify.crashed", "notify.broke"}
+    {
+        "attempt.crashed",
+        "access.crashed",
+        "machine.crashed",
+        "notify.crashed",
+        "notify.broke",
+        "retention.crashed",
+    }
 )
 
 
@@ -71,6 +80,7 @@ class World:
         self.task: asyncio.Task[None] | None = None
         self.engine: Orchestrator | None = None
         self.operations: EngineOperations | None = None
+        self.retention: Retention | None = None
         self.on_decision = lambda: None
         self.on_start = lambda: None
         self.on_end = lambda: None
@@ -103,11 +113,12 @@ class World:
             for name in ("local", "smolvm")
         }
         tracker = SimulatedTracker(self.files, life, faults, lambda: engine.state.states, now=self.clock.now)
+        workspaces = SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger, open_for)
         ports = Ports(
             clock=self.clock,
             store=self.store,
             tracker=tracker,
-            workspaces=SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger),
+            workspaces=workspaces,
             driver_of=drivers.__getitem__,
             agents=SimulatedAgents(ledger, self.store.talk, gate, self.author.script),
             gate=gate,
@@ -131,6 +142,16 @@ class World:
         engine.listeners.append(self.on_decision)
         self.engine = engine
         self.operations = EngineOperations(engine, Path("/memory/logs"))
+        self.retention = Retention(
+            lambda: engine.state,
+            [SimulatedStorage(self.workspaces, workspaces, self.clock)],
+            self.store,
+            self.clock,
+            self,
+            ready=lambda: engine.scanned,
+            held_back=lambda: engine.supervisor.held_back,
+            holding_back=engine.supervisor.holding_back,
+        )
         notices = Notices(
             lambda: engine.state.workflow.settings.notify,
             self.operations.snapshot,
@@ -143,7 +164,7 @@ class World:
         )
         engine.more_problems = notices.problems
         self.operations.subscribe(notices.notice)
-        async with open_notices(notices):
+        async with open_notices(notices), open_retention(self.retention):
             self.on_start()
             await engine.run()
 
@@ -228,7 +249,7 @@ class World:
         self.loop.turn()
 
     def _forget(self) -> None:
-        self.task = self.engine = self.operations = None
+        self.task = self.engine = self.operations = self.retention = None
         self.on_end()
 
     def _write(self, cwd: Path, name: str) -> None:
