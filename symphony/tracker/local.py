@@ -12,7 +12,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -181,7 +182,11 @@ class LocalTracker:
             except OSError as error:
                 raise errors.write_failed(f"{issue.path} could not be moved to {state!r}", error) from error
             self._index.refresh([issue.path, target])
-            return self._index.catalog.the_one(issue_id, self._root)
+            with suppress(TrackerError):  # others may have acted on it since; it was moved all the same
+                found = self._index.catalog.the_one(issue_id, self._root)
+                if found.path == target:
+                    return found
+            return replace(issue, path=target, state=state)
 
     def _text(self, issue_id: str) -> IssueText:
         with self._one_at_a_time:
