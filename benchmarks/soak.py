@@ -19,20 +19,23 @@ import sqlite3
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from urllib.request import Request, urlopen
 
 import psutil
 from daemon import Daemon, running
-from figures import Figure, begin, load, show
+from figures import Figure, begin, load, percentile, show
 from hundred import FAULTS_SHOWN
 from prometheus_client.parser import text_string_to_metric_families
 
-from symphony.store.rows import AUDIT_KEPT
+from symphony.host.pulse import EVERY_S as EVERY_BEAT_S
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK
 from symphony.store.sqlite import JOURNAL_KEPT
 from tests.support.project import Project
 
@@ -49,10 +52,9 @@ visit {visit}
 WARM_UP_S = 120.0  # imports, the first of everything, and arenas that the allocator keeps
 EVERY_S = 10.0
 LOOK_S = 0.5  # between two looks at what is finished
-WAIT_S = 15  # of an agent's tests, which it runs twice
+WAIT_S = (5, 25)  # of an agent's tests, which it runs twice, at least and at most
 END_BOUND_S = 300.0
 TOLERANCE = 1.05
-DELAY_GOAL_MS = 250.0  # longer, and a person notices on every page
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,25 @@ class Sample:
     delays: dict[str, float]
 
 
+class Beside:
+    """A bare timer in this process: how late it comes says what the machine alone holds up."""
+
+    def __init__(self) -> None:
+        self.late_ms: list[float] = []
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while True:
+            due = time.monotonic() + EVERY_BEAT_S
+            time.sleep(EVERY_BEAT_S)
+            self.late_ms.append((time.monotonic() - due) * 1000)
+
+
 class Crowd:
     """The issues of the project, each dropped again when it is finished."""
 
     def __init__(self, project: Project, number: int) -> None:
+        self._random = Random(number)  # no waves: one agent takes longer than another
         self._project = project
         self._visits = {f"issue-{n:03}": 0 for n in range(number)}
         self._done = project.root / "issues" / "Done"
@@ -103,7 +120,10 @@ class Crowd:
     def _drop(self, name: str) -> None:
         self._visits[name] += 1
         text = ISSUE.format(
-            name=name, visit=self._visits[name], wait=WAIT_S, now=datetime.now(UTC).isoformat()
+            name=name,
+            visit=self._visits[name],
+            wait=self._random.randint(*WAIT_S),
+            now=datetime.now(UTC).isoformat(),
         )
         self._project.drop(name, text)
 
@@ -133,9 +153,12 @@ def measure(issues: int, slots: int, minutes: float, samples: Path | None = None
             daemon.settle()
             crowd = Crowd(project, issues)
             crowd.drop_all()
+            beside = Beside()
             taken = list(soak(daemon, crowd, minutes * 60, samples))
+            late_ms = tuple(beside.late_ms)
             faults = end(project, daemon)
-    return f"{issues} issues, {slots} slots, {minutes:g} minutes", figures_of(taken, slots, faults)
+    title = f"{issues} issues, {slots} slots, {minutes:g} minutes"
+    return title, [*figures_of(taken, slots, faults), *delays_of(taken, late_ms)]
 
 
 def make_old(project: Project, issues: int) -> None:
@@ -147,8 +170,8 @@ def make_old(project: Project, issues: int) -> None:
             "INSERT INTO audit (issue_id, n, at, decision, reason) VALUES (?,?,?,'dispatch',?)",
             (
                 (f"issue-{number:03}", n, now, f"attempt {n}: eligible")
-                for n in range(1, AUDIT_KEPT + 1)
                 for number in range(issues)
+                for n in range(1, AUDIT_KEPT + number % AUDIT_SLACK + 1)
             ),
         )
         connection.executemany(
@@ -260,9 +283,18 @@ def figures_of(taken: Sequence[Sample], slots: int, faults: str) -> list[Figure]
         flat(counted, "database", lambda sample: sample.database_mb, "MB"),
         Figure("- its growth, of each attempt", (grown,), unit="bytes"),
         flat(counted, "write-ahead log", lambda sample: sample.wal_mb, "MB"),
-        Figure("loop's delay, at most, in 99 of 100 beats", (p99_ms(first, last),), goal=DELAY_GOAL_MS),
-        Figure("- the worst since the start", (last.worst_delay_ms,)),
         Figure("nothing failed or left behind", note=faults or "right", met=not faults),
+    ]
+
+
+def delays_of(taken: Sequence[Sample], late_ms: tuple[float, ...]) -> list[Figure]:
+    """Return the rows of how late the loop came, beside a timer that nothing but the machine holds up."""
+    counted = [sample for sample in taken if sample.at_s >= WARM_UP_S]
+    return [
+        Figure("loop's delay, at most, in 99 of 100 beats", (p99_ms(counted[0], counted[-1]),)),
+        Figure("- the worst since the start", (counted[-1].worst_delay_ms,)),
+        Figure("- a bare timer beside it, in 99 of 100 beats", (percentile(late_ms, 99),)),
+        Figure("- its worst", (max(late_ms),)),
     ]
 
 
