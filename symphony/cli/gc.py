@@ -9,9 +9,9 @@ from symphony.cli.errors import DONE, FAILED
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted, size
+from symphony.core.stored import Kind
 
 NAMES_SHOWN = 5
-PLURALS = {"history": "history"}
 
 
 def sweep_disk(place: Place, *, dry_run: bool, as_json: bool) -> int:
@@ -59,7 +59,11 @@ def _show_kept(screen: Screen, kept: Sequence[Mapping[str, Any]]) -> None:
     largest_first = sorted(groups.items(), key=lambda item: -item[1].size_bytes)
     screen.table(
         [
-            (size(group.size_bytes), _counted(len(group.names), kind), f"{_names(group.names)}: {reason}")
+            (
+                size(group.size_bytes),
+                _counted(len(group.names), kind),
+                f"{_names(sorted(group.names))}: {reason}",
+            )
             for (kind, reason), group in largest_first
         ]
     )
@@ -68,8 +72,9 @@ def _show_kept(screen: Screen, kept: Sequence[Mapping[str, Any]]) -> None:
 def _show_ceilings(screen: Screen, ceilings: Mapping[str, Mapping[str, Any]]) -> None:
     over = [(kind, each) for kind, each in ceilings.items() if each["over"]]
     for kind, each in over:
+        most = size(each["most_bytes"])
         screen.line(
-            f"All {_plural(kind)} take {size(each['left_bytes'])}, more than the {size(each['most_bytes'])} "
+            f"All {Kind(kind).plural} take {size(each['left_bytes'])}, more than the {most} "
             "that `retention` allows, and nothing more of it may go.",
             style="yellow",
         )
@@ -91,8 +96,4 @@ def _few(names: Sequence[str]) -> Iterator[str]:
 
 
 def _counted(number: int, kind: str) -> str:
-    return kind if kind in PLURALS else counted(number, kind)
-
-
-def _plural(kind: str) -> str:
-    return PLURALS.get(kind, f"{kind}s")
+    return kind if Kind(kind) is Kind.HISTORY else counted(number, kind, Kind(kind).plural)

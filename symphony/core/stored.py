@@ -20,7 +20,7 @@ class Kind(StrEnum):
     @property
     def plural(self) -> str:
         """The word for several of it."""
-        return "history" if self is Kind.HISTORY else f"{self.value}s"
+        return {Kind.HISTORY: "history", Kind.PATCH: "patches"}.get(self, f"{self.value}s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,12 @@ def test_what_goes_by_its_age_makes_room_first():
     assert decided(*things, workspaces_max_mib=90)[0].keys() == {"old"}
 
 
+def test_each_kind_is_named_as_people_name_several_of_it():
+    goes, _ = decided(thing("p", 1, 9, Kind.PATCH), patches_max_mib=5)
+    assert goes == {"p": "all patches take 9 MiB and retention.patches_max_mib is 5"}
+    assert [kind.plural for kind in Kind] == ["workspaces", "images", "logs", "patches", "history"]
+
+
 def test_exactly_at_the_ceiling_nothing_goes():
     assert decided(thing("a", 1, 45), thing("b", 2, 45), workspaces_max_mib=90)[0] == {}
 
