@@ -49,8 +49,6 @@ def _repair(world: World) -> None:
         path = path_of(world, issue)
         if path is not None and b"blocked_by" in world.files[path]:
             write(world, path, None, noticed=True)
-        if path is not None and path.parent.name in HOLDING:
-            move_file(world, path, "Todo", noticed=True)
 
 
 def _all(world: World) -> list[str]:
@@ -62,6 +60,8 @@ def _do_their_part(world: World) -> None:
     if world.engine is None:
         return
     state = world.engine.state
+    for path in sorted(path for path in world.files if path.parent.name in HOLDING):
+        move_file(world, path, "Todo", noticed=True)
     for issue in _all(world):
         claim = state.record(issue).claim
         match claim:
