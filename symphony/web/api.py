@@ -234,9 +234,8 @@ class Api:
     async def budget(self, request: web.Request) -> web.Response:
         """Give an issue ceilings of its own."""
         changes = (await self._body(request, BudgetBody)).changes()
-        return json_response(
-            budget_view(await self._finish(self._operations.set_budget(issue_id(request), changes)))
-        )
+        answer = await self._finish(self._operations.set_budget(issue_id(request), changes))
+        return json_response(budget_view(answer))
 
     async def mcp(self, request: web.Request) -> web.Response:
         """Pass an agent's message through the door, too large or not: the door checks in its own order."""

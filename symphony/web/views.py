@@ -22,9 +22,7 @@ Shapes that scripts and the command line rely on:
   and in a state also has its issue's `{issue_id, identifier, title, not_kept}`.
 """
 
-import math
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from symphony.core.access import AccessLedger, AccessRequest
@@ -41,10 +39,10 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.budget_view import spending_view
+from symphony.web.plain_value import plain_value
 
 Json: TypeAlias = dict[str, Any]
 BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
-DEPTH_LIMIT = 20  # of an author's own front matter
 
 
 def time_view(moment: datetime | None) -> str | None:
@@ -334,22 +332,3 @@ def detail_view(detail: IssueDetail) -> Json:
         "machine": machine_view(detail.machine),
         "budget": spending_view(detail.budget),
     }
-
-
-def plain_value(value: Any, depth: int = 0) -> Any:
-    """Return whatever YAML can produce as something that JSON can hold."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case date():  # and datetime: as the author meant it, with or without a zone
-            return value.isoformat()
-        case _ if depth >= DEPTH_LIMIT:
-            return "…"
-        case Mapping():
-            return {str(key): plain_value(each, depth + 1) for key, each in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [plain_value(each, depth + 1) for each in value]
-        case _:
-            return str(value)

@@ -22,11 +22,11 @@ from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
+from symphony.web.plain_value import plain_value
 from symphony.web.views import (
     BLOCKED_SHOWN,
     detail_view,
     issue_summary_view,
-    plain_value,
     seconds_view,
     state_view,
     time_view,
