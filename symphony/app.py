@@ -156,6 +156,17 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
         workspaces = GitWorkspaces(installation, environ, labels)
         agents = AcpAgents(now=clock.now, environ=environ)
+
+        def warn_of_run_log(said: str) -> None:
+            log.warning("run_log.broken", reason=said)
+            orchestrator.tell_listeners()
+
+        run_logs = FileRunLogs(
+            installation.run_logs,
+            clock.now,
+            warn_of_run_log,
+            largest=lambda: orchestrator.state.workflow.settings.retention.run_log_bytes,
+        )
         ports = Ports(
             clock=clock,
             store=store,
@@ -164,12 +175,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             driver_of=drivers.of,
             agents=agents,
             gate=gate,
-            run_logs=FileRunLogs(
-                installation.run_logs,
-                clock.now,
-                lambda said: log.warning("run_log.broken", reason=said),
-                largest=lambda: orchestrator.state.workflow.settings.retention.run_log_bytes,
-            ),
+            run_logs=run_logs,
             prompts=LiquidPrompts(),
             log=log,
             labels=labels,
@@ -229,7 +235,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             lambda issue_id: page_url(listener.url, issue_id),
             orchestrator.tell_listeners,
         )
-        orchestrator.more_problems = notices.problems
+        orchestrator.more_problems = lambda: (*notices.problems(), *run_logs.problems())
         operations.subscribe(notices.notice)
         await stack.enter_async_context(open_notices(notices))
         await stack.enter_async_context(open_retention(retention))

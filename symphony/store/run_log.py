@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from symphony.core.keys import workspace_key
+from symphony.core.problem import Problem
 from symphony.core.redaction import Redactor
 from symphony.host.background import BackgroundWriter
 from symphony.host.line_file import LineFile
@@ -27,6 +28,14 @@ CLOSE_BOUND = 5.0  # seconds for the last lines; a hanging disk must not hold up
 def run_log_path(folder: Path, issue_id: str) -> Path:
     """Return an issue's run log; it may not exist yet."""
     return folder / f"{workspace_key(issue_id)}{RUN_LOG}"
+
+
+def broken(path: Path, problem: str) -> str:
+    """Return what is said of a run log that the disk does not take."""
+    return (
+        f"The run log {path} cannot be written ({problem}); the work goes on without it. "
+        "Check the disk and the folder."
+    )
 
 
 class FileRunLogs:
@@ -52,7 +61,11 @@ class FileRunLogs:
         self._now = now
         self._on_problem = on_problem
         self._largest = largest
-        self._broken = False
+        self._problem = ""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return why the last line that was to be written was not; none while the disk works."""
+        return (Problem("run_log.broken", "the run logs", self._problem),) if self._problem else ()
 
     @asynccontextmanager
     async def open_run_log(
@@ -66,15 +79,11 @@ class FileRunLogs:
         path = run_log_path(self._folder, issue_id)
 
         def finding(problem: str | None) -> None:
-            first = problem is not None and not self._broken
-            self._broken = problem is not None
+            first = problem is not None and not self._problem
+            self._problem = "" if problem is None else broken(path, problem)
             if first:
                 with suppress(RuntimeError):  # the loop is gone, and who would have listened
-                    loop.call_soon_threadsafe(
-                        self._on_problem,
-                        f"The run log {path} cannot be written ({problem}); the work goes on without it. "
-                        "Check the disk and the folder.",
-                    )
+                    loop.call_soon_threadsafe(self._on_problem, self._problem)
 
         file = LineFile(path, largest=self._largest(), kept=1)
         log = FileRunLog(file, attempt_id, Redactor(secrets), self._now, finding)

@@ -283,11 +283,13 @@ async def test_a_broken_disk_is_reported_once_and_stops_nothing(tmp_path: Path) 
         f"The run log {tmp_path}/logs/7.jsonl cannot be written (File exists); "
         "the work goes on without it. Check the disk and the folder."
     ]
+    assert [problem.message for problem in logs.problems()] == problems
 
     (tmp_path / "logs").unlink()
     async with logs.open_run_log("7", "a3", ()) as log:
         log.append("three")
     assert [line.fields["kind"] for line in read_run_log(tmp_path / "logs" / "7.jsonl")] == ["three"]
+    assert logs.problems() == ()
 
 
 @pytest.mark.parametrize(
