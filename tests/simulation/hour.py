@@ -157,7 +157,7 @@ class Hour:
         disk = world.store.disk
         return {
             "tasks": sum(not task.done() for task in asyncio.all_tasks(world.loop)),
-            "timers": len(world.loop._later),
+            "timers": sum(not call.cancelled() for _, _, call in world.loop._later),
             "letters": len(engine.mailbox._letters),
             "records": len(engine.state.records),
             "issues": len(engine.state.issues.issues),
