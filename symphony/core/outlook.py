@@ -19,6 +19,7 @@ from symphony.core.eligibility import Reason, ReasonCode, why_not_startable, why
 from symphony.core.issue import Issue
 from symphony.core.queue import place_in_queue
 from symphony.core.scheduler import SchedulerState
+from symphony.core.slots import Slots
 from symphony.core.standing import sentence_of, standing_of
 from symphony.core.states import StateRole
 from symphony.core.step import Step
@@ -45,7 +46,7 @@ class Outlook:
             case ReasonCode.WAITING_FOR_REPLY:
                 yield from self._waiting(record, issue)
             case ReasonCode.REPLY_PENDING:
-                yield self._in_turn("It goes on with your answer", issue)
+                yield from self._answered(record, issue)
             case ReasonCode.ASKS_PERMISSION:
                 yield from self._asking()
             case ReasonCode.PERMISSION_PENDING:
@@ -132,6 +133,22 @@ class Outlook:
         if record.completion is not None:
             yield self._in_turn("Its finished work is handed over meanwhile", issue)
         yield from self._end_of_drain()
+
+    def _answered(self, record: IssueRecord, issue: Issue | None) -> Iterator[Step]:
+        attempt, what = running_attempt(record), "It goes on with your answer"
+        if attempt is not None and attempt.stopping is not None:
+            yield Step(end_of(attempt.stopping))
+        elif self.state.draining:
+            yield Step(f"{what} when symphony is started again")
+        elif issue is not None and self._lacks_only_memory(issue):
+            yield from self._memory(issue, what)
+        else:
+            yield self._in_turn(what, issue)
+        yield from self._end_of_drain()
+
+    def _lacks_only_memory(self, issue: Issue) -> bool:
+        slots = Slots.of(self.state.workflow.settings, self.state.records.values())
+        return self.state.room.lacking is not None and slots.lacking(issue.state) is None
 
     def _again(self, record: IssueRecord, issue: Issue | None) -> Iterator[Step]:
         number = record.attempts + 1

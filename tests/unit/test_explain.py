@@ -31,6 +31,7 @@ from tests.support.world import (
 ONE = {"agent": {"max_concurrent_agents": 1}}
 REQUEST = PermissionRequest("1.1.p1", "1", "1.1", Proposal("rm -r build", "execute"), NOON)
 ALLOWED = replace(REQUEST, answer=PermissionAnswer.ONCE)
+SHORT = HostMemory(1024 * MIB, 9000 * MIB)
 COMPLETION = Completion("1", "1.1", "t", "s", NOON)
 
 
@@ -93,7 +94,7 @@ STANDINGS = {
     ),
     ReasonCode.NO_MEMORY: replace(
         lone(sections={"sandbox": "smolvm"}),
-        host_memory=HostMemory(1024 * MIB, 9000 * MIB),
+        host_memory=SHORT,
         host_seen_at=NOON,
         waits_for_memory=True,
     ),
@@ -312,6 +313,20 @@ def test_an_attempt_that_was_released_says_that_the_answer_starts_a_new_one():
     )
 
 
+def test_an_answer_says_what_it_waits_for():
+    answered = Waiting(make_steering("1", "red"), make_running("1"))
+    assert said_of(replace(lone({"claim": answered}), drain_deadline=after(30)))[1:] == (
+        "It goes on with your answer when symphony is started again.",
+        "symphony ends at the latest, at 2026-01-01 12:00:30 UTC, in 30s.",
+    )
+    short = replace(lone({"claim": answered}, sections={"sandbox": "smolvm"}), host_memory=SHORT)
+    assert said_of(short)[1] == "It goes on with your answer as soon as the host has enough free memory."
+    ending = Waiting(make_steering("1", "red"), make_running("1", stopping=StopReason.HELD))
+    assert said_of(lone({"claim": ending}))[1] == (
+        "Once the attempt has ended the issue rests, and its workspace is kept."
+    )
+
+
 def test_a_question_about_an_issue_that_was_moved_away_is_still_yours():
     state = lone({"claim": Waiting(make_steering("1"))}, "Someday")
     assert explain(state, "1", NOON).code is ReasonCode.WAITING_FOR_REPLY
@@ -436,7 +451,7 @@ def test_work_that_waits_to_be_handed_over_says_what_for():
     )
     short = replace(
         lone(owed, "Done", sections={"sandbox": "smolvm"}),
-        host_memory=HostMemory(1024 * MIB, 9000 * MIB),
+        host_memory=SHORT,
         host_seen_at=NOON,
     )
     assert said_of(short)[1] == "Its handoff is made as soon as the host has enough free memory."
