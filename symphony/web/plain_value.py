@@ -1,4 +1,4 @@
-"""What an author writes into front matter, as JSON: YAML has dates, sets, loops and numbers that JSON lacks."""
+"""What an author writes into front matter, as JSON, which lacks YAML's dates, sets, loops and odd numbers."""
 
 import math
 from collections.abc import Mapping

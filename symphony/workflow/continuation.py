@@ -145,7 +145,7 @@ def earlier_prompt(
 
 def _alike(attempts: Sequence[AttemptRow]) -> int:
     """Return how many of the last attempts failed, each as the one before it."""
-    if not attempts or (attempts[-1].outcome or "") in NO_FAULT:
+    if not attempts or attempts[-1].outcome is None or attempts[-1].outcome in NO_FAULT:
         return 0
     last = attempts[-1]
     alike = takewhile(

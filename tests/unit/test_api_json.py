@@ -179,6 +179,7 @@ def test_a_full_snapshot() -> None:
                 "usage": USAGE_JSON,
                 "stopping": "cancelled",
                 "machine": MACHINE_JSON,
+                "permissions": [],
             }
         ],
         "retrying": [

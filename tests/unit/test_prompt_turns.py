@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from symphony.core.issue import Issue
 from symphony.core.ports import AttemptRow, Earlier, HookResult, Prompts, Workspace
 from symphony.core.settings import Settings
@@ -116,6 +118,33 @@ def test_a_later_attempt_is_told_what_is_known_of_the_earlier_ones() -> None:
         "An earlier attempt asked a person:\n\n> Which tile?\n\nThe answer:\n\n> Red.\n\n"
         "An earlier attempt asked a person:\n\n> Really?\n\nNo answer yet.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("endings", "alike"),
+    [
+        ([("agent.exited", "died (pid 4711)"), ("agent.exited", "died (pid 90210)")], "The last 2 of them"),
+        (
+            [("x", "a"), ("agent.exited", "died"), ("agent.exited", "died"), ("agent.exited", "died")],
+            "The last 3",
+        ),
+        ([("agent.exited", "died"), ("agent.closed_pipe", "died")], None),
+        ([("agent.exited", "out of memory"), ("agent.exited", "died")], None),
+        ([("out_of_budget", "spent"), ("out_of_budget", "spent")], None),
+        ([("interrupted", ""), ("interrupted", "")], None),
+        ([("stalled", ""), ("stalled", "")], "The last 2 of them"),
+    ],
+)
+def test_attempts_that_failed_alike_are_named_and_what_is_no_failure_is_not(
+    endings: list[tuple[str, str]], alike: str | None
+) -> None:
+    rows = [
+        AttemptRow(f"1.{number}", "1", number, "demo", "local", NOON, NOON, outcome, message, 1)
+        for number, (outcome, message) in enumerate(endings, start=1)
+    ]
+    text = earlier_prompt("Do it.\n", rows)
+    assert ("ended in the same way. Do not do the same again" in text) is (alike is not None)
+    assert alike is None or alike in text
 
 
 def test_what_agents_and_people_said_is_bounded_and_cannot_move_a_cursor() -> None:
