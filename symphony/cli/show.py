@@ -1,5 +1,6 @@
 """`symphony show ID`: all that is known of one issue."""
 
+import asyncio
 import shlex
 from pathlib import Path
 
@@ -8,11 +9,14 @@ from symphony.cli.desk import Json, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted, machine, moment
+from symphony.core.errors import SymphonyError
 from symphony.core.keys import workspace_key
 from symphony.core.text import duration
+from symphony.web.views import time_view
 
 DESCRIPTION_LINES = 40  # the file has the rest
 DECISIONS = 12
+COMMIT_SHOWN = 12  # digits
 
 
 def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
@@ -20,6 +24,7 @@ def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     detail = read(place, lambda desk: desk.detail(issue_id))
     patch = place.installation.patches / f"agent_{workspace_key(issue_id)}.patch"
     detail["patch"] = str(patch) if patch.is_file() else None
+    detail["safety"] = _newest_safety(place, issue_id)
     screen = Screen()
     if as_json:
         screen.json(detail)
@@ -30,9 +35,28 @@ def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     print_ledger(screen, detail["issue_id"], detail["access"])
     _decisions(screen, detail["audit"])
     _handoff(screen, detail)
+    _safety(screen, detail["safety"])
     screen.heading("Run log")
     log = Path(detail["run_log"])
     screen.line(log if log.exists() else f"{log} (none yet: it has not run)", indent="  ")
+
+
+def _newest_safety(place: Place, issue_id: str) -> Json | None:
+    """Return what was last saved of the issue's workspace; None when nothing was, or git cannot tell."""
+    from symphony.workspace.host_repository import HostRepository  # slow to import
+    from symphony.workspace.safety import SafetyRefs
+
+    refs = SafetyRefs(HostRepository(place.installation.host_repository))
+    try:
+        saved = asyncio.run(refs.newest(workspace_key(issue_id)))
+    except SymphonyError:
+        return None
+    if saved is None:
+        return None
+    at = time_view(saved.at)
+    return {
+        "ref": saved.name, "commit": saved.commit, "at": at, "why": saved.why, "command": saved.command
+    }  # fmt: skip
 
 
 def _head(screen: Screen, detail: Json) -> None:
@@ -118,3 +142,12 @@ def _handoff(screen: Screen, detail: Json) -> None:
         screen.line(detail["last_handoff"], indent="  ")
     if detail["patch"]:
         screen.command(f"git am {shlex.quote(detail['patch'])}")
+
+
+def _safety(screen: Screen, saved: Json | None) -> None:
+    if saved is None:
+        return
+    screen.heading("Saved from its workspace, the newest")
+    screen.line(f"{moment(saved['at'])}  {saved['why']}", indent="  ")
+    screen.line(f"{saved['ref']}, commit {saved['commit'][:COMMIT_SHOWN]}", indent="  ")
+    screen.command(saved["command"])

@@ -49,6 +49,7 @@ class Drivers:
         Args:
             kind: the one in force, which has to answer.
             places: where attempts of the dead run were.
+            labels: those of this installation.
 
         Raises:
             SandboxError: the driver in force cannot look for it.
