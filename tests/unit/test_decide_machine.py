@@ -20,6 +20,7 @@ from symphony.core.access import (
 from symphony.core.admission import MIB, RESERVE_BYTES, HostMemory
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide import CommandRefused, decide
+from symphony.core.disk import HostDisk
 from symphony.core.effect import (
     CloseAccess,
     OpenAccess,
@@ -99,6 +100,7 @@ class Scheduling(RuleBasedStateMachine):
                     assert set(allowed) == said
                     assert not any(known["issue"] == issue.id for known in self.live.values())
                     assert not self.state.draining
+                    assert not self.state.disk_room.low
                     self.live[attempt_id] = {"issue": issue.id, "asked": None, "waits": False, "stop": None}
                 case StartDelivery(completion=completion, attempt_id=attempt_id):
                     assert not any(known["issue"] == completion.issue_id for known in self.live.values())
@@ -174,6 +176,20 @@ class Scheduling(RuleBasedStateMachine):
         before = self.state
         self.send(HostSeen(HostMemory(free_mib * MIB, total_mib * MIB)))
         assert self.state.records is before.records
+        self.send(Ticked())
+
+    @rule(
+        free_mib=st.sampled_from([0, 1023, 1024, 1125, 1126, 90_000]),
+        total_mib=st.sampled_from([900, 90_000]),
+    )
+    def look_at_the_disk(self, free_mib, total_mib):
+        was_low, records = self.state.was_low, self.state.records
+        disk = HostDisk(min(free_mib, total_mib) * MIB, total_mib * MIB, "/d")
+        self.send(HostSeen(self.state.host_memory, disk))
+        assert self.state.records is records
+        least = 1126 if was_low and total_mib > 1126 else 1024
+        assert self.state.was_low == (disk.free_bytes < least * MIB)
+        assert next_due(self.state, self.now) is not None or not self.state.was_low
         self.send(Ticked())
 
     @precondition(lambda self: bool(self.live))
