@@ -63,6 +63,7 @@ class Sample:
 
     Attributes:
         at_s: since the first sample.
+        loop_s: processor time of the loop's thread; `ready_s` is how long it was ready and got none.
         delays: of the loop, how many were at most so many seconds, by the bound; cumulative.
     """
 
@@ -79,6 +80,8 @@ class Sample:
     slots: int
     load: float
     worst_delay_ms: float
+    loop_s: float
+    ready_s: float
     delays: dict[str, float]
 
 
@@ -211,6 +214,7 @@ def look(daemon: Daemon, at_s: float) -> Sample:
         for each in family.samples:
             numbers[each.name + each.labels.get("le", "")] = each.value
             attempts += each.value if each.name == "symphony_attempts_total" else 0
+    at_work_ns, ready_ns, _ = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
     bucket = "symphony_loop_delay_seconds_bucket"
     return Sample(
         at_s=at_s,
@@ -226,6 +230,8 @@ def look(daemon: Daemon, at_s: float) -> Sample:
         slots=int(numbers["symphony_slots_used"]),
         load=load(),
         worst_delay_ms=numbers["symphony_loop_worst_delay_seconds"] * 1000,
+        loop_s=int(at_work_ns) / 1e9,
+        ready_s=int(ready_ns) / 1e9,
         delays={name.removeprefix(bucket): n for name, n in numbers.items() if name.startswith(bucket)},
     )
 
@@ -290,9 +296,15 @@ def figures_of(taken: Sequence[Sample], slots: int, faults: str) -> list[Figure]
 def delays_of(taken: Sequence[Sample], late_ms: tuple[float, ...]) -> list[Figure]:
     """Return the rows of how late the loop came, beside a timer that nothing but the machine holds up."""
     counted = [sample for sample in taken if sample.at_s >= WARM_UP_S]
+    first, last = counted[0], counted[-1]
+    percent = 100 / (last.at_s - first.at_s)
     return [
-        Figure("loop's delay, at most, in 99 of 100 beats", (p99_ms(counted[0], counted[-1]),)),
-        Figure("- the worst since the start", (counted[-1].worst_delay_ms,)),
+        Figure("loop's delay, at most, in 99 of 100 beats", (p99_ms(first, last),)),
+        Figure("- the worst since the start", (last.worst_delay_ms,)),
+        Figure("- its thread at work", (percent * (last.loop_s - first.loop_s),), unit="%"),
+        Figure(
+            "- its thread ready, without a processor", (percent * (last.ready_s - first.ready_s),), unit="%"
+        ),
         Figure("- a bare timer beside it, in 99 of 100 beats", (percentile(late_ms, 99),)),
         Figure("- its worst", (max(late_ms),)),
     ]
