@@ -100,6 +100,10 @@ class DaemonDesk:
         """Remove from the disk what may go, or only say what would, and return that."""
         return self._ask("POST", "/api/v1/gc", {"dry_run": dry_run}, SWEEP_BOUND_S)
 
+    def restore(self, name: str) -> None:
+        """Let the daemon begin to put the prepared copy in the store's place."""
+        self._ask("POST", "/api/v1/restore", {"name": name})
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         path = f"/api/v1/{name}" if issue_id is None else f"{_path(issue_id)}/{name}"

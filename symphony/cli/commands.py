@@ -93,6 +93,29 @@ def gc(
     return sweep_disk(Place(workflow), dry_run=dry_run, as_json=as_json)
 
 
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of this name.")] = False,
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the store to a file, while symphony runs or not."""
+    from symphony.cli.backup import back_up
+
+    back_up(Place(workflow), file, force=force, as_json=as_json)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `symphony backup` has made.")],
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> None:
+    """Put a copy in the store's place, while symphony runs or not. The store as it was is kept."""
+    from symphony.cli.backup import restore as restore_store
+
+    restore_store(Place(workflow), file, as_json=as_json)
+
+
 def status(workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
     """Show what runs and waits, and why."""
     from symphony.cli.status import show_status
@@ -244,6 +267,8 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
     (GOING, demo),
     (GOING, doctor),
     (GOING, gc),
+    (GOING, backup),
+    (GOING, restore),
     (LOOKING, status),
     (LOOKING, inbox),
     (LOOKING, show),

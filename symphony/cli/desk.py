@@ -80,6 +80,10 @@ class Desk(Protocol):
         """Remove from the disk what may go, or only say what would, and return that."""
         ...
 
+    def restore(self, name: str) -> None:
+        """Put the prepared copy in the store's place; a daemon has only begun to when this returns."""
+        ...
+
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""
         ...

@@ -44,6 +44,7 @@ from symphony.core.states import StateRole
 from symphony.core.usage import Usage
 from symphony.host.lock import DaemonFile, DaemonLock, hold
 from symphony.store.errors import StoreError
+from symphony.store.exchange import exchange_store
 from symphony.store.memory import MemoryStore
 from symphony.store.reader import StoreReader, read_store
 from symphony.store.sqlite import SqliteStore, open_store
@@ -126,6 +127,12 @@ class FilesDesk:
     def sweep(self, *, dry_run: bool) -> Json:
         """Remove from the disk what may go, or only say what would, and return that."""
         return asyncio.run(self._look_at_disk() if dry_run else self._sweep())
+
+    def restore(self, name: str) -> None:
+        """Put the prepared copy in the store's place."""
+        root = self._place.workflow.settings.tracker.root
+        with hold(DaemonLock(self._installation, root, _now())):
+            exchange_store(self._installation.database, name)
 
     def command(self, name: str, issue_id: str | None) -> None:
         """Carry out `retry`, `cancel`, `pause`, `resume` or `discard`."""

@@ -50,7 +50,8 @@ class Operations(Protocol):
     """Commands and questions to the daemon.
 
     Raises:
-        SymphonyError: `issue_not_found`; `busy` when the mailbox stays full; `draining`; and for
+        SymphonyError: `issue_not_found`; `nothing_to_restore`; `busy` when the mailbox stays full;
+            `draining`; and for
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
             `not_proposed`, `nothing_to_discard`, `no_ceiling`, `no_open_permission`,
@@ -125,6 +126,10 @@ class Operations(Protocol):
 
     async def discard(self, issue_id: str) -> None:
         """Delete its workspace with all undelivered work."""
+        ...
+
+    async def restore(self, name: str) -> None:
+        """End this run at once, and go on with the store that is prepared under this name."""
         ...
 
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:

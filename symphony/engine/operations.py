@@ -16,6 +16,7 @@ from symphony.core.event import (
     BudgetAsked,
     CancelAsked,
     CompletionWithdrawn,
+    DrainAsked,
     PauseAsked,
     PermissionGiven,
     ReplyGiven,
@@ -30,6 +31,7 @@ from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
 from symphony.core.permission import PermissionAnswer
 from symphony.core.picture import standing
+from symphony.core.ports import StoreExchange
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.states import StateRole
 from symphony.core.step import Step
@@ -47,12 +49,13 @@ SHOWN = 80  # characters of an id that is none
 class EngineOperations:
     """Commands become letters to the orchestrator; questions are answered from what it published."""
 
-    def __init__(self, orchestrator: Orchestrator, run_logs: Path) -> None:
+    def __init__(self, orchestrator: Orchestrator, run_logs: Path, exchange: StoreExchange) -> None:
         self._orchestrator = orchestrator
         self._ports = orchestrator.ports
         self._mailbox = orchestrator.mailbox
         self._tracking = orchestrator.tracking
         self._run_logs = run_logs
+        self._exchange = exchange
 
     def snapshot(self) -> Snapshot:
         """Return the latest snapshot."""
@@ -240,6 +243,16 @@ class EngineOperations:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
         if completion is not None:
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
+
+    async def restore(self, name: str) -> None:
+        """End this run at once, and go on with the store that is prepared under this name.
+
+        Raises:
+            NothingToRestore: no copy of this name is prepared.
+        """
+        await self._exchange.choose(name)
+        self._orchestrator.tell_person("stopping all attempts: the store is put back from a copy")
+        self._mailbox.post(DrainAsked(now=True))
 
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
         """Let its guest reach a host, or keep it from it.

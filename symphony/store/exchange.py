@@ -8,12 +8,11 @@ and forgets what stopped before it. Everything here blocks on the disk.
 """
 
 import asyncio
-import os
+import glob
 import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +21,11 @@ from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
 from symphony.host.durable import sync_folder
 from symphony.store import statements
-from symphony.store.copies import copy_bytes, copy_database, finding_of
+from symphony.store.backup import BUSY_TIMEOUT, read_database, version_of_copy
+from symphony.store.copies import copy_bytes, copy_database
 from symphony.store.errors import StoreError, store_busy, store_closed, store_failed
-from symphony.store.schema import APPLICATION_ID, STEPS, Step
 from symphony.store.texts import instant_text
 
-BUSY_TIMEOUT = 5.0  # seconds; as for any other work on the store
 LOOK_EVERY = 0.05  # seconds; a command that reads has the store open for less
 NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 BESIDE = ("-wal", "-shm", "-journal")
@@ -36,53 +34,10 @@ BESIDE = ("-wal", "-shm", "-journal")
 NOT_BY_A_COPYS_WORD = "the store was put back from a copy, by whose word nothing is finished"
 
 
-class UnusableCopy(SymphonyError):
-    """A file that cannot become the store; nothing was changed."""
-
-    code = "backup_unusable"
-
-
 class NothingToRestore(SymphonyError):
     """No copy of this name is prepared."""
 
     code = "nothing_to_restore"
-
-
-def version_of_copy(file: Path, steps: Sequence[Step] = STEPS) -> int:
-    """Return the version of the tables in a file that could become the store.
-
-    Raises:
-        UnusableCopy: it could not, and why.
-    """
-    if not file.is_file():
-        raise UnusableCopy(f"{file} is not a file.")
-    try:
-        with closing(_reading(file)) as connection:
-            version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-            tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if tables == 0:
-                raise UnusableCopy(f"{file} is not a copy of a store: it is empty.")
-            if application != APPLICATION_ID or version == 0:
-                raise UnusableCopy(f"{file} is the database of another program.")
-            if version > len(steps):
-                raise UnusableCopy(
-                    f"{file} was written by a newer symphony (its tables have version {version}, "
-                    f"this one knows {len(steps)}).",
-                    remedy="Run the newer symphony.",
-                )
-            finding = finding_of(connection)
-    except sqlite3.Error as error:
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-            case sqlite3.SQLITE_NOTADB:
-                raise UnusableCopy(f"{file} is not a copy of a store: it is no database.") from error
-            case sqlite3.SQLITE_CORRUPT:
-                finding = str(error)
-            case _:
-                raise UnusableCopy(f"{file} cannot be read: {error}.") from error
-    if finding is not None:
-        raise UnusableCopy(f"{file} is damaged ({one_line(finding, 300)}).", remedy="Use another copy.")
-    return version
 
 
 def stage_copy(database: Path, file: Path) -> str:
@@ -109,7 +64,7 @@ def stage_copy(database: Path, file: Path) -> str:
         copy.execute("COMMIT")
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    with closing(_reading(file)) as connection:
+    with closing(read_database(file)) as connection:
         copy_database(connection, file, _staged(database, name), change=change)
     return name
 
@@ -144,7 +99,7 @@ def exchange_store(database: Path, name: str) -> Path | None:
     """
     finish_exchange(database)
     check_staged(database, name)
-    kept = database.with_name(f"{database.name}.{name}.backup")
+    kept = kept_copy(database, name)
     restored = _restored(database)
     try:
         try:
@@ -158,6 +113,8 @@ def exchange_store(database: Path, name: str) -> Path | None:
         raise
     database.unlink(missing_ok=True)
     finish_exchange(database)
+    for left in database.parent.glob(f"{glob.escape(database.name)}.*.staged"):
+        left.unlink(missing_ok=True)  # of commands that were killed
     return kept if there else None
 
 
@@ -183,6 +140,16 @@ def finish_exchange(database: Path) -> None:
 def restored_name(database: Path) -> str | None:
     """Return the name of the copy that the store was put back from last; None when it never was."""
     return _meta(database, "restored")
+
+
+def is_staged(database: Path, name: str) -> bool:
+    """Say whether the copy of this name is still only prepared."""
+    return _staged(database, name).exists()
+
+
+def kept_copy(database: Path, name: str) -> Path:
+    """Return where an exchange keeps the store as it was before."""
+    return database.with_name(f"{database.name}.{name}.backup")
 
 
 class StoreExchange:
@@ -225,7 +192,7 @@ def _keep(database: Path, kept: Path) -> bool:
     if not database.exists():
         return False
     try:
-        with closing(_reading(database)) as connection:
+        with closing(read_database(database)) as connection:
             copy_database(connection, database, kept)
     except (StoreError, sqlite3.Error):  # what is damaged is kept all the same
         for suffix in ("-wal", "-journal", ""):  # the database last: its name says that all is there
@@ -286,13 +253,8 @@ def _meta(database: Path, key: str) -> str | None:
     if not database.exists():
         return None
     try:
-        with closing(_reading(database)) as connection:
+        with closing(read_database(database)) as connection:
             row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     except sqlite3.Error:
         return None
     return None if row is None else str(row[0])
-
-
-def _reading(file: Path) -> sqlite3.Connection:
-    uri = f"{Path(os.path.abspath(file)).as_uri()}?mode=ro"  # noqa: PTH100 - a link is not to be followed here
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)

@@ -36,6 +36,7 @@ from symphony.web.requests import (
     NoFields,
     PermissionBody,
     ReplyBody,
+    RestoreBody,
     SweepBody,
     parse_body,
     read_body,
@@ -93,6 +94,7 @@ class Api:
             "/api/v1/pause": {"POST": self.pause_all},
             "/api/v1/resume": {"POST": self.resume_all},
             "/api/v1/gc": {"POST": self.gc},
+            "/api/v1/restore": {"POST": self.restore},
             "/api/v1/issues": {"GET": self.issues, "POST": self.create},
             "/api/v1/issues/{id:[^/]+}": {"GET": self.detail},
             "/api/v1/issues/{id:[^/]+}/explain": {"GET": self.explain},
@@ -170,6 +172,12 @@ class Api:
         body = await self._body(request, SweepBody)
         report = await self._finish(self._disk.sweep(dry_run=body.dry_run), SWEEP_BOUND_S)
         return json_response(disk_view(report))
+
+    async def restore(self, request: web.Request) -> web.Response:
+        """Begin to go on with another store, which `symphony restore` has prepared."""
+        body = await self._body(request, RestoreBody)
+        await self._finish(self._operations.restore(body.name))
+        return json_response({"accepted": "restore"}, 202)
 
     async def reply(self, request: web.Request) -> web.Response:
         """Answer the issue's open question."""

@@ -38,6 +38,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "not_running": 409,
     "not_waiting": 409,
     "nothing_to_discard": 409,
+    "nothing_to_restore": 409,
     "sandbox.egress_unavailable": 409,
     "sandbox.host_unresolvable": 422,
     "steering_open": 409,

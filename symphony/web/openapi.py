@@ -21,6 +21,7 @@ from symphony.web.requests import (
     NoFields,
     PermissionBody,
     ReplyBody,
+    RestoreBody,
     SweepBody,
 )
 from symphony.web.shapes import SHAPES, TEXT, Schema, record, ref
@@ -111,6 +112,15 @@ CALLS: Final = (
         200,
         "Disk",
         SweepBody,
+        WRITE,
+    ),
+    Call(
+        "post",
+        "/api/v1/restore",
+        "End this run and go on with another store, which `symphony restore` has prepared.",
+        202,
+        "Accepted",
+        RestoreBody,
         WRITE,
     ),
     Call("get", "/api/v1/issues", "List every readable issue.", 200, "Issues", fails=ASKED),

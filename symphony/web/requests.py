@@ -48,6 +48,12 @@ class MoveBody(Body):
     state: str
 
 
+class RestoreBody(Body):
+    """The name of the prepared copy."""
+
+    name: str
+
+
 class AccessBody(Body):
     """A host, and whether an issue's guest may reach it."""
 

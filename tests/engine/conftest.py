@@ -26,6 +26,7 @@ from symphony.host.memory import MemoryHost
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.memory import MemoryDriver
 from symphony.store.memory import MemoryStore
+from symphony.store.memory_exchange import MemoryExchange
 from symphony.store.memory_run_log import MemoryRunLogs
 from symphony.tracker.memory import MemoryTracker
 from symphony.workflow.memory import MemoryWorkflowFile
@@ -65,6 +66,7 @@ class World:
     host: MemoryHost = field(default_factory=MemoryHost)
     said: list[str] = field(default_factory=list)
     meter: Meter = field(default_factory=Meters)
+    exchange: MemoryExchange = field(default_factory=MemoryExchange)
 
     def __post_init__(self) -> None:
         self.gate = MemoryGate()
@@ -120,7 +122,9 @@ class World:
             until_idle=until_idle,
             tell_person=self.said.append,
         )
-        self.operations = EngineOperations(self.orchestrator, self.file.path.parent / ".symphony/logs")
+        self.operations = EngineOperations(
+            self.orchestrator, self.file.path.parent / ".symphony/logs", self.exchange
+        )
         return self.orchestrator
 
     @asynccontextmanager

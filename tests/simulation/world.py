@@ -19,6 +19,7 @@ from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.memory import MemoryHost
+from symphony.store.memory_exchange import MemoryExchange
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workspace.memory import MemoryWorkspaces
@@ -141,7 +142,7 @@ class World:
         )
         engine.listeners.append(self.on_decision)
         self.engine = engine
-        self.operations = EngineOperations(engine, Path("/memory/logs"))
+        self.operations = EngineOperations(engine, Path("/memory/logs"), MemoryExchange())
         self.retention = Retention(
             lambda: engine.state,
             [SimulatedStorage(self.workspaces, workspaces, self.clock)],

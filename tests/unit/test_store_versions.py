@@ -15,8 +15,8 @@ from symphony.core.access import AccessDecision
 from symphony.core.claim import Parked, Retrying, Waiting
 from symphony.core.notice import Telling
 from symphony.store import copies, schema
+from symphony.store.backup import version_of_copy
 from symphony.store.errors import StoreError
-from symphony.store.exchange import version_of_copy
 from symphony.store.schema import APPLICATION_ID, STEPS
 from symphony.store.sqlite import open_store
 

@@ -119,6 +119,9 @@ class Daemon:
     async def discard(self, issue_id: str) -> None:
         await self._take("discard", issue_id)
 
+    async def restore(self, name: str) -> None:
+        await self._take("restore", name)
+
     async def decide_access(self, issue_id: str, host: str, decision: AccessDecision) -> AccessAnswer:
         await self._take("access", issue_id, host, decision)
         return AccessAnswer(issue_id, host, decision, MachineAnswer.DONE, written=True)

@@ -92,6 +92,7 @@ BODIES: dict[str, Any] = {
     "permission": {"answer": "once"},
     "budget": {"tokens": "+500000", "usd": 2.5, "minutes": "default"},
     "issues": {"title": "T"},
+    "restore": {"name": "n"},
 }
 
 

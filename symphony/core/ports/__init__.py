@@ -12,7 +12,7 @@ from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
 from symphony.core.ports.retention import Storage
 from symphony.core.ports.run_log import RunLog, RunLogs
 from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
-from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store
+from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store, StoreExchange
 from symphony.core.ports.tracker import Tracker
 from symphony.core.ports.workflow import Earlier, Prompts, Reloaded, WorkflowSource
 from symphony.core.ports.workspaces import HookResult, Workspace, Workspaces
@@ -46,6 +46,7 @@ __all__ = [
     "Session",
     "Storage",
     "Store",
+    "StoreExchange",
     "Tracker",
     "WorkflowSource",
     "Workspace",

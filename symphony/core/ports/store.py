@@ -82,6 +82,18 @@ class Changes:
     adapter_pauses: Mapping[str, datetime] | None = None
 
 
+class StoreExchange(Protocol):
+    """Another store, prepared to be put in this one's place."""
+
+    async def choose(self, name: str) -> None:
+        """Take the one of this name once the run is over.
+
+        Raises:
+            NothingToRestore: `nothing_to_restore`: there is none.
+        """
+        ...
+
+
 class Store(Protocol):
     """Durable memory; every method returns only when its change would survive power loss."""
 
