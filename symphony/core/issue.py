@@ -1,7 +1,7 @@
 """The issue: one Markdown file in a state folder [CONTRACT 3.1]."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,10 @@ class IssueSet:
     def get(self, issue_id: str) -> Issue | None:
         """Return the issue with this id, or None."""
         return self.issues.get(issue_id)
+
+    def with_issue(self, issue: Issue) -> "IssueSet":
+        """Return the set with this issue in the place of the one with its id."""
+        return replace(self, issues={**self.issues, issue.id: issue})
 
     def present(self, issue_id: str) -> bool:
         """Say whether any file for this id exists, readable or not."""

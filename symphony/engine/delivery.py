@@ -155,7 +155,7 @@ class Delivery:
             return
         async with self._journal.step(Action.MOVE_ISSUE, to=states.done()):
             moved = await self._ports.tracker.move(self._context.issue_id, states.done())
-        await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path])
+        await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
 
     async def _is_there(self) -> bool:
         """Say whether the issue has a file; one that an editor is replacing is waited for."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from symphony.core.errors import SymphonyError
 from symphony.core.event import Ticked, TrackerChanged
-from symphony.core.issue import IssueSet
+from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import Clock, Tracker
 from symphony.engine.mailbox import Mailbox, MailboxClosed
 
@@ -78,10 +78,13 @@ class Tracking:
             issues = await self._safely(self._scan())
         await self._tell(issues)
 
-    async def look_at(self, paths: Collection[Path]) -> None:
-        """Look at these files and return once the scheduler knows them; never called by itself."""
+    async def look_at(self, paths: Collection[Path], written: Issue | None = None) -> None:
+        """Look at these files and return once the scheduler knows them; never called by itself.
+
+        An issue that was just `written` is known also where the files cannot be read now.
+        """
         async with self._reading:
-            issues = await self._safely(self.tracker.refresh(paths))
+            issues = await self._safely(self.tracker.refresh(paths), written)
         await self._tell(issues)
         await self.mailbox.settle(Ticked())
 
@@ -101,14 +104,14 @@ class Tracking:
         self._scanned_at = self.clock.now()
         return await self.tracker.scan()
 
-    async def _safely(self, reading: Awaitable[IssueSet]) -> IssueSet:
+    async def _safely(self, reading: Awaitable[IssueSet], written: Issue | None = None) -> IssueSet:
         """Return what was read, or what is known if it could not be; the next poll looks again."""
         try:
             return await reading
         except (OSError, SymphonyError) as error:
             self._scanned_at = None
             self.on_problem(str(error))
-            return self.latest
+            return self.latest if written is None else self.latest.with_issue(written)
 
     async def _tell(self, issues: IssueSet) -> None:
         if issues is not self.latest:

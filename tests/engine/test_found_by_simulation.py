@@ -147,3 +147,16 @@ async def test_a_retry_of_a_handoff_by_hand_keeps_the_question_that_is_open(worl
         await world.until(lambda: world.record("1").completion is None)
         assert isinstance(world.claim("1"), Waiting)
         assert world.claim("1").steering.open
+
+
+async def test_what_is_handed_over_is_not_begun_again_when_its_move_cannot_be_read(world):
+    async def break_the_tracker(*_):
+        world.issues.fail_next("refresh", OSError("it cannot be read"))
+
+    world.script("1", one_turn(Work(break_the_tracker), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: world.record("1").last_handoff)
+        await world.quiet()
+        assert world.record("1").attempts == 1
+        assert world.state_of("1") == "Done"
