@@ -109,8 +109,17 @@ class SimulatedStore(MemoryStore):
 class SimulatedTracker(MemoryTracker):
     """The tracker of one process, over files that outlive it."""
 
-    def __init__(self, files: dict[Path, bytes], life: Life, faults: Faults, *arguments: Any, **named: Any):
+    def __init__(
+        self,
+        files: dict[Path, bytes],
+        life: Life,
+        faults: Faults,
+        ledger: Ledger,
+        *arguments: Any,
+        **named: Any,
+    ) -> None:
         super().__init__(*arguments, **named)
+        self._ledger = ledger
         self._files = files
         self._life = life
         self._faults = faults
@@ -133,7 +142,9 @@ class SimulatedTracker(MemoryTracker):
         self._life.check()
         if self._faults.takes("move"):
             raise SandboxError("The file cannot be moved.", code="tracker.permission_denied", remedy="")
-        return await super().move(issue_id, to_state, note=note)
+        issue = await super().move(issue_id, to_state, note=note)
+        self._ledger.moved[issue_id] = issue.path
+        return issue
 
 
 class SimulatedWorkspaces:

@@ -5,6 +5,7 @@ The invariants hold the engine and the store against it.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Ledger:
         answered_by_person: question to how often a person was told that their answer was taken.
         discarded: issues whose work a person threw away.
         retry_asked: issues that a person wanted tried again, since their last attempt began.
+        moved: issue to the file that the engine has made of it by moving it.
         delivered: attempts whose handoff was recorded, as often as it was.
         withdrawn: attempts whose `mark_done` was taken back.
         begun: every attempt that a scheduler ever began.
@@ -36,6 +38,7 @@ class Ledger:
     answered_by_person: Counter[str] = field(default_factory=Counter)
     discarded: set[str] = field(default_factory=set)
     retry_asked: set[str] = field(default_factory=set)
+    moved: dict[str, Path] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
     withdrawn: set[str] = field(default_factory=set)
     begun: set[str] = field(default_factory=set)

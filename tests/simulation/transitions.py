@@ -116,6 +116,10 @@ class Transitions:
         if issue is None or not state.states.is_active(issue.state):
             self._blame(f"only active issues are worked on: {attempt_id}")
             return
+        files = [path for path in self._world.files if path.stem == old.issue_id]
+        done = state.workflow.settings.state_table().done()
+        if files == [ledger.moved.get(old.issue_id)] and files[0].parent.name == done:
+            self._blame(f"what was handed over is not begun again: {attempt_id}")
         if isinstance(old.claim, Parked) and old.claim.revision == issue.revision and not wanted:
             self._blame(f"what is parked rests: {attempt_id}")
         if isinstance(old.claim, Waiting) and (attempt.steering is None or attempt.steering.open):

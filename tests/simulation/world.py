@@ -113,7 +113,9 @@ class World:
             name: SimulatedDriver(faults, self.clock, ledger, gate, open_for, has_machines=name == "smolvm")
             for name in ("local", "smolvm")
         }
-        tracker = SimulatedTracker(self.files, life, faults, lambda: engine.state.states, now=self.clock.now)
+        tracker = SimulatedTracker(
+            self.files, life, faults, ledger, lambda: engine.state.states, now=self.clock.now
+        )
         workspaces = SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger, open_for)
         ports = Ports(
             clock=self.clock,
