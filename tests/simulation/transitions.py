@@ -91,7 +91,8 @@ class Transitions:
             return
         if isinstance(old.claim, Running) and old.claim.attempt_id == new.claim.attempt_id:
             return
-        if isinstance(old.claim, Waiting) and old.claim.attempt is not None:
+        waited = old.claim.attempt if isinstance(old.claim, Waiting) else None
+        if waited is not None and waited.attempt_id == new.claim.attempt_id:
             if new.claim.steering is None or new.claim.steering.open:
                 self._blame(f"an attempt goes on with its reply: {new.claim.attempt_id} has none")
             return
