@@ -42,8 +42,11 @@ def list_files(folder: Path) -> tuple[ListedFile, ...]:
             descriptor = _opened(folder, stack)
         except FileNotFoundError:
             return ()
+        found: list[tuple[str, os.stat_result]] = []
         with os.scandir(descriptor) as entries:
-            found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+            for entry in entries:
+                with suppress(FileNotFoundError):  # deleted just now
+                    found.append((entry.name, entry.stat(follow_symlinks=False)))
     return tuple(
         ListedFile(name, status.st_blocks * BLOCK, status.st_mtime)
         for name, status in sorted(found)
