@@ -123,7 +123,8 @@ class Transitions:
             self._blame(f"what was handed over is not begun again: {attempt_id}")
         if isinstance(old.claim, Parked) and old.claim.revision == issue.revision and not wanted:
             self._blame(f"what is parked rests: {attempt_id}")
-        if isinstance(old.claim, Waiting) and (attempt.steering is None or attempt.steering.open):
+        asked = self._world.store.disk.steering
+        if isinstance(old.claim, Waiting) and asked[old.claim.steering.id].open:
             self._blame(f"who waits for an answer waits: {attempt_id}")
         if isinstance(old.claim, Continuing) and old.claim.due_at > now and not wanted:
             self._blame(f"a continuation waits for its time: {attempt_id}")
