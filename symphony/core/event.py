@@ -1,7 +1,7 @@
 """What the orchestrator can be told: the closed set of events that `decide` answers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from symphony.core.access import AccessDecision, AccessTries
@@ -22,7 +22,13 @@ from symphony.core.workflow import Workflow
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """Time has passed: the poll interval, or something that was due."""
+    """Time has passed: the poll interval, or something that was due.
+
+    Attributes:
+        slept: for how long nothing here could run, as in a machine that was suspended.
+    """
+
+    slept: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)

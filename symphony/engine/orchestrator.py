@@ -26,6 +26,7 @@ from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
+SUSPENDED = timedelta(seconds=60)  # so late wakes nobody on a machine that is merely busy
 STORE_RETRY = timedelta(seconds=2)  # a full disk is often freed within seconds; nothing moves meanwhile
 
 
@@ -125,15 +126,21 @@ class Orchestrator:
         return self.supervisor.idle
 
     async def _next_letter(self) -> Letter:
-        if self.ports.clock.now() >= self._wake_at():
-            return Letter(self._tick())
+        wake_at = self._wake_at()
+        if (late := self.ports.clock.now() - wake_at) >= timedelta():
+            return Letter(self._tick(late))
         if (letter := self.mailbox.take_now()) is not None:
             return letter
         take = asyncio.create_task(self.mailbox.take())
-        wake = asyncio.create_task(self.ports.clock.sleep_until(self._wake_at()))
+        wake = asyncio.create_task(self.ports.clock.sleep_until(wake_at))
         try:
             await asyncio.wait({take, wake}, return_when=asyncio.FIRST_COMPLETED)
-            return take.result() if take.done() else Letter(self._tick())
+            late = self.ports.clock.now() - wake_at
+            if not take.done():
+                return Letter(self._tick(late))
+            if late >= SUSPENDED:  # whoever woke first, the sleep is known before anything is decided
+                await self._handle(Letter(self._tick(late)))
+            return take.result()
         finally:
             wake.cancel()
             take.cancel()
@@ -145,13 +152,13 @@ class Orchestrator:
         due = next_due(self.state, self._decided_at)
         return tick if due is None else min(tick, due)
 
-    def _tick(self) -> Ticked:
+    def _tick(self, late: timedelta) -> Ticked:
         now = self.ports.clock.now()
         interval = timedelta(milliseconds=self.state.workflow.settings.polling.interval_ms)
         if self._ticked_at is None or now >= self._ticked_at + interval:
             self._ticked_at = now
             self.tracking.poll()
-        return Ticked()
+        return Ticked(late) if late >= SUSPENDED else Ticked()
 
     async def _handle(self, letter: Letter) -> None:
         looks = not isinstance(letter.event, NOTED)

@@ -1,5 +1,6 @@
 """What runs is held against what the tracker says now [CONTRACT 4.6, 4.7]."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from symphony.core.claim import Continuing, Parked, Phase, Retrying, Waiting
@@ -102,6 +103,14 @@ def test_a_silent_turn_stalls_at_its_limit():
     decision = after_events(state, Ticked(), at=300)
     assert stops(decision) == [("1", StopReason.STALLED)]
     assert decision.changes.audit[0].reason == "no event from the agent for 300 s"
+
+
+def test_the_time_for_which_the_machine_slept_is_no_silence():
+    state = make_state(make_issue("1"), records=(RUNNING,))
+    decision = after_events(state, Ticked(timedelta(hours=1)), at=3600)
+    assert stops(decision) == []
+    assert stops(after_events(decision.state, Ticked(), at=3600 + 299)) == []
+    assert stops(after_events(decision.state, Ticked(), at=3600 + 300)) == [("1", StopReason.STALLED)]
 
 
 def test_a_sign_of_life_defers_the_stall():

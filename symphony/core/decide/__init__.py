@@ -13,7 +13,7 @@ from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
 from symphony.core.decide.ending import end_attempt, running_attempt
-from symphony.core.decide.reconcile import cut_short, reconcile, stop
+from symphony.core.decide.reconcile import cut_short, excuse, reconcile, stop
 from symphony.core.disk import DiskRoom
 from symphony.core.effect import StopAttempt
 from symphony.core.event import (
@@ -89,7 +89,8 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
         _note(draft, event)
         return draft.decision()
     match event:
-        case Ticked():
+        case Ticked(slept=slept):
+            excuse(draft, slept)
             _stop_at_deadline(draft)
         case TrackerChanged(issues=issues):
             draft.state = state.with_issues(issues)

@@ -29,6 +29,16 @@ def reconcile(draft: Draft) -> None:
                 pass
 
 
+def excuse(draft: Draft, slept: timedelta) -> None:
+    """Hold against no attempt that it was silent while nothing here ran: it slept as well."""
+    if not slept:
+        return
+    for record in tuple(draft.state.records.values()):
+        if isinstance(record.claim, Running):
+            heard = record.claim.last_event_at + slept
+            draft.note(replace(record, claim=replace(record.claim, last_event_at=min(heard, draft.now))))
+
+
 def stop(draft: Draft, record: IssueRecord, attempt: Running, reason: StopReason, why: str) -> None:
     """Tell an attempt to end, once; that a person cancelled it is remembered all the same."""
     if attempt.stopping is not None:

@@ -24,6 +24,7 @@ from symphony.store.reader import read_store
 from tests.endtoend.faults.clock import BentClock
 from tests.support.project import AGENTS, BOUND_S, LOOK_S, Project, git
 
+READY = "Ctrl-C stops it"  # said once signals are listened to
 HERE = Path(__file__).resolve().parent
 TEXT = "---\n# kept as it is\ntitle:   Two files\npriority: 2\n---\nPlease write them.\n"
 
@@ -99,8 +100,9 @@ class FaultProject(Project):
         self, *words: str, environment: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run the daemon, from the moment at which it is ready."""
+        before = len(self.said())
         with self.process(*words, environment=environment, prefix=prefix) as started:
-            self.until(lambda: self.published().get("pid") == started.pid, started)
+            self.until(lambda: READY in self.said()[before:], started)
             yield started
 
     def stop(self, daemon: subprocess.Popen[bytes]) -> int:
