@@ -28,10 +28,11 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.usage import Usage
 from symphony.web import views
 from symphony.web.api import Api
+from symphony.web.calls import CALLS
 from symphony.web.errors import STATUS_BY_CODE
 from symphony.web.listener import Bounds, open_listener
 from symphony.web.metrics import Metrics
-from symphony.web.openapi import AGENT_PATH, CALLS, LISTENER_CODES, codes_of, document
+from symphony.web.openapi import AGENT_PATH, LISTENER_CODES, codes_of, document
 from symphony.web.patience import TRIES
 from symphony.web.shapes import ref
 from tests.engine.conftest import World
