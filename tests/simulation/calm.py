@@ -42,7 +42,6 @@ def _repair(world: World) -> None:
     command(world, "resume", None)
     for issue in _all(world):
         command(world, "resume", issue)
-        budget(world, issue, "default")
         for path in [path for path in sorted(world.files) if path.stem == issue][1:]:
             del world.files[path]
             world.touch(path, noticed=True)
@@ -64,6 +63,8 @@ def _do_their_part(world: World) -> None:
         move_file(world, path, "Todo", noticed=True)
     for issue in _all(world):
         claim = state.record(issue).claim
+        if state.record(issue).budget.tokens is not None:
+            budget(world, issue, "default")
         match claim:
             case Running(permissions=(_, *_)):
                 permit(world, issue, PermissionAnswer.ONCE)
