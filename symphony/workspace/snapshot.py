@@ -12,6 +12,7 @@ plain files, except where the known tree already has a submodule at that place.
 import asyncio
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
-from symphony.workspace.git_command import host_git
+from symphony.workspace.git_command import git_failure, host_git
 from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
 from symphony.workspace.reading import in_thread
 
@@ -33,6 +34,7 @@ LINK = b"120000"
 PLAIN = b"100644"
 EXECUTABLE = b"100755"
 ATTRIBUTES = b".gitattributes"
+CLOSED_FOLDER = re.compile(r"^warning: could not open directory '(.*?)/?': (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,12 @@ async def take_snapshot(
     git = host_git(scratch, f"--git-dir={repository}", **index)
     listing = await git.run("ls-tree", "-r", "-z", "--full-tree", known_tree)
     known = dict(_parse_entries(listing))
-    names = await _list_files(repository, workspace, scratch, known, depth=0)
+    closed: dict[str, str] = {}
+    names = await _list_files(repository, workspace, scratch, known, closed, depth=0)
+    for folder, why in closed.items():
+        if pass_over is None:
+            raise _unreadable("folder", folder, workspace, why)
+        pass_over(folder)
     if len(names) > FILE_LIMIT:
         raise WorkspaceError(
             f"The workspace {workspace} holds more than {FILE_LIMIT} files that git does not ignore.",
@@ -144,11 +151,7 @@ class Walk:
                 if known is not None:
                     self._found.same.append(_index_line(known, name))
                 return
-            raise WorkspaceError(
-                f"The file {shown} in {self._workspace} cannot be read: {error.strerror}.",
-                code="workspace.unreadable_file",
-                remedy="Make it readable or delete it; nothing is handed over without it.",
-            ) from error
+            raise _unreadable("file", shown, self._workspace, error.strerror or str(error)) from error
         match found:
             case None:
                 return
@@ -217,18 +220,31 @@ class Walk:
 
 
 async def _list_files(
-    repository: Path, folder: Path, scratch: Path, known: dict[bytes, TreeEntry], *, depth: int
+    repository: Path,
+    folder: Path,
+    scratch: Path,
+    known: dict[bytes, TreeEntry],
+    closed: dict[str, str],
+    *,
+    depth: int,
 ) -> set[bytes]:
-    """Return the names of all files that are not ignored, those of nested repositories included."""
+    """Return the names of all files that are not ignored, those of nested repositories included.
+
+    Folders that git cannot look into are added to `closed` with the reason: it ends well all the same.
+    """
     git = host_git(
         folder,
         f"--git-dir={repository}",
         f"--work-tree={folder}",
         GIT_INDEX_FILE=str(scratch / "no-index"),
     )
-    listed = await git.run("ls-files", "--others", "--exclude-standard", "-z")
+    listed = await git.ask("ls-files", "--others", "--exclude-standard", "-z")
+    if listed.exit_status != 0:
+        raise git_failure(f"`git ls-files` failed in {folder}", listed)
+    said = listed.stderr.decode("utf-8", "replace")
+    closed.update((one_line(name), one_line(why)) for name, why in CLOSED_FOLDER.findall(said))
     names: set[bytes] = set()
-    for name in filter(None, listed.split(b"\0")):
+    for name in filter(None, listed.stdout.split(b"\0")):
         if not name.endswith(b"/"):
             names.add(name)
             continue
@@ -238,9 +254,17 @@ async def _list_files(
             inner = folder / os.fsdecode(nested)
             if not await asyncio.to_thread(_is_real_folder, inner):
                 continue
-            below = await _list_files(repository, inner, scratch, {}, depth=depth + 1)
+            below = await _list_files(repository, inner, scratch, {}, closed, depth=depth + 1)
             names.update(name + path for path in below)
     return names
+
+
+def _unreadable(what: str, name: str, workspace: Path, why: str) -> WorkspaceError:
+    return WorkspaceError(
+        f"The {what} {name} in {workspace} cannot be read: {why}.",
+        code="workspace.unreadable_file",
+        remedy="Make it readable or delete it; nothing is handed over without it.",
+    )
 
 
 def _is_real_folder(path: Path) -> bool:

@@ -411,6 +411,31 @@ async def test_a_file_that_cannot_be_read_is_named_and_the_others_are_saved(
     assert "Files that could not be read, 2 in all: closed.txt, data.txt." in message(world, saved)
 
 
+async def test_a_folder_that_git_cannot_look_into_is_named_and_never_silently_left_out(
+    world: GitWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root can look everywhere, so that git's own words come from a program in front of it."""
+    words = "warning: could not open directory 'shut/': Permission denied"
+    wrapper = tmp_path / "bin/git"
+    real = shutil.which("git")
+    said = f'#!/bin/sh\ncase " $* " in *" ls-files "*) echo "{words}" >&2;; esac\nexec {real} "$@"\n'
+    write_files(tmp_path, {"bin/git": said.encode()})
+    wrapper.chmod(0o755)
+    workspace = await world.prepare()
+    write_files(workspace.path, {"new.txt": b"new\n"})
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+
+    saved = await save(world, workspace)
+    with pytest.raises(WorkspaceError) as caught:
+        await world.workspaces.collect(workspace, None)
+
+    assert "Files that could not be read, 1 in all: shut." in message(world, saved)
+    assert str(caught.value) == (
+        f"The folder shut in {workspace.path} cannot be read: Permission denied. "
+        "Make it readable or delete it; nothing is handed over without it."
+    )
+
+
 def inventory(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_mode, path.read_bytes())
