@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -55,6 +55,7 @@ LOOK_S = 0.5  # between two looks at what is finished
 WAIT_S = (5, 25)  # of an agent's tests, which it runs twice, at least and at most
 END_BOUND_S = 300.0
 TOLERANCE = 1.05
+FEW = 8  # connections that are kept open, or are just closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +156,17 @@ def measure(issues: int, slots: int, minutes: float, samples: Path | None = None
         with running(project.root) as daemon:
             daemon.settle()
             crowd = Crowd(project, issues)
+            before = look(daemon, 0.0)
             crowd.drop_all()
             beside = Beside()
             taken = list(soak(daemon, crowd, minutes * 60, samples))
             late_ms = tuple(beside.late_ms)
             faults = end(project, daemon)
+            daemon.settle()
+            after = look(daemon, 0.0)
     title = f"{issues} issues, {slots} slots, {minutes:g} minutes"
-    return title, [*figures_of(taken, slots, faults), *delays_of(taken, late_ms)]
+    rows = (figures_of(taken, slots, faults), left_of(before, after), delays_of(taken, late_ms))
+    return title, [figure for each in rows for figure in each]
 
 
 def make_old(project: Project, issues: int) -> None:
@@ -281,16 +286,30 @@ def figures_of(taken: Sequence[Sample], slots: int, faults: str) -> list[Figure]
         Figure("attempts that ended in the time", (float(attempts),), unit="", load=load()),
         Figure(f"slots held, of {slots}", held, unit=""),
         flat(counted, "memory", lambda sample: sample.memory_mb, "MB"),
-        flat(counted, "descriptors", lambda sample: sample.descriptors),
         flat(counted, "threads", lambda sample: sample.threads),
-        flat(counted, "tasks of the loop", lambda sample: sample.tasks),
-        flat(counted, "processes below it", lambda sample: sample.children),
-        flat(counted, "workspaces on the disk", lambda sample: sample.workspaces),
+        along(counted, "descriptors", lambda sample: sample.descriptors),
+        along(counted, "tasks of the loop", lambda sample: sample.tasks),
+        along(counted, "processes below it", lambda sample: sample.children),
+        along(counted, "workspaces on the disk", lambda sample: sample.workspaces),
         flat(counted, "database", lambda sample: sample.database_mb, "MB"),
         Figure("- its growth, of each attempt", (grown,), unit="bytes"),
         flat(counted, "write-ahead log", lambda sample: sample.wal_mb, "MB"),
         Figure("nothing failed or left behind", note=faults or "right", met=not faults),
     ]
+
+
+def left_of(before: Sample, after: Sample) -> list[Figure]:
+    """Return the rows of what is held at rest, before the first issue and after the last."""
+    return [
+        left("descriptors", before.descriptors, after.descriptors),
+        left("tasks of the loop", before.tasks, after.tasks),
+        left("processes below it", before.children, after.children),
+    ]
+
+
+def left(what: str, before: int, after: int) -> Figure:
+    """Return the row of what may be a few more at rest than before, and no more."""
+    return Figure(f"- at rest: {what} (before: {before})", (float(after),), unit="", goal=float(before + FEW))
 
 
 def delays_of(taken: Sequence[Sample], late_ms: tuple[float, ...]) -> list[Figure]:
@@ -319,6 +338,11 @@ def flat(taken: Sequence[Sample], what: str, value: Callable[[Sample], float], u
     said = f"{what}, last third (first: {before:.1f}, slope: {slope:+.1f} an hour)"
     ratio = statistics.median(values[-third:]) / before if before else 1.0
     return Figure(said, tuple(values[-third:]), unit=unit, ratio=ratio, ratio_goal=TOLERANCE)
+
+
+def along(taken: Sequence[Sample], what: str, value: Callable[[Sample], float]) -> Figure:
+    """Return the row of what follows how many agents happen to be at work; `left_of` judges it."""
+    return replace(flat(taken, what, value), ratio_goal=None)
 
 
 def p99_ms(first: Sample, last: Sample) -> float:
