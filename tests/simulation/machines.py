@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from symphony.agent.errors import AgentClosedPipe
-from symphony.core.machine import MachineUsage
+from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.ports import SandboxSpec
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.memory import MemoryDriver, MemorySandbox
@@ -18,9 +18,10 @@ from tests.simulation.ledger import Ledger
 class SimulatedMachine(MemoryMachine):
     """A machine; it may not pause, not wake, or wake with a broken pipe."""
 
-    def __init__(self, spec: SandboxSpec, faults: Faults) -> None:
+    def __init__(self, spec: SandboxSpec, faults: Faults, ledger: Ledger) -> None:
         super().__init__(spec)
         self._faults = faults
+        self._ledger = ledger
         self._pipe_broken = False
 
     async def pause(self) -> None:
@@ -45,6 +46,10 @@ class SimulatedMachine(MemoryMachine):
         Raises:
             AgentClosedPipe: it broke in the sleep.
         """
+        if self.state is MachineState.PAUSED:
+            self._ledger.blame(
+                f"a machine that sleeps is woken before its agent is told anything: {self.name}"
+            )
         if self._pipe_broken:
             self._pipe_broken = False
             raise AgentClosedPipe("the agent", "working")
@@ -75,7 +80,7 @@ class SimulatedDriver(MemoryDriver):
         try:
             async with super().open_sandbox(spec) as sandbox:
                 if self.has_machines:
-                    sandbox.machine = SimulatedMachine(spec, self._world)
+                    sandbox.machine = SimulatedMachine(spec, self._world, self._ledger)
                 yield sandbox
         finally:
             self._open_for.discard(issue_id)

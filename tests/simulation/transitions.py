@@ -87,6 +87,10 @@ class Transitions:
                 and attempt_id not in self._world.ledger.withdrawn
             ):
                 self._blame(f"every accepted mark_done ends in a delivery: {attempt_id} is forgotten")
+        if new.failures > old.failures and new.completion is None:
+            most = state.workflow.settings.agent.max_failures
+            if new.failures >= most and not isinstance(new.claim, Parked):
+                self._blame(f"max_failures parks: {old.issue_id} has failed {new.failures} times of {most}")
         if not isinstance(new.claim, Running):
             return
         if isinstance(old.claim, Running) and old.claim.attempt_id == new.claim.attempt_id:
