@@ -233,7 +233,8 @@ class World:
             self.ledger.blame(f"every command has an answer: {what} broke with {error!r}")
 
     def touch(self, path: Path, *, noticed: bool) -> None:
-        """Let the watcher see a change, if it does."""
+        """Let the watcher see what a person changed, if it does."""
+        self.ledger.moved.pop(path.stem, None)
         if noticed and self.engine is not None:
             self.engine.tracking.notice([path])
 
