@@ -327,8 +327,9 @@ async def test_a_state_folder_that_may_not_be_watched_makes_the_watcher_unhealth
     (root / "Done").chmod(0)
     is_root = os.geteuid() == 0
     if is_root:
-        for folder in (root, *list(root.parents)[:3]):
-            folder.chmod(0o755)
+        for folder in (root, *root.parents):
+            if not folder.stat().st_mode & 0o001:
+                folder.chmod(0o755)
         await asyncio.to_thread(os.seteuid, nobody)  # a thread first: its import needs the rights of before
     try:
         async with open_watcher([root], Ear(), subfolders=True) as watcher:

@@ -115,7 +115,8 @@ async def test_work_outlives_an_agent_that_deletes_its_git_folder(project_with, 
     async with project.daemon(until_idle=True) as daemon:
         await daemon.until(daemon.task.done)
     assert (project.apply("1", tmp_path / "clone") / "work.txt").read_text() == "work\n"
-    assert any("The agent's own commits could not be read" in line for line in daemon.said.lines)
+    ended = project.log("1")[-1]
+    assert "The agent's own commits could not be read" in ended["message"]
 
 
 async def test_an_agent_that_dies_by_sigkill_in_its_turn_is_retried(project_with):

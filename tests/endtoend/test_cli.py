@@ -111,7 +111,7 @@ def test_help_is_plain_on_a_pipe_and_names_every_command(folder):
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith("Usage: symphony [OPTIONS] COMMAND [ARGS]...\n")
     assert "\x1b" not in ran.out
-    assert "  logs     Show what happened to one issue.\n" in ran.out
+    assert "  logs        Show what happened to one issue.\n" in ran.out
     assert symphony(folder, "new", "--help").out.startswith("Usage: symphony new [OPTIONS] ")
 
 

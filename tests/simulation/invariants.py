@@ -179,6 +179,9 @@ class Invariants:
     def _people_are_told(self) -> None:
         engine, now, disk = self._world.engine, self._world.loop.time(), self._world.store.disk
         assert engine is not None
+        if self._world.faults.disk_full:  # they are told, and that cannot be kept
+            self._untold.clear()
+            return
         targets = [target_name(target) for target in engine.state.workflow.settings.notify]
         untold = {
             need.key
