@@ -52,7 +52,7 @@ def test_an_issue_is_explained_from_its_file_before_anything_ran(folder):
 async def test_retries_questions_and_decisions_are_read_from_the_store(folder):
     drop(folder, "1")
     drop(folder, "3")
-    due = datetime.now(UTC) + timedelta(days=1)
+    due = datetime.now(UTC) + timedelta(seconds=290)  # a later one is due sooner after a start
     asked = SteeringRequest("3.1.q1", "3", "3.1", "Blue or red?", "", NOON)
     decisions = tuple(Audit(NOON + timedelta(seconds=n), "1", "retry", f"reason {n}") for n in range(12))
     async with open_store(folder / ".symphony" / "symphony.db") as store:
@@ -64,7 +64,7 @@ async def test_retries_questions_and_decisions_are_read_from_the_store(folder):
         )
         await store.apply(Changes(records, audit=decisions))
     retrying = symphony(folder, "explain", "1").out
-    assert f"  Attempt 3 starts, after failure 2 of 5, at {due:%Y-%m-%d %H:%M:%S} UTC, in 23h " in retrying
+    assert f"  Attempt 3 starts, after failure 2 of 5, at {due:%Y-%m-%d %H:%M:%S} UTC, in 4m " in retrying
     head, _, table = retrying.partition("Last decisions, newest first\n")
     assert NONE_RUNS in head
     assert [line.split()[-1] for line in table.splitlines()] == [str(n) for n in range(11, 1, -1)]

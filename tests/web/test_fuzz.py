@@ -112,6 +112,8 @@ def valid(schema: Any) -> st.SearchStrategy[Any]:
             return st.floats(allow_nan=False, allow_infinity=False)
         case {"type": "string"}:
             return st.one_of(TEXT, st.sampled_from(["Todo", "Done", "Proposed", "pypi.org", "1", ""]))
+        case {"type": "boolean"}:
+            return st.booleans()
         case {"type": "null"}:
             return st.none()
         case other:
