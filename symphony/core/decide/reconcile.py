@@ -69,7 +69,9 @@ def _reconcile_attempt(draft: Draft, record: IssueRecord, attempt: Running) -> N
         return
     issue = draft.state.issues.get(record.issue_id)
     if issue is None:
-        if not draft.state.issues.present(record.issue_id):
+        if draft.state.issues.present(record.issue_id):
+            _stop_when_stalled(draft, record, attempt)
+        else:
             _stop_when_gone(draft, record, attempt)
         return
     role = draft.state.states.role(issue.state)
