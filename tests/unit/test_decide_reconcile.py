@@ -189,6 +189,8 @@ def test_an_empty_tracker_is_no_error():
 
 def test_an_attempt_stalls_also_while_its_file_cannot_be_read():
     state = make_state(records=(make_record("1", make_running("1")),))
-    state = state.with_issues(make_set(conflicts={"1": (Path("/issues/Todo/1.md"), Path("/issues/Done/1.md"))}))
+    state = state.with_issues(
+        make_set(conflicts={"1": (Path("/issues/Todo/1.md"), Path("/issues/Done/1.md"))})
+    )
     assert after_events(state, Ticked(), at=299).effects == ()
     assert after_events(state, Ticked(), at=300).effects == (StopAttempt("1", "1.1", StopReason.STALLED),)
