@@ -1,5 +1,6 @@
 """From what the store holds to the state in which a restarted daemon begins."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -26,6 +27,8 @@ def restore(workflow: Workflow, memory: Memory, now: datetime | None = None) -> 
     if now is not None:
         longest = timedelta(milliseconds=workflow.settings.agent.max_retry_backoff_ms)
         records = {key: _due_within(record, now, longest) for key, record in records.items()}
+    unused = {steering.id for steering in memory.steering.values()}
+    records = {issue_id: _without_used(record, unused) for issue_id, record in records.items()}
     for issue_id, steering in memory.steering.items():
         records[issue_id] = _with_steering(records.get(issue_id) or IssueRecord(issue_id), steering)
     return replace(
@@ -43,6 +46,19 @@ def _due_within(record: IssueRecord, now: datetime, longest: timedelta) -> Issue
             return replace(record, claim=replace(resting, due_at=now + longest))
         case Continuing(due_at=due_at) as resting if due_at > now + CONTINUATION_DELAY:
             return replace(record, claim=replace(resting, due_at=now + CONTINUATION_DELAY))
+        case _:
+            return record
+
+
+def _without_used(record: IssueRecord, unused: Collection[str]) -> IssueRecord:
+    """Return the record without a reply that a handoff had used up when the last run ended."""
+    match record.claim:
+        case Waiting(steering=steering) if steering.id not in unused:
+            return replace(record, claim=None)
+        case (
+            Parked(steering=SteeringRequest(id=known)) | Retrying(steering=SteeringRequest(id=known)) as rests
+        ) if known not in unused:
+            return replace(record, claim=replace(rests, steering=None))
         case _:
             return record
 

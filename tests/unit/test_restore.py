@@ -50,3 +50,16 @@ def test_pauses_and_resting_adapters_are_kept():
     state = restored(paused=True, adapter_pauses={"claude": after(60)})
     assert state.paused
     assert state.adapter_pauses == {"claude": after(60)}
+
+
+def test_a_reply_that_was_used_is_owed_to_no_attempt_after_a_restart():
+    used = make_steering("1", "yes")
+    for claim, left in [
+        (Waiting(used), None),
+        (Parked(NOON, ("x",), "", steering=used), Parked(NOON, ("x",), "")),
+        (Retrying(NOON, "x", used), Retrying(NOON, "x")),
+    ]:
+        memory = Memory(records={"1": make_record("1", claim)})
+        assert restore(make_workflow(), memory, NOON).records["1"].claim == left
+        memory = Memory(records={"1": make_record("1", claim)}, steering={"1": used})
+        assert restore(make_workflow(), memory, NOON).records["1"].claim == claim
