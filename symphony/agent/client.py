@@ -4,7 +4,7 @@ Imported only when a session opens, since the SDK is slow to import.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -17,9 +17,10 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
-from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, is_own_tool, read_proposal
+from symphony.agent.asking import answer_of, settled
+from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, read_proposal
 from symphony.core.agent import AgentEvent
-from symphony.core.permission import OnPermission, PermissionAnswer, Proposal, policy_of
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.settings import AcpSettings
 from symphony.core.text import one_line
 
@@ -77,30 +78,13 @@ class Client:
         """Return the answer, None for a cancelled turn, and the reason."""
         if self._cancelled.is_set():
             return None, "the turn is being cancelled"
-        if is_own_tool(proposal):
-            return PermissionAnswer.ALWAYS, "symphony's own tools are always allowed"
-        policy, why = policy_of(self._acp, proposal)
-        if policy != "ask":
-            return PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY, why
-        if self._on_permission is None:
-            return PermissionAnswer.DENY, f"{why}, and nobody can be asked here"
+        ask = self._on_permission
+        answer, why = settled(self._acp, proposal, can_ask=ask is not None)
+        if answer is not None or ask is None:
+            return answer, why
         self._on_event(AgentEvent("permission", f"{proposal.title}: a person is asked ({why})"))
         with self._waiting():
-            return await self._ask(self._on_permission(proposal))
-
-    async def _ask(self, asked: Awaitable[PermissionAnswer]) -> tuple[PermissionAnswer | None, str]:
-        asking = asyncio.ensure_future(asked)
-        cancelling = asyncio.create_task(self._cancelled.wait())
-        try:
-            await asyncio.wait({asking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                return None, "the turn is being cancelled"
-            if (failure := asking.exception()) is not None:
-                return PermissionAnswer.DENY, f"asking a person failed: {one_line(str(failure))}"
-            return asking.result(), "a person was asked"
-        finally:
-            asking.cancel()
-            cancelling.cancel()
+            return await answer_of(ask(proposal), self._cancelled)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

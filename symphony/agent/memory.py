@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, assert_never
 from urllib.parse import unquote, urlsplit
 
+from symphony.agent.asking import answer_of, settled
 from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentIgnoredCancel
 from symphony.agent.memory_stdio import MemoryStdio
 from symphony.agent.script import (
@@ -33,7 +34,7 @@ from symphony.agent.updates import read_update
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec, StopKind, TurnEnd
 from symphony.core.machine import GuestNeeds
 from symphony.core.operations import AgentDoor
-from symphony.core.permission import OnPermission, PermissionAnswer, Proposal, policy_of
+from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.ports import Sandbox, Session
 from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
@@ -226,20 +227,12 @@ class MemorySession:
         return True
 
     async def _ask(self, proposal: Proposal) -> bool:
-        policy, why = policy_of(self.spec.acp, proposal)
-        answer = PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY
-        if policy == "ask" and self._on_permission is not None:
-            asking = asyncio.ensure_future(self._on_permission(proposal))
-            cancelling = asyncio.create_task(self._cancelled.wait())
-            try:
-                await asyncio.wait({asking, cancelling}, return_when=asyncio.FIRST_COMPLETED)
-                if not asking.done():
-                    return False
-                answer, why = asking.result(), "a person was asked"
-            finally:
-                asking.cancel()
-                cancelling.cancel()
-                await asyncio.wait({asking, cancelling})
+        ask = self._on_permission
+        answer, why = settled(self.spec.acp, proposal, can_ask=ask is not None)
+        if answer is None and ask is not None:
+            answer, why = await answer_of(ask(proposal), self._cancelled)
+        if answer is None:
+            return False
         self.permissions.append(answer)
         self._on_event(AgentEvent("permission", f"{proposal.title}: {answer} ({why})"))
         return True
