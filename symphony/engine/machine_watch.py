@@ -3,7 +3,6 @@
 The attempt opens the watch around its work; whoever changes the machine's state looks at once.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import timedelta
 from symphony.core.errors import SymphonyError
 from symphony.core.event import MachineSeen
 from symphony.core.ports import Machine
+from symphony.engine.beside import open_beside
 from symphony.engine.ports import Log
 from symphony.engine.progress import Progress
 
@@ -53,12 +53,9 @@ async def watch_machine(machine: Machine | None, progress: Progress, log: Log) -
     if machine is None:
         yield
         return
-    task = asyncio.create_task(MachineWatch(machine, progress, log).run())
+    watch = MachineWatch(machine, progress, log)
     try:
-        yield
+        async with open_beside(watch.run(), log, "machine.crashed", issue=progress.issue_id):
+            yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("machine.crashed", issue=progress.issue_id, error=repr(error), exc_info=error)
         progress.mailbox.offer(MachineSeen(progress.issue_id, progress.attempt_id, None))

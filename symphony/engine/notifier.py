@@ -28,6 +28,7 @@ from symphony.core.ports import Clock, Notifier, Store
 from symphony.core.problem import Problem
 from symphony.core.settings import NotifySettings
 from symphony.core.snapshot import Snapshot
+from symphony.engine.beside import open_beside
 from symphony.engine.ports import Log
 
 LOOK_PAUSE: Final = timedelta(seconds=1)  # people read no faster, and a busy daemon changes all the time
@@ -243,12 +244,8 @@ async def open_notices(notices: Notices) -> AsyncIterator[None]:
         SymphonyError: on entering: the store cannot be read.
     """
     await notices.load()
-    task = asyncio.create_task(notices.run(), name="notices")
     try:
-        yield
+        async with open_beside(notices.run(), notices.log, "notify.crashed"):
+            yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()) is not None:
-            notices.log.error("notify.crashed", error=repr(error), exc_info=error)
         await notices.close()

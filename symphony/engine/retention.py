@@ -5,8 +5,8 @@ whose things it removes is held back meanwhile, as for a discard. Implements `co
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from symphony.core.ports import Changes, Clock, Storage, Store
 from symphony.core.retention import Fate, RetentionReport, ceilings_of
 from symphony.core.scheduler import SchedulerState
 from symphony.core.stored import Stored
+from symphony.engine.beside import open_beside
 from symphony.engine.disk_look import DiskLook
 from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import Journal
@@ -132,14 +133,6 @@ class Retention:
         return attempt_environment(issue, state.record(issue_id).attempts, state.workflow) if issue else {}
 
 
-@asynccontextmanager
-async def open_retention(retention: Retention) -> AsyncIterator[None]:
+def open_retention(retention: Retention) -> AbstractAsyncContextManager[None]:
     """Keep the disk within its ceilings while the block runs."""
-    task = asyncio.create_task(retention.run(), name="retention")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()) is not None:
-            retention.log.error("retention.crashed", error=repr(error), exc_info=error)
+    return open_beside(retention.run(), retention.log, "retention.crashed")
