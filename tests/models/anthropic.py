@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.models.offered import Call, Tool
+from tests.models.offered import Call, Tool, arguments_of
 from tests.models.script import Refuse, Spent
 
 Event = tuple[str, Mapping[str, Any]]
@@ -54,8 +54,6 @@ def refusal(refuse: Refuse) -> Mapping[str, Any]:
 
 def _block(number: int, said: str | Call) -> Iterator[Event]:
     if isinstance(said, Call):
-        from tests.models.offered import arguments_of
-
         block: dict[str, Any] = {"type": "tool_use", "id": f"toolu_{number}", "name": said.name, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": arguments_of(said)}
     else:

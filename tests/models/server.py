@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,9 +65,8 @@ class Model:
         """Return all that it was ever told, as one text."""
         return json.dumps(self.asked, ensure_ascii=False)
 
-    def take(self, tools: Sequence[Tool]) -> Reply:
+    def take(self) -> Reply:
         """Return the next reply."""
-        del tools
         return self.replies.pop(0) if self.replies else Say("There is nothing left to do.")
 
 
@@ -101,7 +100,7 @@ def _answering(model: Model, dialect: Dialect) -> Callable[[web.Request], Any]:
         model.asked.append(body)
         model.headers.append(dict(request.headers))
         model.changed.set()
-        number, reply = len(model.asked), model.take(tools)
+        number, reply = len(model.asked), model.take()
         match reply:
             case Refuse(status=status, headers=headers):
                 return web.json_response(dialect.refusal(reply), status=status, headers=dict(headers))
