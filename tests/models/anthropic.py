@@ -1,4 +1,4 @@
-"""Anthropic's Messages API, streaming [POST /v1/messages]."""
+"""Anthropic's Messages API, streaming and whole [POST /v1/messages]."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,6 +45,16 @@ def stream(number: int, model: str, said: str | Call, spent: Spent) -> Iterator[
         {"type": "message_delta", "delta": ended, "usage": {**usage, "output_tokens": spent.output}},
     )
     yield "message_stop", {"type": "message_stop"}
+
+
+def whole(number: int, model: str, said: str | Call, spent: Spent) -> Mapping[str, Any]:
+    """Return an answer in one piece, which Claude Code asks for when a stream broke off."""
+    events = [event for _, event in stream(number, model, said, spent)]
+    (message,) = (event["message"] for event in events if event["type"] == "message_start")
+    (block,) = (event["content_block"] for event in events if event["type"] == "content_block_start")
+    (ended,) = (event for event in events if event["type"] == "message_delta")
+    filled = {"input": dict(said.arguments)} if isinstance(said, Call) else {"text": said}
+    return {**message, "content": [{**block, **filled}], **ended["delta"], "usage": ended["usage"]}
 
 
 def refusal(refuse: Refuse) -> Mapping[str, Any]:

@@ -132,6 +132,8 @@ async def _send(
     *,
     cut: bool = False,
 ) -> web.StreamResponse:
+    if dialect.path == anthropic.PATH and not body.get("stream"):
+        return web.json_response(anthropic.whole(number, str(body.get("model")), said, spent))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     for name, event in dialect.stream(number, str(body.get("model")), said, spent):
