@@ -5,7 +5,7 @@ import pytest
 from symphony.core.claim import Continuing, Parked, Retrying, Running, Waiting
 from symphony.core.decide import CommandRefused
 from symphony.core.effect import StartAttempt, StopAttempt
-from symphony.core.event import CancelAsked, PauseAsked, ReplyGiven, ResumeAsked, RetryAsked
+from symphony.core.event import CancelAsked, PauseAsked, ReplyGiven, ResumeAsked, RetryAsked, SteeringAsked
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
 from tests.support.world import (
@@ -117,6 +117,14 @@ def test_a_reply_before_the_turn_has_ended_is_kept():
     asked = make_running("1", steering=make_steering("1"))
     decision = after_events(with_claim(asked), ReplyGiven(make_steering("1", reply="red")))
     assert decision.state.records["1"].claim.steering.reply == "red"
+
+
+def test_a_reply_that_is_quicker_than_its_question_is_kept():
+    answered = make_steering("1", reply="red", id="1.1.q2")
+    asked = make_steering("1", id="1.1.q2")
+    earlier = make_running("1", steering=make_steering("1", reply="blue"))
+    decision = after_events(with_claim(earlier), ReplyGiven(answered), SteeringAsked(asked))
+    assert decision.state.records["1"].claim.steering == answered
 
 
 def test_a_reply_to_a_parked_issue_is_kept_for_its_next_attempt():

@@ -116,8 +116,10 @@ def take_reply(draft: Draft, event: ReplyGiven) -> None:
     match record.claim:
         case Waiting(steering=steering) as waiting if steering.id == event.steering.id:
             draft.claim(issue_id, replace(waiting, steering=event.steering))
-        case Running(steering=steering) as running if steering and steering.id == event.steering.id:
-            draft.claim(issue_id, replace(running, steering=event.steering))
+        case Running(attempt_id=attempt_id) as running if attempt_id == event.steering.attempt_id:
+            draft.claim(
+                issue_id, replace(running, steering=event.steering)
+            )  # or before its question is noted
         case Parked(steering=steering) | Retrying(steering=steering) as resting if (
             steering and steering.id == event.steering.id
         ):
@@ -141,10 +143,12 @@ def use_reply(draft: Draft, event: ReplyUsed) -> None:
 
 
 def note_question(draft: Draft, event: SteeringAsked) -> None:
-    """Remember a question that was asked in the running turn."""
+    """Remember a question that was asked in the running turn, unless its reply was quicker."""
     record = draft.record(event.steering.issue_id)
-    if isinstance(record.claim, Running) and record.claim.attempt_id == event.steering.attempt_id:
-        draft.claim(record.issue_id, replace(record.claim, steering=event.steering))
+    running = record.claim
+    if isinstance(running, Running) and running.attempt_id == event.steering.attempt_id:
+        if running.steering is None or running.steering.id != event.steering.id:
+            draft.claim(record.issue_id, replace(running, steering=event.steering))
         draft.say(record.issue_id, "ask", event.steering.question)
 
 
