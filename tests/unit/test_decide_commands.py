@@ -127,6 +127,12 @@ def test_a_reply_that_is_quicker_than_its_question_is_kept():
     assert decision.state.records["1"].claim.steering == answered
 
 
+def test_a_reply_to_a_question_of_an_earlier_attempt_is_kept_by_the_one_that_owes_it():
+    owes = make_running("1", attempt_id="1.2", number=2, steering=make_steering("1"))
+    decision = after_events(with_claim(owes), ReplyGiven(make_steering("1", reply="red")))
+    assert decision.state.records["1"].claim.steering.reply == "red"
+
+
 def test_a_reply_to_a_parked_issue_is_kept_for_its_next_attempt():
     parked = Parked(NOON, ("cancelled by you",), "", by_person=True, steering=make_steering("1"))
     replied = after_events(with_claim(parked), ReplyGiven(make_steering("1", reply="red")))

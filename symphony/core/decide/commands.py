@@ -19,6 +19,7 @@ from symphony.core.event import (
 )
 from symphony.core.outcome import StopReason
 from symphony.core.scheduler import SchedulerState
+from symphony.core.steering import SteeringRequest
 
 
 class CommandRefused(SymphonyError):
@@ -116,10 +117,8 @@ def take_reply(draft: Draft, event: ReplyGiven) -> None:
     match record.claim:
         case Waiting(steering=steering) as waiting if steering.id == event.steering.id:
             draft.claim(issue_id, replace(waiting, steering=event.steering))
-        case Running(attempt_id=attempt_id) as running if attempt_id == event.steering.attempt_id:
-            draft.claim(
-                issue_id, replace(running, steering=event.steering)
-            )  # or before its question is noted
+        case Running() as running if _is_asked_by(running, event.steering):
+            draft.claim(issue_id, replace(running, steering=event.steering))
         case Parked(steering=steering) | Retrying(steering=steering) as resting if (
             steering and steering.id == event.steering.id
         ):
@@ -128,6 +127,12 @@ def take_reply(draft: Draft, event: ReplyGiven) -> None:
             draft.say(issue_id, "keep", "the reply came after the attempt; the next one is told of it")
             return
     draft.say(issue_id, "reply", "a person answered")
+
+
+def _is_asked_by(running: Running, steering: SteeringRequest) -> bool:
+    """Say whether the attempt owes this question, also when the scheduler has not heard of it yet."""
+    owed = running.steering is not None and running.steering.id == steering.id
+    return owed or running.attempt_id == steering.attempt_id
 
 
 def use_reply(draft: Draft, event: ReplyUsed) -> None:
