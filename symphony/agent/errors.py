@@ -14,6 +14,11 @@ REASON_SHOWN = 600  # characters of an agent's own words in a message
 NAMES_SHOWN = 40  # choices listed in a message; an agent may offer hundreds of models
 
 
+def last_words(stderr: str) -> str:
+    """Return the end of what was written to stderr as one line."""
+    return " ".join(plain(stderr, len(stderr)).split())[-TAIL_SHOWN:]
+
+
 class AgentError(SymphonyError):
     """An agent did not do its part of the protocol.
 
@@ -25,7 +30,7 @@ class AgentError(SymphonyError):
 
     def __init__(self, message: str, *, code: str | None = None, remedy: str = "", stderr: str = "") -> None:
         self.stderr = stderr
-        words = " ".join(plain(stderr, len(stderr)).split())[-TAIL_SHOWN:]
+        words = last_words(stderr)
         said = f' Its last words on stderr: "{words}".' if words else ""
         super().__init__(f"{message}{said}", code=code, remedy=remedy)
 

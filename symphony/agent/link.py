@@ -113,6 +113,11 @@ class Link:
             doing = "working on a turn" if method == PROMPT else "opening its session"
             raise await self.broken(doing) from error
 
+    async def lost(self, doing: str) -> AgentError:
+        """Return why nothing more can be said to the agent, once its process has ended."""
+        await self._process.wait()
+        return await self.broken(doing)
+
     async def broken(self, doing: str) -> AgentError:
         """Return why nothing more can be said to the agent, once that is known."""
         if self._wire.overrun:

@@ -145,13 +145,28 @@ class MemorySession:
         """The agent's name for it."""
         return self._id
 
+    @property
+    def last_words(self) -> str:
+        """Nothing: it has no stderr."""
+        return ""
+
+    async def lost(self) -> AgentError:
+        """Return how the script lets its program end."""
+        while self._script.lost is None:
+            await asyncio.Event().wait()
+        return self._script.lost
+
     async def open(self) -> None:
         """Do what an agent does before the first prompt."""
         self._frame_out("session/new", cwd=str(self.spec.cwd))
         self._on_event(AgentEvent("frame_in", frame={"result": {"sessionId": self._id}}))
         if self._script.connects and self._server is not None:
-            await self._post("initialize", {"protocolVersion": "2025-11-25", "clientInfo": CLIENT})
-            await self._post("tools/list", {})
+            await self.connect()
+
+    async def connect(self) -> None:
+        """List symphony's tools, as an agent does once."""
+        await self._post("initialize", {"protocolVersion": "2025-11-25", "clientInfo": CLIENT})
+        await self._post("tools/list", {})
 
     async def aclose(self) -> None:
         """Leave, with the server that it started."""

@@ -106,12 +106,14 @@ class Script:
         turns: the last one is repeated as often as there are prompts.
         opening: why the session cannot be opened; None opens it.
         connects: whether it connects to symphony's tools when it opens.
+        lost: how its program ends once the session is open; None is that it stays.
         resumes: whether it can go on with a session of an earlier process.
     """
 
     turns: tuple[Turn, ...] = (Turn((Say("hello"),)),)
     opening: AgentError | None = None
     connects: bool = True
+    lost: AgentError | None = None
     resumes: bool = False
 
 

@@ -11,7 +11,7 @@ from acp.schema import PromptResponse
 
 from symphony.agent.bounds import Bounds
 from symphony.agent.client import Client
-from symphony.agent.errors import AgentIgnoredCancel, AgentPromptTimeout
+from symphony.agent.errors import AgentError, AgentIgnoredCancel, AgentPromptTimeout, last_words
 from symphony.agent.link import Link
 from symphony.agent.listener import Listener
 from symphony.agent.opening import Opened
@@ -46,6 +46,15 @@ class AcpSession:
     def id(self) -> str:
         """The agent's name for it."""
         return self._id
+
+    @property
+    def last_words(self) -> str:
+        """The last of what it wrote to stderr as one bounded line, without the secrets that it was given."""
+        return last_words(self._link.stderr)
+
+    async def lost(self) -> AgentError:
+        """Return why nothing more can be said to the agent, once its program has ended by itself."""
+        return await self._link.lost("connecting to its tools")
 
     async def prompt(self, text: str) -> TurnEnd:
         """Run one turn to its end.

@@ -228,7 +228,7 @@ class Attempt:
             resume = _session_to_resume(earlier, self._settings)
             servers = reach.servers(sandbox)
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
-            line = await stack.enter_async_context(open_line(self._context, sandbox, spec))
+            line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
             await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
             wait = Wait(self._context, sandbox.machine)
             checks = partial(self._verify, sandbox, workspace)

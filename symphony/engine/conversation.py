@@ -50,15 +50,6 @@ TURN_ERRORS = {
     ),
 }
 
-NOT_CONNECTED = (
-    "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot report."
-)
-NOT_CONNECTED_REMEDY = (
-    "Check that the agent supports MCP, over HTTP or, in a machine, by a program on stdio, "
-    "and that mcp.host_url, if it is set, is reachable."
-)
-
-
 NO_PROGRESS = "Two turns in a row changed nothing: no commit, no file and no new word of the agent's."
 SAME_CHECKS = "mark_done was called again and again; nothing had changed, and the same checks failed. {note}"
 NO_PROGRESS_REMEDY = "Read the run log, and word the issue more plainly or ask for less."
@@ -110,7 +101,7 @@ class Conversation:
         """Run turns, from the first prompt, which carries the replies `told`, to the attempt's end.
 
         Raises:
-            TurnFailed: a turn ended badly, the agent never connected to its tools, or it gets nowhere.
+            TurnFailed: a turn ended badly, or the agent gets nowhere.
             AgentError: the agent itself broke.
         """
         text, turn, counts, note = first_prompt, 0, True, ""
@@ -230,8 +221,6 @@ class Conversation:
             code, message, remedy = TURN_ERRORS[end.stop]
             said = f" It last said: {end.text}" if end.text else ""
             raise TurnFailed(f"{message}{said}", code=code, remedy=remedy)
-        if self._settings.mcp.enabled and self._reports.connected_client is None:
-            raise TurnFailed(NOT_CONNECTED, code="mcp_not_connected", remedy=NOT_CONNECTED_REMEDY)
 
     def _continuation(self, turn: int) -> str:
         issue = self._control.issue

@@ -32,7 +32,7 @@ class DispatchReports:
     """One dispatch's side of the MCP endpoint; implements `AgentReports`.
 
     Attributes:
-        connected_client: the MCP client's name once it has listed the tools.
+        connection: set once the agent has listed the tools, until it is started again.
         completion: the accepted `mark_done`, until checks withdraw it.
         question: the question asked in the running turn.
         turn_is_over: set when the agent has said what ends its turn.
@@ -66,16 +66,20 @@ class DispatchReports:
         self._refusing = False
         self._redactor = Redactor(())
         self.run_log: RunLog | None = None
-        self.connected_client: str | None = None
+        self.connection = asyncio.Event()
         self.completion: Completion | None = None
         self.question: SteeringRequest | None = None
         self.turn_is_over = asyncio.Event()
 
     async def connected(self, client: str) -> None:
         """Note that the agent can reach its tools."""
-        if self.connected_client is None:
+        if not self.connection.is_set():
             self._log("mcp_connected", client=client)
-        self.connected_client = client
+        self.connection.set()
+
+    def disconnected(self) -> None:
+        """Forget that the agent could reach its tools: its process has ended."""
+        self.connection.clear()
 
     async def mark_done(self, title: str, summary: str) -> str:
         """Accept once, durably.
@@ -85,7 +89,6 @@ class DispatchReports:
         """
         self._raise_if_refusing()
         title, summary = self._redactor.text(title), self._redactor.text(summary)
-        self.connected_client = self.connected_client or "unknown"
         if (self._asking or self.question is not None) and self._accepting is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
         if self._accepting is None:

@@ -6,10 +6,6 @@ OPTIONS = [("once", "Allow", "allow_once"), ("always", "Always", "allow_always")
 
 
 class AsksThenWorks(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         call = {
             "toolCallId": "call-1",

@@ -7,12 +7,14 @@ what it does oddly, and calls `serve`. They start in some 40 ms and are started 
 import json
 import os
 import sys
+from contextlib import suppress
 
 
 class Agent:
     """Answers the handshake and ends each turn at once."""
 
     session_id = "session-1"
+    connects = True
 
     def __init__(self):
         self.capabilities = {"mcpCapabilities": {"http": True}}
@@ -103,6 +105,9 @@ class Agent:
         if method == "session/new":
             self.cwd, self.servers = params["cwd"], params["mcpServers"]
             os.chdir(self.cwd)
+            if self.connects and any(server.get("type") == "http" for server in self.servers):
+                with suppress(OSError, RuntimeError):  # as real agents do: then without its tools
+                    self.connect()
             return self.new_session(params)
         if method == "session/prompt":
             self.cancelled = False

@@ -4,10 +4,6 @@ from base import Agent
 
 
 class Idle(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         self.mcp.call("mark_done", title="Nothing to do", summary="It was right already.")
         return "end_turn"

@@ -6,10 +6,6 @@ from base import Agent, commit_file
 
 
 class Vandal(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         commit_file("work.txt", "work\n", "Add work.txt")
         rmtree(".git")

@@ -6,10 +6,6 @@ from base import Agent
 
 
 class Untidy(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         tracked = next(path for path in sorted(Path().iterdir()) if path.is_file())
         tracked.write_text(tracked.read_text() + "changed\n")

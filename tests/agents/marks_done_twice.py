@@ -4,10 +4,6 @@ from base import Agent, commit_file
 
 
 class Twice(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         commit_file("twice.txt", "done\n", "Add twice.txt")
         answers = [

@@ -6,10 +6,6 @@ from base import Agent
 
 
 class Spender(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         Path("uncommitted.txt").write_text("half done\n")
         self.say("I think aloud")

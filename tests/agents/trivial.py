@@ -4,10 +4,6 @@ from base import Agent, commit_file
 
 
 class Trivial(Agent):
-    def new_session(self, params):
-        self.connect()
-        return super().new_session(params)
-
     def prompt(self, text):
         commit_file("trivial.txt", "done\n", "Add trivial.txt")
         self.mcp.call("mark_done", title="Add trivial.txt", summary="Wrote trivial.txt and committed it.")

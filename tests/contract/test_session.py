@@ -45,6 +45,7 @@ SCRIPTS: dict[str, Script] = {
     "ignores_cancel": one_turn(Say("busy"), IgnoreCancel()),
     "exits_in_turn": one_turn(Say("working"), Fail(AgentExited("The agent", 9, "working on a turn"))),
     "exits_at_once": Script(opening=AgentExited("The agent", 3, "opening its session")),
+    "exits_when_ready": Script(lost=AgentExited("The agent", 5, "connecting to its tools")),
     "floods": one_turn(Say("x ", count=10_000)),
     "trivial": one_turn(mark_done("Add trivial.txt", "Wrote it.")),
     "resumes": Script((Turn((Say("I remember"),)),), resumes=True),
@@ -182,6 +183,13 @@ async def test_an_agent_that_exits_at_once_opens_no_session(open_session: Open) 
             pytest.fail("it must not open")
     assert caught.value.code == "agent.exited"
     assert "exited with status 3 while opening its session." in caught.value.message
+
+
+async def test_an_agent_that_exits_once_its_session_is_open_is_known_to_be_lost(open_session: Open) -> None:
+    async with open_session("exits_when_ready") as session:
+        lost = await session.lost()
+    assert lost.code == "agent.exited"
+    assert "exited with status 5 while connecting to its tools." in lost.message
 
 
 async def test_ten_thousand_updates_are_all_heard_in_their_order(open_session: Open) -> None:

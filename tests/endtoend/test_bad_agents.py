@@ -28,7 +28,8 @@ async def first_failure(project, daemon):
         ("never_answers", SHORT_TURN, "agent.prompt_timeout", "acp.prompt_timeout_ms"),
         ("ignores_cancel", SHORT_TURN, "agent.prompt_timeout", "acp.prompt_timeout_ms"),
         ("never_initializes", SHORT, "agent.read_timeout", "acp.read_timeout_ms"),
-        ("garbage", {}, "mcp_not_connected", "MCP endpoint"),
+        ("never_connects", {"read_timeout_ms": 5_000}, "mcp_not_connected", "mcp: connection refused"),
+        ("exits_when_ready", {}, "agent.exited", "exited with status 5 while connecting to its tools"),
         ("closes_pipe", {}, "agent.closed_pipe", ""),
     ],
 )

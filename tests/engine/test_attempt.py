@@ -1,5 +1,7 @@
 """One attempt from the dropped file to the patch, over in-memory rooms [DESIGN: one attempt]."""
 
+from datetime import timedelta
+
 from symphony.agent.errors import AgentExited
 from symphony.agent.script import (
     Call,
@@ -156,16 +158,52 @@ async def test_a_second_mark_done_answers_the_same_and_delivers_once(world):
     assert [row.outcome for row in await world.store.attempts_of("1")] == ["delivered"]
 
 
-async def test_an_agent_that_never_connects_fails_as_mcp_not_connected(world):
+async def test_an_agent_that_never_connects_fails_before_its_model_is_asked_anything(world):
     async with world.running():
         world.drop("1")
         world.script("1", Script(connects=False))
         await world.until(lambda: isinstance(world.claim("1"), Retrying))
         assert world.claim("1").reason == (
-            "The agent ended its first turn without ever connecting to symphony's MCP endpoint, so it cannot "
-            "report. Check that the agent supports MCP, over HTTP or, in a machine, by a program on stdio, "
-            "and that mcp.host_url, if it is set, is reachable."
+            "The agent opened its session but did not connect to symphony's MCP endpoint within 30 s, so it "
+            "could not report; nothing was asked of its model. Check that the agent supports MCP, over HTTP "
+            "or, in a machine, by a program on stdio, and that mcp.host_url, if it is set, is reachable; or "
+            "raise acp.read_timeout_ms."
         )
+    assert world.agents.sessions[0].prompts == []
+    (row, *_) = await world.store.attempts_of("1")
+    assert (row.outcome, row.turns) == ("mcp_not_connected", 0)
+    assert (row.ended_at - row.started_at).total_seconds() == 30
+
+
+async def test_an_agent_that_ends_before_it_has_connected_is_not_waited_for(world):
+    async with world.running():
+        world.drop("1")
+        world.script("1", Script(connects=False, lost=AgentExited("The agent", 5, "connecting to its tools")))
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+    (row, *_) = await world.store.attempts_of("1")
+    assert (row.outcome, row.ended_at) == ("agent.exited", row.started_at)
+
+
+async def test_without_the_endpoint_no_connection_is_waited_for(world):
+    world.file.write(
+        "---\nsandbox: local\nacp: {adapter: demo}\nmcp: {enabled: false}\nagent: {max_turns: 1}\n---\n"
+    )
+    async with world.running():
+        world.drop("1")
+        world.script("1", Script(connects=False))
+        await world.until(lambda: world.agents.sessions and world.agents.sessions[0].prompts)
+
+
+async def test_an_agent_whose_connection_comes_late_is_waited_for(world):
+    async with world.running():
+        world.drop("1")
+        world.script("1", Script((Turn((mark_done(),)),), connects=False))
+        await world.until(lambda: world.agents.sessions)
+        (session,) = world.agents.sessions
+        await world.clock.advance(world.clock.now() + timedelta(seconds=29))
+        assert session.prompts == []
+        await session.connect()
+        await world.until(lambda: world.state_of("1") == "Done")
 
 
 async def test_each_bad_end_of_a_turn_is_a_failure_with_a_code(world):

@@ -12,6 +12,7 @@ from symphony.core.claim import Parked, Retrying, Running, Waiting
 from symphony.core.event import DrainAsked
 from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.usage import Usage
+from symphony.engine.line import NotConnected
 from symphony.engine.machine_watch import LOOK_EVERY
 from symphony.engine.waiting import HOLD_ASLEEP, HOLD_AWAKE, PAUSE_AFTER
 from symphony.sandbox.errors import SandboxError
@@ -185,6 +186,7 @@ async def test_what_was_spent_before_the_pipe_broke_still_counts(world):
     ("again", "message"),
     [
         (Script(), "The agent cannot go on with its session. The reply starts a new attempt."),
+        (Script(resumes=True, connects=False), f"{NotConnected(30.0, '')} The reply starts a new attempt."),
         (
             Script(opening=AgentError("It does not start.")),
             "It does not start. The reply starts a new attempt.",

@@ -12,6 +12,7 @@ UNAUTHORIZED = Refuse(401, "authentication_error", "invalid x-api-key")
 SOON = {"Retry-After": "1"}  # opencode waits as long as the header says, and nothing sets it a limit
 LIMITED = Refuse(429, "rate_limit_error", "Rate limit reached, try again in 120 seconds", SOON)
 OVERLOADED = Refuse(529, "overloaded_error", "Overloaded", SOON)
+SOON_ENOUGH_MS = 25_000  # for a program of hundreds of megabytes to start; the test waits it out
 ALWAYS = 40  # as often as no agent tries again
 
 
@@ -45,6 +46,22 @@ async def test_a_rate_limit_pauses_the_adapter_until_its_reset(
 async def test_an_overload_pauses_the_adapter(agent: str, project: Project, model: Model) -> None:
     outcome, _, limits = await ended(project, model, OVERLOADED)
     assert (outcome, list(limits)) == ("rate_limited", [agent])
+
+
+async def test_an_agent_that_cannot_reach_its_tools_fails_before_its_model_is_asked(
+    agent: str, project: Project, model: Model
+) -> None:
+    project.configure(
+        "Do it.\n",
+        acp={"command": None, "adapter": agent, "read_timeout_ms": SOON_ENOUGH_MS},
+        mcp={"host_url": "http://127.0.0.1:9"},
+        agent={"max_failures": 1},
+    )
+    project.drop("3")
+    async with project.daemon() as daemon:
+        line = await daemon.until_outcome("3")
+    assert (line["outcome"], line["turns"]) == ("mcp_not_connected", 0)
+    assert model.asked == []
 
 
 async def test_a_stream_that_is_cut_off_once_costs_nothing(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from symphony.core.agent import TurnEnd
+from symphony.core.errors import SymphonyError
 from symphony.core.ports import Session
 from tests.simulation.ledger import Ledger
 
@@ -113,6 +114,15 @@ class WatchedSession:
     def resumed(self) -> bool:
         """Say whether it goes on with an earlier one."""
         return self._session.resumed
+
+    @property
+    def last_words(self) -> str:
+        """Return what it said on stderr."""
+        return self._session.last_words
+
+    async def lost(self) -> SymphonyError:
+        """Return how it was lost."""
+        return await self._session.lost()
 
     async def prompt(self, text: str) -> TurnEnd:
         """Run one turn, unless the pipe broke while the machine slept."""

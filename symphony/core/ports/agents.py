@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from symphony.core.agent import AgentEvent, SessionSpec, TurnEnd
+from symphony.core.errors import SymphonyError
 from symphony.core.machine import GuestNeeds
 from symphony.core.permission import OnPermission
 from symphony.core.ports.sandbox import Sandbox
@@ -22,6 +23,15 @@ class Session(Protocol):
     @property
     def resumed(self) -> bool:
         """Say whether it goes on with the session that was asked for."""
+        ...
+
+    @property
+    def last_words(self) -> str:
+        """Return the last of what it wrote to stderr as one bounded line, without secrets."""
+        ...
+
+    async def lost(self) -> SymphonyError:
+        """Return why nothing more can be said to the agent, once its program has ended by itself."""
         ...
 
     async def prompt(self, text: str) -> TurnEnd:

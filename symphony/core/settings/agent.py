@@ -97,7 +97,8 @@ class AcpSettings(Section):
     """Milliseconds that one turn may take."""
 
     read_timeout_ms: Positive = 30_000
-    """Milliseconds to wait for an answer to anything but a turn."""
+    """Milliseconds to wait for an answer to anything but a turn, and for an agent whose session is ready to
+    have connected to symphony's tools."""
 
     stall_timeout_ms: Number = 300_000
     """Milliseconds without any event that end an attempt; 0 or less is off."""
