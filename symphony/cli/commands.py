@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from symphony import __version__
-from symphony.cli import access_commands, image_commands, permission_commands
+from symphony.cli import access_commands, image_commands, permission_commands, review_commands
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 
@@ -290,7 +290,8 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
 def names() -> tuple[str, ...]:
     """Return the names of all commands."""
     groups = (access_commands.NAME, permission_commands.NAME, image_commands.NAME)
-    return (*(command.__name__ for _, command in COMMANDS), *groups)
+    ours = (*(command for _, command in COMMANDS), *review_commands.COMMANDS)
+    return (*(command.__name__ for command in ours), *groups)
 
 
 def build() -> typer.Typer:
@@ -305,6 +306,8 @@ def build() -> typer.Typer:
     application.callback()(_common)
     for panel, command in COMMANDS:
         application.command(rich_help_panel=panel, context_settings=CONTEXT)(command)
+    for command in review_commands.COMMANDS:
+        application.command(rich_help_panel=review_commands.PANEL, context_settings=CONTEXT)(command)
     application.add_typer(access_commands.build(CONTEXT), name=access_commands.NAME, rich_help_panel=ACTING)
     permission = permission_commands.build(CONTEXT)
     application.add_typer(permission, name=permission_commands.NAME, rich_help_panel=ACTING)

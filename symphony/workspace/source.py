@@ -62,6 +62,11 @@ class Source:
         self._folder = home if self._remote else path
         self.git = Git(home, (), trusted_environment())
 
+    @property
+    def folder(self) -> Path | None:
+        """The repository's folder on this machine; None when it is elsewhere."""
+        return None if self._remote else self._folder
+
     async def open(self) -> None:
         """Make sure that there is a repository.
 

@@ -1,0 +1,84 @@
+"""`symphony apply ID`: put an issue's delivered work into the source repository, all of it or nothing."""
+
+import asyncio
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from symphony.cli.errors import CommandError
+from symphony.cli.place import Place
+from symphony.cli.screen import Screen
+from symphony.cli.words import counted
+from symphony.core.keys import workspace_key
+from symphony.host.lock_file import take_lock
+from symphony.workspace.applying import Applied, Applying
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.scratch import Scratch
+from symphony.workspace.source import Source
+
+SHOWN = 12  # digits of a commit
+PRIVATE = 0o600
+
+
+def apply_issue(place: Place, issue_id: str, *, branch: str | None, three_way: bool, as_json: bool) -> None:
+    """Apply the patch and say where its commits are."""
+    patch = patch_of(place, issue_id)
+    with _alone(place.installation.root / "apply.lock"):
+        applied = asyncio.run(_apply(place, patch, branch, three_way=three_way))
+    screen = Screen()
+    if as_json:
+        screen.json(
+            {
+                "issue_id": issue_id, "branch": applied.branch, "onto": applied.onto,
+                "head": applied.head_commit, "commits": applied.commits, "created": applied.created,
+            }
+        )  # fmt: skip
+        return
+    onto = applied.branch or applied.onto[:SHOWN]
+    if applied.commits == 0:
+        screen.line(f"{onto} has the changes of issue {issue_id} already.")
+    elif applied.created:
+        said = f"{counted(applied.commits, 'commit')} of issue {issue_id} on the new branch {applied.branch}"
+        screen.line(f"{said}, which starts from {applied.onto[:SHOWN]}.")
+        screen.command(f"git switch {shlex.quote(applied.branch)}")
+    else:
+        span = f"{applied.onto[:SHOWN]}..{applied.head_commit[:SHOWN]}"
+        screen.line(f"{counted(applied.commits, 'commit')} of issue {issue_id} on {onto}: {span}")
+
+
+def patch_of(place: Place, issue_id: str) -> Path:
+    """Return the patch that was handed over for an issue.
+
+    Raises:
+        CommandError: `no_patch`.
+    """
+    patch = place.installation.patch(workspace_key(issue_id))
+    if not patch.is_file():
+        raise CommandError(
+            f"Issue {issue_id} has no patch: {patch} does not exist.",
+            code="no_patch",
+            remedy=f"`symphony show {shlex.quote(issue_id)}` says where its work stands.",
+        )
+    return patch
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    descriptor = take_lock(lock, PRIVATE)
+    if descriptor is None:
+        raise CommandError(
+            "Another `symphony apply` is at work here.", code="apply.busy", remedy="Wait for its end."
+        )
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _apply(place: Place, patch: Path, branch: str | None, *, three_way: bool) -> Applied:
+    source = Source(place.workflow.settings.workspace.source, place.path.absolute().parent)
+    repository = HostRepository(place.installation.host_repository)
+    async with Scratch(place.installation.root / "applying").open("apply") as scratch:
+        return await Applying(source, repository, scratch).apply(patch, branch=branch, three_way=three_way)

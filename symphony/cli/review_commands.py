@@ -1,0 +1,42 @@
+"""The commands for what was handed over, with their arguments, as people read them in `--help`.
+
+The bodies only pass on, as those of `commands`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from symphony.cli.place import Place
+
+PANEL = "Take over what was done"
+WORKFLOW = Path("WORKFLOW.md")
+
+Workflow = Annotated[
+    Path, typer.Option("--workflow", metavar="PATH", help="The WORKFLOW.md of the installation.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
+
+
+def apply(
+    issue_id: IssueId,
+    branch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Make this branch for it; your files and your branch stay."),
+    ] = None,
+    three_way: Annotated[
+        bool, typer.Option("--three-way", help="Let git merge where the lines around a change differ.")
+    ] = False,
+    workflow: Workflow = WORKFLOW,
+    as_json: AsJson = False,
+) -> None:
+    """Put an issue's patch into the source repository: all of it or nothing."""
+    from symphony.cli.apply import apply_issue
+
+    apply_issue(Place(workflow), issue_id, branch=branch, three_way=three_way, as_json=as_json)
+
+
+COMMANDS: tuple[Callable[..., Any], ...] = (apply,)

@@ -1,0 +1,236 @@
+"""A delivered patch, applied to the user's own repository: all of it or nothing.
+
+The mailbox is applied in a checkout of the host's that borrows objects and changes nothing. Only what
+came through there reaches the user's repository, as a fast-forward of the branch that is checked out,
+or as a branch of its own. Called by `symphony apply`.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from symphony.core.text import one_line
+from symphony.workspace.branch import check_branch
+from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.source import Source
+
+NAMES_SHOWN = 5
+WORDS_SHOWN = 300  # characters of what `git am` said
+OR_BRANCH = "or give `--branch NAME`, which leaves your files alone."
+ARRIVED = "refs/symphony/applied"
+UNFINISHED = {
+    "rebase-apply": "`git am` or rebase",
+    "rebase-merge": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
+SIGNING = ("user.signingKey", "gpg.format", "gpg.program", "gpg.ssh.program", "gpg.x509.program")
+FOR_SIGNING = ("HOME", "GNUPGHOME", "SSH_AUTH_SOCK", "GPG_TTY", "XDG_RUNTIME_DIR")
+FAILED_FILE = re.compile(r"^error: (?:patch failed: (.+):\d+|(.+): does not (?:exist in index|match index)"
+                         r"|(.+): already exists in (?:index|working directory))$", re.MULTILINE)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a patch in the user's repository.
+
+    Attributes:
+        branch: the branch that has the commits now; empty when none is checked out.
+        onto: the commit that they were put on.
+        commits: how many; 0 when the branch had the same files already.
+        created: whether the branch was made for them, in which case no file was touched.
+    """
+
+    branch: str
+    onto: str
+    head_commit: str
+    commits: int
+    created: bool
+
+
+class Applying:
+    """Applies patches to one source repository."""
+
+    def __init__(self, source: Source, repository: HostRepository, scratch: Path) -> None:
+        """Take the user's repository, the host's, and an empty folder of the host's to work in."""
+        self._source = source
+        self._repository = repository
+        self._scratch = scratch
+
+    async def apply(self, patch: Path, *, branch: str | None, three_way: bool) -> Applied:
+        """Put a mailbox's commits on the current branch, or on a new one named `branch`.
+
+        Args:
+            patch: as a handoff wrote it.
+            branch: with it neither files nor the current branch change.
+            three_way: let git merge where the lines around a change differ.
+
+        Raises:
+            WorkspaceError: `apply.*`, and nothing was changed; `workspace.*`.
+        """
+        git, folder = await self._user_git()
+        if branch is not None:
+            await self._check_new(git, branch)
+        else:
+            await self._check_clean(git, folder)
+        onto = await self._head(git, folder)
+        current = (await git.ask("symbolic-ref", "--quiet", "--short", "HEAD")).stdout.decode().strip()
+        checkout = await self._checkout(git, onto)
+        await self._am(checkout, patch, current or onto[:12], three_way=three_way)
+        head = await checkout.line("rev-parse", "HEAD")
+        commits = int(await checkout.line("rev-list", "--count", f"{onto}..{head}", "--"))
+        # what a run that was killed has left there is replaced; a branch of the user's never
+        mark, target = ("", f"refs/heads/{branch}") if branch is not None else ("+", ARRIVED)
+        await git.run(
+            "-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+            "--no-recurse-submodules", "--", str(checkout.folder), f"{mark}HEAD:{target}",
+            timeout_s=TRANSFER_TIMEOUT,
+        )  # fmt: skip
+        if branch is None:
+            await self._advance(git, folder, head)
+        return Applied(branch or current, onto, head, commits, created=branch is not None)
+
+    async def _user_git(self) -> tuple[Git, Path]:
+        """Return git in the user's own checkout, and its folder."""
+        if self._source.folder is None:
+            raise WorkspaceError(
+                f"workspace.source {self._source.shown} is not a folder on this machine.",
+                code="apply.source_is_remote",
+                remedy="Apply the patch in a clone of it with `git am`.",
+            )
+        await self._source.open()
+        folder = self._source.folder
+        return self._source.git.with_options("-C", str(folder)), folder
+
+    async def _check_new(self, git: Git, branch: str) -> None:
+        check_branch(branch)
+        taken = await git.ask("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+        if taken.exit_status == 0:
+            raise WorkspaceError(
+                f"There is a branch {branch} already.",
+                code="apply.branch_exists",
+                remedy=f"Give --branch another name, or delete it: `git branch -D {branch}`.",
+            )
+
+    async def _check_clean(self, git: Git, folder: Path) -> None:
+        inside = await git.ask("rev-parse", "--is-inside-work-tree")
+        if inside.stdout.strip() != b"true":
+            raise WorkspaceError(
+                f"{folder} has no files: it is a bare repository.",
+                code="apply.no_work_tree",
+                remedy="Give `--branch NAME`, which makes a branch and needs no files.",
+            )
+        control = Path(await git.line("rev-parse", "--absolute-git-dir"))
+        for name, what in UNFINISHED.items():
+            if await asyncio.to_thread((control / name).exists):
+                raise WorkspaceError(
+                    f"{folder} is in the middle of a {what}.",
+                    code="apply.unfinished",
+                    remedy=f"Finish or abort it first, {OR_BRANCH}",
+                )
+        listing = await git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
+        changed = [entry[3:].decode("utf-8", "replace") for entry in listing.split(b"\0") if entry]
+        if changed:
+            raise WorkspaceError(
+                f"{folder} has changes that are not committed: {_some(changed)}.",
+                code="apply.not_clean",
+                remedy=f"Commit or stash them first, {OR_BRANCH}",
+            )
+
+    async def _head(self, git: Git, folder: Path) -> str:
+        result = await git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        if result.exit_status != 0:
+            raise WorkspaceError(
+                f"{folder} has no commit that is checked out.",
+                code="apply.no_commit",
+                remedy="Check out the branch that the patch is meant for.",
+            )
+        return result.stdout.decode().strip()
+
+    async def _checkout(self, user: Git, onto: str) -> Git:
+        """Make a checkout of the user's commit that borrows the objects of both repositories."""
+        folder = self._scratch / "checkout"
+        with explain_disk(f"make {folder}"):
+            await asyncio.to_thread(folder.mkdir)
+        git = await self._committing(host_git(folder), user)
+        await git.run("init", "--quiet", "--template=", "--initial-branch=applied")
+        objects = [Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "objects"))]
+        if await asyncio.to_thread((self._repository.path / "objects").is_dir):
+            objects.append(self._repository.path.resolve() / "objects")
+        shallow = Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "shallow"))
+        await asyncio.to_thread(_borrow, folder / ".git", objects, shallow)
+        await git.run("checkout", "--quiet", "--detach", onto, "--", timeout_s=TRANSFER_TIMEOUT)
+        return git
+
+    async def _committing(self, git: Git, user: Git) -> Git:
+        """Return git that commits as the user, and signs if the user's commits are signed."""
+        person = await self._source.person()
+        git = git.with_options(GIT_COMMITTER_NAME=person.name, GIT_COMMITTER_EMAIL=person.email)
+        signs = await user.ask("config", "--type=bool", "--get", "commit.gpgSign")
+        if signs.stdout.strip() != b"true":
+            return git
+        options = ["-c", "commit.gpgSign=true"]
+        for name in SIGNING:
+            found = await user.ask("config", "--get", name)
+            if found.exit_status == 0:
+                options += ["-c", f"{name}={found.stdout.decode('utf-8', 'surrogateescape').rstrip()}"]
+        known = {name: value for name in FOR_SIGNING if (value := user.environment.get(name))}
+        return git.with_options(*options, **known)
+
+    async def _am(self, checkout: Git, patch: Path, onto: str, *, three_way: bool) -> None:
+        words = ("--3way",) if three_way else ()
+        applied = await checkout.ask("am", "--keep-cr", *words, str(patch), timeout_s=TRANSFER_TIMEOUT)
+        if applied.exit_status == 0:
+            return
+        listed = await checkout.ask("diff", "--name-only", "-z", "--diff-filter=U")
+        files = [name.decode("utf-8", "replace") for name in listed.stdout.split(b"\0") if name]
+        if not files:
+            said = FAILED_FILE.findall(applied.stderr.decode("utf-8", "replace"))
+            files = list(dict.fromkeys(name for groups in said for name in groups if name))
+        if not files:
+            raise git_failure(
+                f"The patch does not apply to {onto}, and nothing was changed", applied, code="apply.failed"
+            )
+        merged = (
+            "Retry the issue, so that its agent works on what is there now; or apply it by hand."
+            if three_way
+            else "Try --three-way, with which git merges what it can; or retry the issue."
+        )
+        raise WorkspaceError(
+            f"The patch does not apply to {onto}, and nothing was changed. In conflict: {_some(files)}.",
+            code="apply.conflict",
+            remedy=merged,
+        )
+
+    async def _advance(self, git: Git, folder: Path, head: str) -> None:
+        """Move the current branch and the files forward; git does both or neither."""
+        try:
+            moved = await git.ask("merge", "--ff-only", "--quiet", head, timeout_s=TRANSFER_TIMEOUT)
+        finally:
+            await git.ask("update-ref", "-d", ARRIVED)
+        if moved.exit_status != 0:
+            raise WorkspaceError(
+                f"{folder} could not be brought to {head[:12]}, and nothing was changed:"
+                f" {one_line(git_words(moved), WORDS_SHOWN)}",
+                code="apply.refused",
+                remedy="Move the files that git names out of the way, or give `--branch NAME`.",
+            )
+
+
+def _borrow(control: Path, objects: list[Path], shallow: Path) -> None:
+    with explain_disk(f"write {control}"):
+        alternates = control / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(parents=True, exist_ok=True)
+        alternates.write_text("".join(f"{path}\n" for path in objects))
+        if shallow.exists():
+            (control / "shallow").write_bytes(shallow.read_bytes())
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(one_line(name, WORDS_SHOWN) for name in names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown
