@@ -181,6 +181,7 @@ class LocalSubject(Subject):
     def __init__(self) -> None:
         host = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "HOST_SECRET": "not for agents"}
         self.driver = LocalDriver(host)
+        self.strangers = descendants()
 
     def argv(self, program: str, *arguments: str) -> list[str]:
         return ["sh", "-c", SCRIPTS[program], program, *arguments]
@@ -404,7 +405,13 @@ def survivors(subject: Subject) -> list[int]:
         return [p.pid for box in subject.memory.sandboxes for p in box.processes if p.alive]
     if isinstance(subject, SmolvmSubject):
         return []  # they went with the machine, or the test asks for each by `lives`
-    return [child.pid for child in psutil.Process().children(recursive=True) if subject.lives(child.pid)]
+    assert isinstance(subject, LocalSubject)
+    return [pid for pid in descendants() - subject.strangers if subject.lives(pid)]
+
+
+def descendants() -> frozenset[int]:
+    """Return the processes below this one, whosever they are."""
+    return frozenset(child.pid for child in psutil.Process().children(recursive=True))
 
 
 async def test_bytes_go_in_and_come_out_unchanged(subject: Subject, sandbox: Sandbox) -> None:
