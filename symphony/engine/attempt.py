@@ -17,7 +17,7 @@ from symphony.core.backoff import rest
 from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
-from symphony.core.handoff import Imported
+from symphony.core.event import CompletionWithdrawn
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import (
@@ -31,12 +31,12 @@ from symphony.core.outcome import (
     StopReason,
     TurnsExhausted,
 )
-from symphony.core.ports import AttemptRow, Earlier, HookResult, Sandbox, Workspace
+from symphony.core.ports import AttemptRow, Checkouts, Earlier, Sandbox, Workspace
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.text import counted
 from symphony.core.usage import Usage
-from symphony.engine.checks import failed_checks
+from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
@@ -48,6 +48,7 @@ from symphony.engine.patience import done_before
 from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
 from symphony.engine.safekeeping import keep_what_was_left
+from symphony.engine.verifier import Verdict, Verifier
 from symphony.engine.waiting import Wait
 
 NO_LONGER_WANTED = frozenset(
@@ -73,6 +74,15 @@ class Ended:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt's agent works and its checks run; no checkouts without checks."""
+
+    workspace: Workspace
+    sandbox: Sandbox
+    checkouts: Checkouts | None
+
+
 class Attempt:
     """Runs one attempt."""
 
@@ -84,7 +94,7 @@ class Attempt:
         self._settings = context.settings
         self._progress = context.progress
         self._reports: DispatchReports | None = None
-        self._verified: Imported | None = None
+        self._passed = False
         self._left: SafetyRef | None = None
         self._delivery = Delivery(context)
 
@@ -97,6 +107,8 @@ class Attempt:
                     self._reports.refuse()
                 work.cancel()
                 await asyncio.wait({work})
+                if self._control.stop_reason is StopReason.CANCELLED and not self._passed:
+                    await self._withdraw()
             outcome = await self._outcome_of(work)
         finally:
             work.cancel()
@@ -152,14 +164,19 @@ class Attempt:
         async with AsyncExitStack() as hearing:
             reach = await hearing.enter_async_context(open_reach(self._context, reports))
             async with (
-                self._context.open_sandbox(workspace, reach.socket) as sandbox,
+                self._context.open_checkouts(workspace) as checkouts,
+                self._context.open_sandbox(workspace, reach.socket, checkouts) as sandbox,
                 self._context.watch_access(sandbox),
             ):
-                ended = await self._converse(issue, workspace, sandbox, reach, reports, before)
+                place = Place(workspace, sandbox, checkouts)
+                ended = await self._converse(issue, place, reach, reports, before)
+                self._passed = isinstance(ended, Done)
                 await hearing.aclose()  # what the agent left running has nothing more to say
                 match ended:
-                    case Done() if reports.completion is not None:
-                        imported = self._verified or await self._delivery.import_branch(workspace, sandbox)
+                    case Done(verdict=None) if reports.completion is not None:
+                        imported = await self._delivery.import_branch(workspace, sandbox)
+                    case Done(verdict=Verdict(imported=imported)) if reports.completion is not None:
+                        pass
                     case TurnsExhausted():
                         after = await self._ports.workspaces.fingerprint(workspace)
                         return replace(ended, progressed=before != after)
@@ -214,13 +231,16 @@ class Attempt:
     async def _converse(
         self,
         issue: Issue,
-        workspace: Workspace,
-        sandbox: Sandbox,
+        place: Place,
         reach: Reach,
         reports: DispatchReports,
         before: str,
     ) -> Done | TurnsExhausted | Released | OutOfBudget:
+        workspace, sandbox = place.workspace, place.sandbox
         async with AsyncExitStack() as stack:
+            verifier = self._make_verifier(place)
+            stack.push_async_callback(verifier.aclose)
+            reports.verifier = verifier if self._settings.checks else None
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
@@ -231,23 +251,28 @@ class Attempt:
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
             await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
             wait = Wait(self._context, sandbox.machine)
-            checks = partial(self._verify, sandbox, workspace)
             headway = Headway(partial(self._ports.workspaces.fingerprint, workspace), before)
-            conversation = Conversation(self._context, line, wait, reports, checks, headway)
+            conversation = Conversation(self._context, line, wait, reports, verifier, headway)
             issue = self._control.issue or issue
             self._control.take_edited()
             number = self._start.number
             prompt = self._ports.prompts.first(self._context.workflow, issue, number, workspace, earlier)
             return await conversation.run(prompt, earlier.steering)
 
-    async def _verify(self, sandbox: Sandbox, workspace: Workspace) -> tuple[HookResult, ...]:
-        """Return the checks that fail; what they leave in the workspace is not handed over."""
-        if not self._settings.checks:
-            return ()
-        imported = await self._delivery.import_branch(workspace, sandbox)
-        failed = await failed_checks(self._context, sandbox, workspace)
-        self._verified = None if failed else imported
-        return failed
+    def _make_verifier(self, place: Place) -> Verifier:
+        return Verifier(
+            self._context,
+            partial(self._delivery.import_branch, place.workspace, place.sandbox),
+            partial(run_checks, self._context, place.sandbox, place.checkouts),
+            self._withdraw,
+        )
+
+    async def _withdraw(self) -> None:
+        """Take the agent's word back, if it was given, so that it can be given again."""
+        if self._reports is not None and self._reports.completion is not None:
+            await self._reports.withdraw()
+            withdrawn = CompletionWithdrawn(self._context.issue_id, self._start.attempt_id)
+            await self._context.mailbox.put(withdrawn)
 
     def _make_reports(self) -> DispatchReports:
         reports = DispatchReports(
@@ -258,7 +283,6 @@ class Attempt:
             clock=self._ports.clock,
             mailbox=self._context.mailbox,
             states=self._settings.state_table(),
-            has_checks=bool(self._settings.checks),
         )
         reports.run_log = self._progress.run_log
         return reports

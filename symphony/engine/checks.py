@@ -1,30 +1,42 @@
-"""The project's own checks, which decide whether `mark_done` counts [CONTRACT 2.3, 6.2]."""
+"""The project's own checks, which decide whether `mark_done` counts [CONTRACT 2.3, 6.2].
+
+They run where the agent runs, in a clean checkout of what was imported: they see nothing that is not
+on the branch, and what they write is in nobody's way.
+"""
 
 from symphony.core.claim import Phase
-from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.handoff import Imported
+from symphony.core.ports import Checkouts, HookResult, Sandbox
 from symphony.engine.context import AttemptContext
 
 OUTPUT_BYTES = 65_536  # as much as a hook's; enough for a person and for the next prompt
 
 
-async def failed_checks(
-    context: AttemptContext, sandbox: Sandbox, workspace: Workspace
+async def run_checks(
+    context: AttemptContext, sandbox: Sandbox, checkouts: Checkouts | None, imported: Imported
 ) -> tuple[HookResult, ...]:
-    """Run all checks where the agent runs, and return those that failed."""
-    failed = []
-    for check in context.settings.checks:
-        context.progress.enter(Phase.CHECKS)
-        began = context.ports.clock.now()
-        ran = await sandbox.run(
-            ["sh", "-c", f"exec 2>&1\n{check.run}"],
-            cwd=workspace.path,
-            timeout_s=check.timeout_ms / 1000,
-            output_limit=OUTPUT_BYTES,
-        )
-        seconds = (context.ports.clock.now() - began).total_seconds()
-        output = ran.stdout.decode("utf-8", "replace")
-        result = HookResult(check.name, ran.exit_status, output, seconds)
-        context.log_hook(result)
-        if not result.ok:
-            failed.append(result)
-    return tuple(failed)
+    """Run all checks on an imported commit, and return how each ended.
+
+    Raises:
+        SymphonyError: `workspace.*`, `sandbox.*`: they could not be run.
+    Cancellation: the check that runs is ended.
+    """
+    if checkouts is None:
+        return ()
+    results = []
+    async with checkouts.checkout(imported, sandbox) as folder:
+        for check in context.settings.checks:
+            context.progress.enter(Phase.CHECKS)
+            began = context.ports.clock.now()
+            ran = await sandbox.run(
+                ["sh", "-c", f"exec 2>&1\n{check.run}"],
+                cwd=folder,
+                timeout_s=check.timeout_ms / 1000,
+                output_limit=OUTPUT_BYTES,
+            )
+            seconds = (context.ports.clock.now() - began).total_seconds()
+            output = ran.stdout.decode("utf-8", "replace")
+            result = HookResult(check.name, ran.exit_status, output, seconds)
+            context.log_hook(result)
+            results.append(result)
+    return tuple(results)

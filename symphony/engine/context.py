@@ -9,7 +9,7 @@ from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.machine import GuestNeeds
-from symphony.core.ports import HookResult, RunLog, Sandbox, SandboxSpec, Workspace
+from symphony.core.ports import Checkouts, HookResult, RunLog, Sandbox, SandboxSpec, Workspace
 from symphony.core.settings import Settings
 from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
@@ -98,10 +98,23 @@ class AttemptContext:
         return attempt_environment(issue, self.start.number, self.workflow, workspace, ending)
 
     @asynccontextmanager
+    async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[Checkouts | None]:
+        """Hold a place for the checkouts that checks run in; None without checks.
+
+        Raises:
+            WorkspaceError: on entering, `workspace.*`.
+        """
+        if not self.settings.checks:
+            yield None
+            return
+        async with self.ports.workspaces.open_checkouts(workspace) as checkouts:
+            yield checkouts
+
+    @asynccontextmanager
     async def open_sandbox(
-        self, workspace: Workspace, mcp_socket: Path | None = None
+        self, workspace: Workspace, mcp_socket: Path | None = None, checkouts: Checkouts | None = None
     ) -> AsyncIterator[Sandbox]:
-        """Open a sandbox on the workspace, with the socket of the attempt's tools shown in its guest.
+        """Open a sandbox on the workspace, with the attempt's tools and checkouts shown in its guest.
 
         Raises:
             SymphonyError: on entering: what the agent needs of a machine cannot be given to it, or
@@ -125,6 +138,7 @@ class AttemptContext:
             needs=needs,
             allowed_hosts=tuple(self.control.access.allowed),
             mcp_socket=mcp_socket,
+            checkouts=None if checkouts is None else checkouts.folder,
         )
         began = self.ports.clock.now()
         async with AsyncExitStack() as stack:

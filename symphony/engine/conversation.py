@@ -4,16 +4,15 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from symphony.core.agent import ModelResting, StopKind, TurnEnd
 from symphony.core.claim import Phase
 from symphony.core.errors import SymphonyError
-from symphony.core.event import CompletionWithdrawn, ReplyUsed
+from symphony.core.event import ReplyUsed
 from symphony.core.outcome import OutOfBudget, Released, TurnsExhausted
-from symphony.core.ports import HookResult
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import plain
 from symphony.engine.budget_watch import BudgetWatch
@@ -22,6 +21,7 @@ from symphony.engine.headway import Headway
 from symphony.engine.line import Line, LineBroken
 from symphony.engine.patience import done_within
 from symphony.engine.reports import DispatchReports
+from symphony.engine.verifier import Verdict, Verifier
 from symphony.engine.waiting import Wait
 
 NOTE_LIMIT = 4_000  # characters of failed checks that the next attempt is told
@@ -59,9 +59,18 @@ class TurnFailed(SymphonyError):
     """A turn ended in a way that is no success."""
 
 
+FREE_TURNS = 5  # of one attempt, after checks that failed late: more of them count as turns do
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The agent is done and the checks passed."""
+    """The agent is done and the checks passed.
+
+    Attributes:
+        verdict: on what is in the workspace; None without checks.
+    """
+
+    verdict: Verdict | None = None
 
 
 class Conversation:
@@ -73,20 +82,18 @@ class Conversation:
         line: Line,
         wait: Wait,
         reports: DispatchReports,
-        run_checks: Callable[[], Awaitable[tuple[HookResult, ...]]],
+        verifier: Verifier,
         headway: Headway,
     ) -> None:
-        """Take the attempt's context, its line to the agent and its way to wait for a person.
-
-        `run_checks` returns the checks that fail.
-        """
+        """Take the attempt's context, its line to the agent and its way to wait for a person."""
         self._headway = headway
         self._budget = BudgetWatch(context)
         self._context = context
         self._line = line
         self._wait = wait
         self._reports = reports
-        self._run_checks = run_checks
+        self._verifier = verifier
+        self._free_left = FREE_TURNS
         self._control = context.control
         self._progress = context.progress
         self._settings = context.settings
@@ -127,17 +134,17 @@ class Conversation:
             await self._budget.note()
             await self._note_used(told)
             told = ()
-            spent = self._budget.over
+            spent, late = self._budget.over, False
             if self._reports.completion is not None:
-                if self._settings.checks:
-                    await self._headway.look()
-                failed = await self._run_checks()
-                if not failed:
+                if not self._settings.checks:
                     return Done()
-                await self._withdraw()
-                text = note = self._prompts.checks_failed(failed)
+                await self._headway.look()
+                verdict = await self._verifier.settle()
+                if verdict.passed:
+                    return Done(verdict)
+                text, note, late = verdict.words, verdict.words, True
             elif spent is not None:
-                note = ""
+                note = self._failure
             elif self._reports.question is not None:
                 reply = await self._wait.for_reply()
                 if reply is None:
@@ -147,17 +154,25 @@ class Conversation:
                 text, counts, told = self._prompts.reply(reply), False, (reply,)
                 continue
             else:
-                self._raise_unless_ended_well(end)
+                late = bool(self._failure) and not self._verifier.told
+                if not self._reports.turn_is_over.is_set():  # else it is symphony that has ended it
+                    self._raise_unless_ended_well(end)
                 await self._headway.look()
                 if (issue := self._control.issue) is not None:
                     await self._context.tracking.look_at([issue.path])
-                text = note = ""
+                text = note = self._failure
             if spent is not None:
                 return OutOfBudget(spent, plain(note, NOTE_LIMIT))
-            if turn >= self._settings.agent.max_turns:
+            free = late and self._free_left > 0
+            if turn >= self._settings.agent.max_turns and not free:
                 return TurnsExhausted(turn, progressed=False, note=plain(note, NOTE_LIMIT))
             text = await self._next(text, turn, end, note)
-            counts = True
+            counts, self._free_left = not free, self._free_left - free
+
+    @property
+    def _failure(self) -> str:
+        """What the agent was told, or is to be told, of checks that failed in the turn; mostly nothing."""
+        return "" if self._verifier.failure is None else self._verifier.failure.words
 
     async def _next(self, text: str, turn: int, end: TurnEnd | SymphonyError, note: str) -> str:
         """Return the next turn's prompt; one that follows a turn without any effect says so.
@@ -167,7 +182,7 @@ class Conversation:
         """
         said = end.text if isinstance(end, TurnEnd) else ""
         moved = await self._headway.moved(said, note)
-        if self._headway.stuck:
+        if self._headway.stuck or self._verifier.stuck:
             message = SAME_CHECKS.format(note=plain(note, NOTE_LIMIT)) if note else NO_PROGRESS
             raise TurnFailed(message, code="no_progress", remedy=NO_PROGRESS_REMEDY)
         text = text or self._continuation(turn + 1)
@@ -180,6 +195,7 @@ class Conversation:
     async def _turn(self, text: str) -> TurnEnd | SymphonyError:
         """Run one turn; it is ended, in bounded time, when the agent has reported or the budget is spent."""
         self._reports.begin_turn()
+        self._verifier.begin_turn()
         began = self._clock.now()
         self._progress.begin_turn()
         prompt = asyncio.create_task(self._line.prompt(text))
@@ -209,10 +225,6 @@ class Conversation:
             await self._store.reply_used(steering_id, self._clock.now())
         if used:
             await self._mailbox.put(ReplyUsed(self._progress.issue_id, self._progress.attempt_id, used))
-
-    async def _withdraw(self) -> None:
-        await self._reports.withdraw()
-        await self._mailbox.put(CompletionWithdrawn(self._progress.issue_id, self._progress.attempt_id))
 
     def _raise_unless_ended_well(self, end: TurnEnd | SymphonyError) -> None:
         if isinstance(end, SymphonyError):

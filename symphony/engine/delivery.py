@@ -4,6 +4,7 @@
 """
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import Failed, Outcome, Stopped, StopReason
-from symphony.core.ports import Sandbox, Workspace
-from symphony.engine.checks import failed_checks
+from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
 from symphony.engine.machine_watch import watch_machine
@@ -58,12 +59,14 @@ class Delivery:
                 remedy=f"`symphony discard {completion.issue_id}` gives the handoff up.",
             )
         async with (
-            self._context.open_sandbox(workspace) as sandbox,
+            self._context.open_checkouts(workspace) as checkouts,
+            self._context.open_sandbox(workspace, checkouts=checkouts) as sandbox,
             watch_machine(sandbox.machine, self._progress, self._ports.log),
         ):
             imported = await self.import_branch(workspace, sandbox)
             if issue is not None and self._context.settings.state_table().is_active(issue.state):
-                await self._check_again(completion, sandbox, workspace)
+                results = await run_checks(self._context, sandbox, checkouts, imported)
+                await self._withdraw_unless_passed(completion, results)
         return await self.finish(issue, workspace, imported, completion)
 
     async def rescue(self) -> Outcome:
@@ -136,9 +139,9 @@ class Delivery:
             if not steering.open:  # the work that it was for is done
                 await self._ports.store.reply_used(steering.id, now)
 
-    async def _check_again(self, completion: Completion, sandbox: Sandbox, workspace: Workspace) -> None:
-        """Run the checks, which an issue that is still active may not have passed yet."""
-        failed = await failed_checks(self._context, sandbox, workspace)
+    async def _withdraw_unless_passed(self, completion: Completion, results: Sequence[HookResult]) -> None:
+        """Take the agent's word back if a check failed, which it may not have had to pass before."""
+        failed = [result for result in results if not result.ok]
         if failed:
             await self._ports.store.withdraw_completion(completion.issue_id, completion.attempt_id)
             withdrawn = CompletionWithdrawn(completion.issue_id, self._context.start.attempt_id)

@@ -5,6 +5,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from symphony.core.errors import SymphonyError
@@ -17,12 +18,17 @@ from symphony.core.report import ReportRefused
 from symphony.core.states import StateRole, StateTable
 from symphony.core.steering import SteeringRequest
 from symphony.engine.mailbox import Mailbox
+from symphony.engine.verifier import Verifier
 
 ACCEPTED = "Accepted. End your turn now; nothing more is needed."
-ACCEPTED_WITH_CHECKS = (
-    "Accepted. End your turn now: the project's checks run next, and if one fails you are told its output."
+CHECKS_RUN = (
+    "Accepted, and the project's checks are running. End your turn now: if one fails, its output is your "
+    "next prompt."
 )
+NO_MORE_CHECKS = "Checks have failed too often in this turn; none runs in it any more."
+END_TURN = "End your turn now."
 ASKED = "A person has been asked. End your turn now; the answer is your next prompt."
+ANSWER_WITHIN = timedelta(seconds=40)  # agents cut a tool call off at 60 s; the door has 45 s [CONTRACT 6.2]
 T = TypeVar("T")
 
 PROPOSALS = 20  # per attempt: more is an agent that runs away
@@ -36,6 +42,7 @@ class DispatchReports:
         completion: the accepted `mark_done`, until checks withdraw it.
         question: the question asked in the running turn.
         turn_is_over: set when the agent has said what ends its turn.
+        verifier: runs the checks that decide whether `mark_done` counts; None without any.
     """
 
     def __init__(
@@ -48,7 +55,6 @@ class DispatchReports:
         clock: Clock,
         mailbox: Mailbox,
         states: StateTable,
-        has_checks: bool,
     ) -> None:
         self._issue_id = issue_id
         self._attempt_id = attempt_id
@@ -57,7 +63,6 @@ class DispatchReports:
         self._clock = clock
         self._mailbox = mailbox
         self._states = states
-        self._answer = ACCEPTED_WITH_CHECKS if has_checks else ACCEPTED
         self._questions = 0
         self._proposals = 0
         self._announced: Completion | SteeringRequest | None = None
@@ -67,6 +72,7 @@ class DispatchReports:
         self._redactor = Redactor(())
         self.run_log: RunLog | None = None
         self.connection = asyncio.Event()
+        self.verifier: Verifier | None = None
         self.completion: Completion | None = None
         self.question: SteeringRequest | None = None
         self.turn_is_over = asyncio.Event()
@@ -82,13 +88,16 @@ class DispatchReports:
         self.connection.clear()
 
     async def mark_done(self, title: str, summary: str) -> str:
-        """Accept once, durably.
+        """Accept once, durably, and answer for the checks as far as they are known within the bound.
 
         Raises:
-            ReportRefused: while a question is open.
+            ReportRefused: while a question is open; a check failed, with the output of those that did.
         """
+        due = self._clock.now() + ANSWER_WITHIN
         self._raise_if_refusing()
         title, summary = self._redactor.text(title), self._redactor.text(summary)
+        if self.verifier is not None and self.verifier.tired:
+            raise ReportRefused(f"{NO_MORE_CHECKS} {END_TURN}")
         if (self._asking or self.question is not None) and self._accepting is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
         if self._accepting is None:
@@ -99,8 +108,28 @@ class DispatchReports:
             await _carry_through(accepting)
         finally:
             self._take_accepted(accepting)
+        if self.verifier is not None:
+            return await self._checked(self.verifier, due)
         self.turn_is_over.set()
-        return self._answer
+        return ACCEPTED
+
+    async def _checked(self, verifier: Verifier, due: datetime) -> str:
+        """Return the answer to an accepted `mark_done`; its turn goes on when a check is known to fail.
+
+        Raises:
+            ReportRefused: one fails.
+        """
+        # a completion that is gone already was withdrawn by the run that this call had joined
+        joins = self.completion is not None
+        verdict = await verifier.verdict_by(due) if joins else verifier.failure
+        if verdict is not None and not verdict.passed:
+            verifier.told = True
+            if not verifier.tired:
+                raise ReportRefused(verdict.words)
+            self.turn_is_over.set()
+            raise ReportRefused(f"{verdict.words}\n{END_TURN}")
+        self.turn_is_over.set()
+        return CHECKS_RUN if verdict is None else ACCEPTED
 
     async def request_human_steering(self, question: str, context: str | None) -> str:
         """Store the question.

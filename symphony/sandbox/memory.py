@@ -190,6 +190,9 @@ class MemorySandbox:
         process = await self.start(argv, cwd=cwd, environment=environment)
         return await run_to_end(process, self._driver.clock, timeout_s, output_limit)
 
+    async def lend(self, folder: Path) -> None:
+        """Do nothing: nothing in memory has an owner."""
+
     async def close(self) -> None:
         """End every process of this sandbox and let nothing more start; repeating it does nothing."""
         self._closed = True

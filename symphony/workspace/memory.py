@@ -22,6 +22,7 @@ from symphony.workspace.branch import check_branch
 from symphony.workspace.collection import SAVED_SUBJECT
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.host_repository import safety_prefix
+from symphony.workspace.memory_checkouts import MemoryCheckouts
 from symphony.workspace.memory_faults import FAULTS, Fault
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
 from symphony.workspace.records import in_the_way
@@ -88,7 +89,7 @@ class MemoryWorkspaces:
         self._folders: dict[str, MemoryFolder] = {}
         self._branches: dict[str, str] = {}
         self._safety: dict[str, SafetyRef] = {}
-        self._clones: dict[Path, Mapping[str, bytes]] = {}
+        self._clones: dict[Path, dict[str, bytes]] = {}
         self._clone_numbers = count(1)
         self._faults: list[Fault] = []
         self._hook_results: dict[str, list[HookResult]] = {}
@@ -265,6 +266,13 @@ class MemoryWorkspaces:
         self.patches[patch] = "\n".join([completion.title, completion.summary, *reversed(subjects)]).encode()
         note = patch_note(imported.commits, patch, workspace.base, imported.base_commit)
         return Handoff("patch", note, patch=patch, head_commit=head)
+
+    @asynccontextmanager
+    async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[MemoryCheckouts]:
+        """Hold a place for checkouts, under whose paths `files_at` finds their files."""
+        await asyncio.sleep(0)
+        self._get(workspace)
+        yield MemoryCheckouts(ROOT / f".checking-{workspace.key}", self._clones, self.files_of)
 
     @asynccontextmanager
     async def delivered_clone(self, imported: Imported) -> AsyncIterator[Path]:

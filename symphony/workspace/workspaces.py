@@ -26,6 +26,7 @@ from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
+from symphony.workspace.checkouts import GitCheckouts
 from symphony.workspace.clone import make_clone
 from symphony.workspace.collection import Collection
 from symphony.workspace.errors import WorkspaceError, explain_disk
@@ -201,6 +202,22 @@ class GitWorkspaces:
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
 
     @asynccontextmanager
+    async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[GitCheckouts]:
+        """Hold an empty folder for checkouts, beside the workspace; it is deleted on leaving.
+
+        Raises:
+            WorkspaceError: on entering, `workspace.*`.
+        """
+        await self._repository.open()
+        await self._clear_once(workspace.path.parent)
+        checkouts = GitCheckouts(self._repository, self._installation, workspace)
+        try:
+            await checkouts.open()
+            yield checkouts
+        finally:
+            await checkouts.close()
+
+    @asynccontextmanager
     async def delivered_clone(self, imported: Imported) -> AsyncIterator[Path]:
         """Hold a checkout of the delivered branch made by the host; it is removed on leaving.
 
@@ -246,11 +263,15 @@ class GitWorkspaces:
     async def _open_root(self, settings: Settings) -> Path:
         wanted = self._home / settings.workspace.root
         root = await asyncio.to_thread(check_root, wanted, self._repository.path)
+        await self._clear_once(root)
+        return root
+
+    async def _clear_once(self, root: Path) -> None:
+        """Delete what dead processes left beside the workspaces, before anything here is put there."""
         async with self._opening:
             if root not in self._cleared:
                 await asyncio.to_thread(clear_leftovers, root, self._installation)
                 self._cleared.add(root)
-        return root
 
     def _claim_place(self, root: Path, key: str, branch: str, record: Record | None) -> None:
         """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""

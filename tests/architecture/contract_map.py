@@ -77,7 +77,12 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "5.4": ("unit/test_agent_usage.py",),
     "5.5": ("unit/test_prompt_turns.py", "engine/test_orchestrator.py"),
     "6.1": ("contract/test_mcp_endpoint.py", "contract/test_mcp_socket.py", "web/test_agent_endpoint.py"),
-    "6.2": ("contract/test_mcp_endpoint.py", "engine/test_attempt.py"),
+    "6.2": (
+        "contract/test_mcp_endpoint.py",
+        "engine/test_attempt.py",
+        "engine/test_checks.py",
+        "endtoend/test_checkouts.py",
+    ),
     "6.3": ("contract/test_mcp_endpoint.py", "engine/test_attempt.py", "contract/test_store.py"),
     "6.4": (
         "contract/test_mcp_endpoint.py",

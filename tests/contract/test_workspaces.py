@@ -442,6 +442,35 @@ async def test_a_pull_request_is_refused_in_words(world: World, handoff: Handoff
     assert str(caught.value) == ("Pull requests are not built yet. Set `handoff.mode: patch` in WORKFLOW.md.")
 
 
+async def test_a_clean_checkout_holds_what_was_imported_and_nothing_else(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "work.txt", "committed\n")
+    world.commit(workspace, "Work")
+    imported = await collect(world, workspace)
+    world.write(workspace, "late.txt", "later\n")
+    async with (
+        world.workspaces.open_checkouts(workspace) as checkouts,
+        checkouts.checkout(imported, world.sandbox(workspace)) as folder,
+    ):
+        assert checkouts.folder in folder.parents
+        assert workspace.path not in folder.parents
+        assert world.read(folder, "work.txt") == "committed\n"
+        assert world.read(folder, "late.txt") is None
+
+
+async def test_each_checkout_is_new_and_gone_after_its_context(world: World) -> None:
+    workspace = await prepare(world)
+    imported = await collect(world, workspace)
+    sandbox = world.sandbox(workspace)
+    async with world.workspaces.open_checkouts(workspace) as checkouts:
+        async with checkouts.checkout(imported, sandbox) as first:
+            pass
+        async with checkouts.checkout(imported, sandbox) as second:
+            assert first != second
+            assert world.read(second, "README.md") == "a project\n"
+        assert world.read(second, "README.md") is None
+
+
 async def test_a_delivered_clone_is_gone_after_its_context(world: World) -> None:
     workspace = await prepare(world)
     imported = await collect(world, workspace)

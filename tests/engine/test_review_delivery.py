@@ -242,12 +242,12 @@ async def test_the_handoff_goes_in_order_and_removes_the_workspace_last(world):
     assert [run.name for run in world.workspaces.hook_runs] == ["after_run", "before_remove"]
 
 
-async def test_what_checks_leave_in_the_workspace_is_not_handed_over(world):
+async def test_what_checks_leave_in_their_checkout_is_not_handed_over(world):
     world.file.write(CHECKED)
 
-    async def sh(_):
-        world.workspaces._folders["1"].files["junk.txt"] = b"junk\n"
-        del world.workspaces._folders["1"].files["fix.txt"]
+    async def sh(io):
+        world.workspaces._clones[io.cwd]["junk.txt"] = b"junk\n"
+        del world.workspaces._clones[io.cwd]["fix.txt"]
         return 0
 
     world.driver.register("sh", sh)

@@ -25,7 +25,6 @@ def make_reports(world, mailbox):
         clock=world.clock,
         mailbox=mailbox,
         states=STATES,
-        has_checks=False,
     )
 
 

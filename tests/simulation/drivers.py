@@ -234,6 +234,12 @@ class SimulatedWorkspaces:
             self._disk._faults.clear()
 
     @asynccontextmanager
+    async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[Any]:
+        await self.reach()
+        async with self._disk.open_checkouts(workspace) as checkouts:
+            yield checkouts
+
+    @asynccontextmanager
     async def delivered_clone(self, imported: Imported) -> AsyncIterator[Path]:
         self._life.check()
         async with self._disk.delivered_clone(imported) as path:

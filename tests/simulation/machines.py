@@ -7,6 +7,7 @@ from typing import Any
 from symphony.agent.errors import AgentClosedPipe
 from symphony.core.machine import MachineState, MachineUsage
 from symphony.core.ports import SandboxSpec
+from symphony.engine.reports import ANSWER_WITHIN
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.memory import MemoryDriver, MemorySandbox
 from symphony.sandbox.memory_machine import MemoryMachine
@@ -87,4 +88,6 @@ class SimulatedDriver(MemoryDriver):
 
     async def _shell(self, io: MemoryProcessIO) -> int:
         await self._world.lag()
+        if self._world.takes("slow_check"):  # longer than a call of mark_done may last
+            await self.clock.sleep_until(self.clock.now() + ANSWER_WITHIN * 1.5)
         return 1 if self._world.takes("check") else 0

@@ -35,7 +35,7 @@ IDS = ("1", "2", "3", "4")
 FOLDERS = ("Todo", "In Progress", "Backlog", "Done", "Cancelled")
 FAULTS = (
     "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
-    "after_create", "before_run", "after_run", "before_remove", "check",
+    "after_create", "before_run", "after_run", "before_remove", "check", "slow_check",
     "pause", "resume", "pipe", "usage", "notify",
 )  # fmt: skip
 LONGEST_TROUBLE = 8  # steps

@@ -98,6 +98,9 @@ class PlainSandbox:
             output_limit=output_limit,
         )
 
+    async def lend(self, folder: Path) -> None:
+        pass
+
 
 class GitWorld:
     """One project, its workspaces, and the agent's hands."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.claim import Continuing, IssueRecord, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.decide.ending import cancelled, running_attempt, unused_steering
 from symphony.core.decide.reconcile import stop
@@ -63,10 +63,10 @@ def cancel(draft: Draft, event: CancelAsked) -> None:
 
     Raises:
         CommandRefused: `not_running` when there is nothing to cancel; `already_done` while its
-            finished work is handed over.
+            finished work is handed over, which is once its checks have passed.
     """
     record = known_record(draft, event.issue_id)
-    if record.completion is not None:
+    if record.completion is not None and not _is_checked(record):
         raise CommandRefused(
             f"Issue {event.issue_id} is done and its work is being handed over.",
             code="already_done",
@@ -86,6 +86,12 @@ def cancel(draft: Draft, event: CancelAsked) -> None:
     revision = issue.revision if issue else ""
     draft.claim(event.issue_id, cancelled(draft.now, revision, unused_steering(record)))
     draft.say(event.issue_id, "cancel", "a person cancelled it")
+
+
+def _is_checked(record: IssueRecord) -> bool:
+    """Say whether checks run that its work has not passed yet."""
+    running = record.claim
+    return isinstance(running, Running) and running.phase is Phase.CHECKS and not running.delivering
 
 
 def pause(draft: Draft, event: PauseAsked) -> None:

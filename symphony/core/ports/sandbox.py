@@ -72,6 +72,7 @@ class SandboxSpec:
         needs: what the agent's program needs of the network; ignored where nothing is closed.
         allowed_hosts: what a person has approved for this issue beside the settings.
         mcp_socket: the host's Unix socket that speaks MCP for this dispatch, shown in the guest.
+        checkouts: a second folder that the guest sees at the same path; None without one.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class SandboxSpec:
     needs: GuestNeeds = GuestNeeds()
     allowed_hosts: tuple[str, ...] = ()
     mcp_socket: Path | None = None
+    checkouts: Path | None = None
 
 
 class Machine(Protocol):
@@ -171,6 +173,14 @@ class Sandbox(Protocol):
         output_limit: int = 65_536,
     ) -> RunResult:
         """Run a program to its end, killed with all that it started at the timeout."""
+        ...
+
+    async def lend(self, folder: Path) -> None:
+        """Let the sandbox's programs own a folder of the host and all in it, before they see it.
+
+        Raises:
+            SandboxError: `sandbox.mount_failed`: its files cannot be given to them.
+        """
         ...
 
 

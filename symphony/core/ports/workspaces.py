@@ -62,6 +62,23 @@ class HookResult:
         return f"The hook {self.name} {how}: {self.output[-OUTPUT_SHOWN:].strip() or 'no output'}"
 
 
+class Checkouts(Protocol):
+    """Where clean checkouts of one workspace's branch are made, in the reach of its sandbox."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds them, beside the workspace; the guest sees it at the same path."""
+        ...
+
+    def checkout(self, imported: Imported, sandbox: Sandbox) -> AbstractAsyncContextManager[Path]:
+        """Hold a clean checkout of an imported commit, which programs of the sandbox own and may change.
+
+        Raises:
+            WorkspaceError: on entering, `workspace.*`: it is not there, or the branch is not at that commit.
+        """
+        ...
+
+
 class Workspaces(Protocol):
     """Per-issue git workspaces and what is handed over from them [CONTRACT 8, 9].
 
@@ -124,6 +141,14 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: `handoff.*`.
+        """
+        ...
+
+    def open_checkouts(self, workspace: Workspace) -> AbstractAsyncContextManager[Checkouts]:
+        """Hold an empty folder for checkouts, which goes with all that is in it: leave no program there.
+
+        Raises:
+            WorkspaceError: on entering, `workspace.*`.
         """
         ...
 

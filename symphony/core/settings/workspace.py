@@ -47,7 +47,7 @@ class Check(Section):
     """What people see."""
 
     run: str
-    """A shell command; exit status 0 passes. It runs where the agent runs."""
+    """A shell command; exit status 0 passes. It runs where the agent runs, in a clean checkout."""
 
     timeout_ms: Positive = 600_000
     """Milliseconds until the check counts as failed."""

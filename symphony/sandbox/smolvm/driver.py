@@ -30,7 +30,7 @@ from symphony.sandbox.smolvm.machines import (
     machine_name,
     start_machine,
 )
-from symphony.sandbox.smolvm.ownership import check_reachable, give_to
+from symphony.sandbox.smolvm.ownership import check_reachable, give
 from symphony.sandbox.smolvm.plan import forwarded, plan_machine
 from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
 
@@ -149,10 +149,11 @@ class SmolvmDriver:
             await start_machine(engine, name, secrets)
             uid = await self._vmm_user(engine, name)
             if uid is not None:
-                await _give(spec.folder, uid)
-            yield SmolvmMachine(engine, name, plan.labels)
+                for folder in _shared(spec):
+                    await give(folder, uid)
+            yield SmolvmMachine(engine, name, plan.labels, uid)
         finally:
-            await finish_first(asyncio.create_task(self._remove(engine, name, spec.folder)))
+            await finish_first(asyncio.create_task(self._remove(engine, name, spec)))
 
     async def _remove_older(self, engine: Engine, labels: Mapping[str, str]) -> None:
         """Remove what an earlier attempt on this issue left, whatever it was made from."""
@@ -167,12 +168,13 @@ class SmolvmDriver:
             await delete_machine(engine, name)
         return tuple(dead)
 
-    async def _remove(self, engine: Engine, name: str, folder: Path) -> None:
+    async def _remove(self, engine: Engine, name: str, spec: SandboxSpec) -> None:
         try:
             await delete_machine(engine, name)
         finally:
-            if os.geteuid() == 0 and await asyncio.to_thread(folder.is_dir):
-                await _give(folder, os.geteuid())
+            for folder in _shared(spec) if os.geteuid() == 0 else ():
+                if await asyncio.to_thread(folder.is_dir):
+                    await give(folder, os.geteuid())
 
     async def _vmm_user(self, engine: Engine, name: str) -> int | None:
         """Return the user id that the machine's VMM was given; None when it is the caller's."""
@@ -185,11 +187,18 @@ class SmolvmDriver:
 
     def _check_reachable(self, spec: SandboxSpec, image: ImageSource, kit: Path) -> None:
         check_reachable(spec.folder, "the workspace")
+        if spec.checkouts is not None:
+            check_reachable(spec.checkouts, "the checkouts")
         check_reachable(kit, "the guest kit")
         if image.path is not None:
             check_reachable(image.path, "the image")
         for volume in spec.smolvm.volumes:
             check_reachable(volume.host, "the volume")
+
+
+def _shared(spec: SandboxSpec) -> tuple[Path, ...]:
+    """Return the folders of the host that the guest writes to."""
+    return (spec.folder,) if spec.checkouts is None else (spec.folder, spec.checkouts)
 
 
 def check_volumes(spec: SandboxSpec) -> None:
@@ -205,14 +214,3 @@ def check_volumes(spec: SandboxSpec) -> None:
                 code="sandbox.mount_failed",
                 remedy="Make it, or correct `smolvm.volumes` in WORKFLOW.md.",
             )
-
-
-async def _give(folder: Path, uid: int) -> None:
-    try:
-        await asyncio.to_thread(give_to, folder, uid)
-    except OSError as error:
-        raise EngineError(
-            f"The files in {folder} could not be given to the machine's user: {error.strerror}.",
-            code="sandbox.mount_failed",
-            remedy="Look at the folder's file system, then retry the issue.",
-        ) from error

@@ -31,6 +31,7 @@ class SmolvmMachine:
         engine: that holds it.
         name: its name there.
         labels: as it was made with.
+        uid: the user on the host that it runs as, when that is not the caller.
 
     Attributes:
         kernel: the release of the guest's kernel, by its own word, once a program has started.
@@ -38,8 +39,9 @@ class SmolvmMachine:
 
     mcp_command = GUEST_MCP
 
-    def __init__(self, engine: Engine, name: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, name: str, labels: Mapping[str, str], uid: int | None = None) -> None:
         self.name = name
+        self.uid = uid
         self.kernel = ""
         self._engine = engine
         self._labels = dict(labels)

@@ -4,6 +4,7 @@ As root the engine gives every VMM a user id of its own, so that what breaks out
 nobody on the host. That user has to own the files that its guest writes, and to reach them.
 """
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -25,6 +26,22 @@ def give_to(folder: Path, uid: int) -> None:
     for _, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
         for name in (*folders, *files):
             os.chown(name, uid, -1, dir_fd=descriptor, follow_symlinks=False)
+
+
+async def give(folder: Path, uid: int) -> None:
+    """Do what `give_to` does, in a thread.
+
+    Raises:
+        EngineError: `sandbox.mount_failed`.
+    """
+    try:
+        await asyncio.to_thread(give_to, folder, uid)
+    except OSError as error:
+        raise EngineError(
+            f"The files in {folder} could not be given to the machine's user: {error.strerror}.",
+            code="sandbox.mount_failed",
+            remedy="Look at the folder's file system, then retry the issue.",
+        ) from error
 
 
 def check_reachable(folder: Path, what: str) -> None:

@@ -16,11 +16,13 @@ from symphony.sandbox.smolvm.machine_spec import EgressPolicy, MachineSpec, Moun
 def plan_machine(name: str, spec: SandboxSpec, image: ImageSource, kit: Path) -> MachineSpec:
     """Return the machine for an attempt.
 
-    The workspace is at the same path as on the host; the kit and the volumes beside it. The only
-    host service that it reaches is the socket of this dispatch.
+    The workspace and the checkouts are at the same paths as on the host; the kit and the volumes
+    beside them. The only host service that it reaches is the socket of this dispatch.
     """
     settings = spec.smolvm
     mounts = [Mount(spec.folder, str(spec.folder), readonly=False), Mount(kit, GUEST_KIT)]
+    if spec.checkouts is not None:
+        mounts.append(Mount(spec.checkouts, str(spec.checkouts), readonly=False))
     mounts += [Mount(volume.host, volume.guest, volume.readonly) for volume in settings.volumes]
     sockets = () if spec.mcp_socket is None else (MountedSocket(spec.mcp_socket, GUEST_SOCKET),)
     egress = plan_egress(spec)

@@ -25,6 +25,7 @@ from symphony.sandbox.guest import (
 from symphony.sandbox.smolvm.engine import Engine
 from symphony.sandbox.smolvm.errors import EngineError, parse_failure
 from symphony.sandbox.smolvm.machine import SmolvmMachine
+from symphony.sandbox.smolvm.ownership import give
 from symphony.sandbox.smolvm.process import GuestProcess, read_launch
 
 TERM_GRACE = 2  # seconds between SIGTERM and SIGKILL in the guest, as on the host
@@ -132,6 +133,15 @@ class SmolvmSandbox:
         finally:
             self._processes.discard(process)
 
+    async def lend(self, folder: Path) -> None:
+        """Let the machine's own user have a folder and all in it, when that is not the caller.
+
+        Raises:
+            EngineError: `sandbox.mount_failed`.
+        """
+        if self.machine.uid is not None:
+            await give(folder, self.machine.uid)
+
     async def close(self) -> None:
         """End every program of this sandbox and let nothing more start; repeating it does nothing."""
         self._closed = True
@@ -209,12 +219,13 @@ def guest_variables(spec: SandboxSpec) -> Mapping[str, str]:
     """Return what every program in the guest sees beside the image's own variables.
 
     The workspace belongs to the machine's own user on the host, which git in a guest takes for a
-    stranger's, so that it is told that this folder is safe.
+    stranger's, so that it is told that this folder is safe; with checkouts, whose names are not
+    known yet, that every folder is.
     """
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": str(spec.folder),
+        "GIT_CONFIG_VALUE_0": str(spec.folder) if spec.checkouts is None else "*",
         "IS_SANDBOX": "1",
         **spec.environment,
     }
