@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from symphony.agent.credentials.watch import CredentialWatch, open_credential_watch
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
 from symphony.core.errors import SymphonyError
@@ -56,7 +57,7 @@ from symphony.web.surface import Surface
 from symphony.web.webhook import Webhook, page_url
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
-from symphony.workflow_source import WorkflowSource
+from symphony.workflow_source import WorkflowSource, open_reloading
 from symphony.workspace.workspaces import GitWorkspaces
 
 EXIT_DONE, EXIT_NEEDS_A_PERSON = 0, 3
@@ -155,7 +156,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         )
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
         workspaces = GitWorkspaces(installation, environ, labels)
-        agents = AcpAgents(now=clock.now, environ=environ)
+        agents = AcpAgents(clock=clock, environ=environ)
 
         def warn_of_run_log(said: str) -> None:
             log.warning("run_log.broken", reason=said)
@@ -235,7 +236,16 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             lambda issue_id: page_url(listener.url, issue_id),
             orchestrator.tell_listeners,
         )
-        orchestrator.more_problems = lambda: (*notices.problems(), *run_logs.problems())
+        agents.logins.hiders += [source.keep_secret, run_logs.hide]
+        credentials = CredentialWatch(
+            lambda: orchestrator.state.workflow.settings, agents.logins, log, orchestrator.tell_listeners
+        )
+        orchestrator.more_problems = lambda: (
+            *notices.problems(),
+            *run_logs.problems(),
+            *credentials.problems(),
+        )
+        await stack.enter_async_context(open_credential_watch(credentials))
         operations.subscribe(notices.notice)
         await stack.enter_async_context(open_notices(notices))
         await stack.enter_async_context(open_retention(retention))
@@ -243,7 +253,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         tracking.watch = await stack.enter_async_context(
             open_watcher([settings.tracker.root], tracking.notice, subfolders=True)
         )
-        await stack.enter_async_context(_reloading(workflow.path, mailbox))
+        await stack.enter_async_context(open_reloading(workflow.path, lambda: mailbox.offer(Ticked())))
         stack.enter_context(_signals(mailbox, console))
         for line in reaped:
             log.warning("reaped", what=line)
@@ -275,18 +285,6 @@ async def _exchange_store(exchange: StoreExchange, log: Log, console: Console) -
     else:
         log.info("store.restored", copy=exchange.chosen, kept=str(kept or ""))
         console.tell("the store is put back from a copy" + (f"; as it was, it is {kept}" if kept else ""))
-
-
-@asynccontextmanager
-async def _reloading(path: Path, mailbox: Mailbox) -> AsyncIterator[None]:
-    """Wake the orchestrator, which reads the workflow before it decides, when the file changes."""
-
-    def on_change(paths: frozenset[Path] | None) -> None:
-        if paths is None or path in paths:
-            mailbox.offer(Ticked())
-
-    async with open_watcher([path.parent], on_change):
-        yield
 
 
 @asynccontextmanager

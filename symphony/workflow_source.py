@@ -1,8 +1,10 @@
 """WORKFLOW.md as this version can carry it out, with the command line's overrides on it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from symphony.agent.needs import credential_values
 from symphony.core.errors import SymphonyError
@@ -11,6 +13,7 @@ from symphony.core.problem import Problem
 from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
 from symphony.core.workflow_report import FileNote, WorkflowReport
+from symphony.host.watcher import open_watcher
 from symphony.sandbox.drivers import check_kind
 from symphony.workflow.document import KeyPath
 from symphony.workflow.errors import WorkflowError
@@ -46,6 +49,13 @@ class WorkflowSource:
         self._checked: Workflow | None = None
         self._in_force: tuple[Workflow, bytes] | None = None
         self._not_supported: WorkflowError | None = None
+        self._kept_secret: frozenset[str] = frozenset()
+
+    def keep_secret(self, values: Collection[str]) -> None:
+        """Keep these values out of everything that is written down, beside the workflow's own secrets."""
+        self._kept_secret |= frozenset(values)
+        if self._in_force is not None:
+            self.hide(self._in_force[0].secrets | self._kept_secret)
 
     async def check_first_prompt(self) -> None:
         """Let the next reload tell what is wrong with the first prompt, unless it was edited since."""
@@ -123,7 +133,8 @@ class WorkflowSource:
         return workflow, Texts(self._file.path, raw, self._file.raw, self._file.read_at, error)
 
     def _override(self, workflow: Workflow) -> Workflow:
-        workflow = replace(workflow, secrets=workflow.secrets | credential_values(self._environ))
+        found = credential_values(self._environ) | self._kept_secret
+        workflow = replace(workflow, secrets=workflow.secrets | found)
         if self._sandbox is None:
             return workflow
         settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})
@@ -137,6 +148,18 @@ class WorkflowSource:
                 code="handoff.pull_request_not_built",
                 remedy="Set `handoff: {mode: patch}` in WORKFLOW.md.",
             )
+
+
+@asynccontextmanager
+async def open_reloading(path: Path, wake: Callable[[], object]) -> AsyncIterator[None]:
+    """Call `wake` when the workflow's file changes, until the block is left."""
+
+    def on_change(paths: frozenset[Path] | None) -> None:
+        if paths is None or path in paths:
+            wake()
+
+    async with open_watcher([path.parent], on_change):
+        yield
 
 
 def _prompt_warnings(workflow: Workflow) -> tuple[str, ...]:

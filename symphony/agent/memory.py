@@ -36,7 +36,7 @@ from symphony.core.machine import GuestNeeds
 from symphony.core.operations import AgentDoor
 from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.ports import Sandbox, Session
-from symphony.core.settings import AcpSettings
+from symphony.core.settings import AcpSettings, SmolvmSettings
 from symphony.core.usage import Usage
 
 CLIENT = {"name": "memory-agent", "version": "1"}
@@ -60,7 +60,7 @@ class MemoryAgents:
         self.sessions: list[MemorySession] = []
         self.needs = GuestNeeds()
 
-    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:  # noqa: ARG002  the shape of the port
+    async def guest_needs(self, acp: AcpSettings, smolvm: SmolvmSettings) -> GuestNeeds:  # noqa: ARG002  the shape of the port
         """Return `needs`."""
         return self.needs
 

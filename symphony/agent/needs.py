@@ -52,6 +52,18 @@ def guest_needs(adapter: Adapter, chosen: Mapping[str, str], environ: Mapping[st
     return GuestNeeds(tuple(dict.fromkeys((*hosts, *named))), credentials, environment)
 
 
+def needs_with(
+    needs: GuestNeeds, credentials: tuple[Credential, ...], environment: Mapping[str, str]
+) -> GuestNeeds:
+    """Return the needs with these credentials and variables as well."""
+    named = (host for credential in credentials for host in credential.hosts)
+    return GuestNeeds(
+        tuple(dict.fromkeys((*needs.hosts, *named))),
+        (*needs.credentials, *credentials),
+        {**needs.environment, **environment},
+    )
+
+
 def host_environment(adapter: Adapter, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the host's variables that an adapter's program needs where nothing keeps it from the host.
 

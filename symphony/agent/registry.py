@@ -7,54 +7,66 @@ the ACP SDK only when the first session opens.
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import ModuleType
 
 from symphony.agent.adapters import Adapter, find_adapter
 from symphony.agent.bounds import Bounds
-from symphony.agent.errors import AgentNotFound
+from symphony.agent.credentials.logins import Logins
+from symphony.agent.credentials.refusal import RenewingSession, explain
+from symphony.agent.credentials.supply import Supplies
+from symphony.agent.errors import AgentAuthRequired, AgentNotFound
 from symphony.agent.launch import launch_of
-from symphony.agent.needs import guest_needs, host_environment
+from symphony.agent.needs import host_environment
 from symphony.core.agent import AgentEvent, SessionSpec
 from symphony.core.errors import SymphonyError
 from symphony.core.machine import GuestNeeds
 from symphony.core.permission import OnPermission
-from symphony.core.ports import Process, Sandbox, Session
-from symphony.core.settings import AcpSettings
+from symphony.core.ports import Clock, Process, Sandbox, Session
+from symphony.core.settings import AcpSettings, SmolvmSettings
+from symphony.host.clock import SystemClock
 
 PROGRAM_NOT_FOUND = frozenset({"sandbox.program_not_found", "process.program_not_found"})
 
 
 class AcpAgents:
-    """`core.ports.Agents` over the Agent Client Protocol."""
+    """`core.ports.Agents` over the Agent Client Protocol.
+
+    Attributes:
+        logins: the owner of the user's logins.
+    """
 
     def __init__(
         self,
         *,
         bounds: Bounds | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock | None = None,
         environ: Mapping[str, str] | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """Take what sessions share.
 
         Args:
             bounds: how long to wait for what no setting bounds.
-            now: the time, for reading when a rate limit ends.
+            clock: the time, for reading when a rate limit ends and for renewing logins.
             environ: the host's, where credentials are looked for; by default there are none.
+            logins: the owner of the user's logins; by default one of its own.
         """
         self._bounds = bounds or Bounds()
-        self._now = now
+        self._clock = clock or SystemClock()
         self._environ = environ or {}
+        self.logins = logins or Logins(self._environ, self._clock)
+        self._supplies = Supplies(self._environ, self._clock, self.logins)
 
-    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:
-        """Return what the adapter's program needs of the network when it runs in a guest.
+    async def guest_needs(self, acp: AcpSettings, smolvm: SmolvmSettings) -> GuestNeeds:
+        """Return what the adapter's program needs of its machine.
 
         Raises:
-            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`.
+            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`,
+                `agent.credential_missing`, `agent.login_*`.
         """
-        return guest_needs(find_adapter(acp.adapter), credentials, self._environ)
+        return await self._supplies.needs(find_adapter(acp.adapter), acp, smolvm)
 
     async def preload(self) -> None:
         """Import the SDK in a thread, so that the first session does not wait for it."""
@@ -76,9 +88,14 @@ class AcpAgents:
         """
         adapter = find_adapter(spec.acp.adapter)
         known = host_environment(adapter, self._environ)
-        launch = launch_of(adapter, spec.acp, known, in_guest=sandbox.machine is not None)
-        environment = {**launch.environment, **spec.environment}
-        if sandbox.machine is None:  # a machine has them already, with placeholders for secrets
+        in_guest = sandbox.machine is not None
+        launch = launch_of(adapter, spec.acp, known, in_guest=in_guest)
+        supplied = self._supplies.in_guest if in_guest else self._supplies.for_host
+        supply = await supplied(adapter, spec.acp)
+        if supply.file is not None:
+            await supply.file.write(sandbox)
+        environment = {**launch.environment, **supply.environment, **spec.environment}
+        if not in_guest:  # a machine has them already, with placeholders for secrets
             environment = {**known, **environment}
         spec = replace(spec, environment=environment, credentials=frozenset(known))
         process = await _start(adapter, launch.argv, spec, sandbox)
@@ -87,10 +104,15 @@ class AcpAgents:
         except BaseException:
             await process.kill()
             raise
-        async with conversation.open_conversation(
-            process, adapter, spec, on_event, on_permission, self._bounds, self._now
-        ) as session:
-            yield session
+        async with AsyncExitStack() as stack:
+            opening = conversation.open_conversation(
+                process, adapter, spec, on_event, on_permission, self._bounds, self._clock.now
+            )
+            try:
+                session = await stack.enter_async_context(opening)
+            except AgentAuthRequired as error:
+                raise await explain(error, self._supplies.logins, supply) from error
+            yield RenewingSession(session, self._supplies.logins, supply)
 
 
 async def _load() -> ModuleType:

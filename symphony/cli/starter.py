@@ -29,7 +29,7 @@ acp:
   adapter: claude  # claude, codex, opencode, or demo, which needs no model
 
 # A microVM for every issue: `symphony image build` makes its image once, and `symphony doctor` says
-# what this machine lacks. `local` isolates nothing: agents run as you, with your files and your network.
+# what this machine lacks. `local` isolates nothing: agents run as you, with your files, logins and network.
 sandbox: smolvm
 
 # Commands that must pass before an agent's word that it is done counts:

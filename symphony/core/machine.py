@@ -8,17 +8,19 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A secret that the guest may use and never see; the value itself is not here.
+    """A secret that the guest may use and never see.
 
     Attributes:
         name: the variable in the guest, which holds a placeholder.
-        source: the variable of the host that holds the value.
+        source: the variable that holds the value: of the host, or only of the engine's own process.
         hosts: where the engine puts the value in place of the placeholder, and nowhere else.
+        value: a login's, which no variable of the host holds; never shown and never compared.
     """
 
     name: str
     source: str
     hosts: tuple[str, ...]
+    value: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from symphony.agent.adapters import Adapter, find_adapter
+from symphony.agent.adapters import find_adapter
+from symphony.agent.credentials.found import Found, look
+from symphony.agent.credentials.watch import agents_of
 from symphony.agent.errors import AgentError
 from symphony.agent.needs import guest_needs
 from symphony.core.settings import AcpSettings, Settings
@@ -42,14 +45,8 @@ async def look_at_credentials(case: Case) -> Finding:
         return skipped(NOT_LOADED)
     agents = agents_of(case.settings)
     if not case.in_machines:
-        return together([_for_host(acp, case) for acp in agents])
-    return together([_for_guest(acp, case.settings, case) for acp in agents])
-
-
-def agents_of(settings: Settings) -> tuple[AcpSettings, ...]:
-    """Return how agents are started, once for each adapter that a state or the workflow names."""
-    chosen = [settings.acp, *(settings.in_state(state).acp for state in settings.states or ())]
-    return tuple({(acp.adapter, acp.command): acp for acp in chosen}.values())
+        return together([await in_thread(partial(_for_host, acp, case)) for acp in agents])
+    return together([await in_thread(partial(_for_guest, acp, case.settings, case)) for acp in agents])
 
 
 def _on_host(acp: AcpSettings, case: Case) -> Finding:
@@ -113,17 +110,14 @@ def _for_host(acp: AcpSettings, case: Case) -> Finding:
         adapter = find_adapter(acp.adapter)
     except AgentError:
         return skipped(f'there is no adapter "{acp.adapter}"')
-    there = [name for name in adapter.credentials if case.environ.get(name)]
-    if there:
-        return ok(f"{adapter.name}: {', '.join(there)} {_verb(there)} set")
+    found = look(adapter, acp, case.environ, datetime.now(UTC))
+    if found.says:
+        return ok(f"{adapter.name}: {found.says}")
     if acp.command is not None:
         return ok("`acp.command` is a program of yours; what it needs is not known here")
     if not adapter.login:
         return ok(f"{adapter.name} needs none")
-    unset = (
-        f"none of {', '.join(adapter.credentials)} is set" if adapter.credentials else "has no key of its own"
-    )
-    return warning(f"{adapter.name}: {unset}; it needs a login of its own", adapter.login)
+    return _nothing(found, warning if found.absent else failed)
 
 
 def _for_guest(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
@@ -142,20 +136,21 @@ def _for_guest(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
     there = [credential.name for credential in needs.credentials]
     if there:
         return ok(f"{adapter.name}: {', '.join(there)} {_verb(there)} set; guests see a placeholder")
+    found = look(adapter, acp, case.environ, datetime.now(UTC))
+    if found.says:
+        return ok(f"{adapter.name}: {found.says}; guests see a placeholder")
     if acp.command is not None:
         return ok("`acp.command` is a program of yours; what it needs is not known here")
     if not adapter.login:
         return ok(f"{adapter.name} needs none")
-    return _nothing_for_guest(adapter)
+    elsewhere = settings.smolvm.volumes or settings.smolvm.forward_env or needs.environment
+    unclear = found.absent and (elsewhere or not adapter.credentials)
+    return _nothing(found, warning if unclear else failed)
 
 
-def _nothing_for_guest(adapter: Adapter) -> Finding:
-    named = " or ".join(adapter.credentials)
-    remedy = "Name the key of its provider in `smolvm.credentials` in WORKFLOW.md, and set it."
-    return warning(
-        f"{adapter.name}: no key is set, and a guest has no login of this machine's",
-        f"Set {named} where symphony is started." if named else remedy,
-    )
+def _nothing(found: Found, how: Callable[[str, str], Finding]) -> Finding:
+    problem = found.problem
+    return how(problem.message, problem.remedy) if problem is not None else ok(found.says)
 
 
 def _verb(names: list[str]) -> str:

@@ -129,7 +129,7 @@ class AttemptContext:
             environment |= self.environment(issue, workspace)
         needs = GuestNeeds()
         if driver.has_machines:
-            needs = self.ports.agents.guest_needs(settings.acp, settings.smolvm.credentials)
+            needs = await self.ports.agents.guest_needs(settings.acp, settings.smolvm)
         spec = SandboxSpec(
             workspace.path,
             {**needs.environment, **environment},

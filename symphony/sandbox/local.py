@@ -29,7 +29,7 @@ class LocalDriver:
     """
 
     kind = "local"
-    isolation = "local isolates nothing: the agent runs as you, with your files and your network."
+    isolation = "local isolates nothing: the agent runs as you, with your files, logins and network."
     has_machines = False
 
     def __init__(self, host_environment: Mapping[str, str] | None = None) -> None:

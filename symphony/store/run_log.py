@@ -62,6 +62,14 @@ class FileRunLogs:
         self._on_problem = on_problem
         self._largest = largest
         self._problem = ""
+        self._hidden: frozenset[str] = frozenset()
+        self._open: set[FileRunLog] = set()
+
+    def hide(self, secrets: Collection[str]) -> None:
+        """Keep these secrets out of what is written from now on, to logs that are open and to later ones."""
+        self._hidden |= frozenset(secrets)
+        for log in self._open:
+            log.hide(secrets)
 
     def problems(self) -> tuple[Problem, ...]:
         """Return why the last line that was to be written was not; none while the disk works."""
@@ -86,10 +94,12 @@ class FileRunLogs:
                     loop.call_soon_threadsafe(self._on_problem, self._problem)
 
         file = LineFile(path, largest=self._largest(), kept=1)
-        log = FileRunLog(file, attempt_id, Redactor(secrets), self._now, finding)
+        log = FileRunLog(file, attempt_id, Redactor(self._hidden.union(secrets)), self._now, finding)
+        self._open.add(log)
         try:
             yield log
         finally:
+            self._open.discard(log)
             await log.close()
 
 

@@ -236,7 +236,7 @@ def test_status_of_a_fresh_project_says_that_nothing_runs_and_what_is_not_isolat
         "\n"
         "  daemon    none runs; this is read from the files, and `symphony` starts one\n"
         f"  workflow  {folder}/WORKFLOW.md\n"
-        "  sandbox   local isolates nothing: the agent runs as you, with your files and your network.\n"
+        "  sandbox   local isolates nothing: the agent runs as you, with your files, logins and network.\n"
         "  issues    none yet\n"
     )
 

@@ -172,10 +172,8 @@ async def test_a_broken_workflow_does_not_hide_the_daemon_that_runs_on_the_last_
         ran = await cli(project, "status")
         assert ran.status == 0
         assert ran.out.startswith("attention: ")
-        assert (
-            "\n  sandbox   local isolates nothing: the agent runs as you, with your files and your network.\n"
-            in ran.out
-        )
+        isolation = "local isolates nothing: the agent runs as you, with your files, logins and network."
+        assert f"\n  sandbox   {isolation}\n" in ran.out
         assert "\nProblems (1)\n  " in ran.out
         assert "agent.max_turns" in ran.out
 

@@ -54,7 +54,7 @@ def test_the_banner_says_what_runs_and_what_is_not_isolated(project):
     assert banner[1:4] == [
         f"  workflow   {root}/WORKFLOW.md\n",
         f"  issues     {root}/issues\n",
-        "  sandbox    local isolates nothing: the agent runs as you, with your files and your network.\n",
+        "  sandbox    local isolates nothing: the agent runs as you, with your files, logins and network.\n",
     ]
     assert banner[4].startswith("  dashboard  http://127.0.0.1:")
     assert banner[5:] == [

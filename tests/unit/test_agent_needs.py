@@ -1,10 +1,12 @@
 """What each agent needs in a guest, as its adapter and the host's variables tell."""
 
+import asyncio
+
 import pytest
 
 from symphony.agent import AcpAgents, AgentError
 from symphony.core.machine import Credential, GuestNeeds
-from symphony.core.settings import AcpSettings
+from symphony.core.settings import AcpSettings, SmolvmSettings
 
 KEYS = {
     "ANTHROPIC_API_KEY": "sk-ant",
@@ -17,7 +19,9 @@ CODEX = ("api.openai.com", "chatgpt.com", "auth.openai.com")
 
 
 def needs_of(adapter: str, environ: dict[str, str], **chosen: str) -> GuestNeeds:
-    return AcpAgents(environ=environ).guest_needs(AcpSettings(adapter=adapter), chosen)
+    """Ask for a program of the user's own, which may do without what symphony knows of."""
+    acp, smolvm = AcpSettings(adapter=adapter, command="agent"), SmolvmSettings(credentials=chosen)
+    return asyncio.run(AcpAgents(environ=environ).guest_needs(acp, smolvm))
 
 
 def test_an_adapter_takes_the_keys_that_are_set_to_its_own_hosts() -> None:

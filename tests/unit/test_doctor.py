@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from symphony.doctor.host import look_at_disk, look_at_git, look_at_memory, look
 from symphony.doctor.machines import MachineChecks, look_at_image, look_at_reach
 from symphony.host.memory import MemoryHost
 from symphony.workspace.errors import WorkspaceError
+from tests.support.logins import claude_login, write_login
 
 SECRET = "sk-never-printed-0123456789"
 PATH = os.environ["PATH"]
@@ -318,16 +320,45 @@ async def test_without_an_image_to_look_into_agents_are_skipped_and_say_so(tmp_p
     assert registry == Finding(Status.SKIPPED, "what the image holds is seen when a machine starts")
 
 
-@pytest.mark.parametrize("sandbox", ["local", "smolvm"])
-async def test_credentials_are_told_by_name_and_never_by_value(tmp_path: Path, sandbox: str) -> None:
+@pytest.mark.parametrize(("sandbox", "without"), [("local", Status.WARNING), ("smolvm", Status.FAILED)])
+async def test_credentials_are_told_by_name_and_never_by_value(
+    tmp_path: Path, sandbox: str, without: Status
+) -> None:
     front = f"sandbox: {sandbox}\nacp: {{adapter: claude}}"
     there = await found(look_at_credentials, tmp_path, front, ANTHROPIC_API_KEY=SECRET)
     assert there.status is Status.OK
     assert there.found.startswith("claude: ANTHROPIC_API_KEY is set")
     assert SECRET not in f"{there}"
     missing = await found(look_at_credentials, tmp_path, front, ANTHROPIC_API_KEY="")
-    assert missing.status is Status.WARNING
-    assert "ANTHROPIC_API_KEY" in f"{missing}"
+    assert missing.status is without
+    assert missing.found == (
+        'The adapter "claude" has no credential: ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN and'
+        " CLAUDE_CODE_OAUTH_TOKEN are not set, and there is no login in"
+        f" {tmp_path}/.claude/.credentials.json."
+    )
+    assert missing.remedy == "Set ANTHROPIC_API_KEY, or run `claude` once and log in."
+
+
+@pytest.mark.parametrize(("sandbox", "more"), [("local", ""), ("smolvm", "; guests see a placeholder")])
+async def test_a_login_is_told_with_its_end_and_one_that_is_of_no_use_has_failed(
+    tmp_path: Path, sandbox: str, more: str
+) -> None:
+    front = f"sandbox: {sandbox}\nacp: {{adapter: claude}}"
+    until = datetime(2999, 1, 1, 12, 30, tzinfo=UTC)
+    path = write_login(tmp_path / ".claude" / ".credentials.json", claude_login(until))
+    assert await found(look_at_credentials, tmp_path, front) == ok(
+        f"claude: the login in {path}, good until 2999-01-01 12:30 UTC; symphony renews it{more}"
+    )
+    path.write_text("{")
+    broken = await found(look_at_credentials, tmp_path, front)
+    assert broken == failed(
+        f"The login in {path} cannot be read: it is not JSON.",
+        "Log in again: run `claude` and enter `/login`.",
+    )
+    write_login(path, claude_login(datetime(2020, 1, 1, tzinfo=UTC), refresh=""))
+    over = await found(look_at_credentials, tmp_path, front)
+    assert over.status is Status.FAILED
+    assert over.found.startswith(f"The login in {path} expired at 2020-01-01 00:00 UTC and has no refresh")
 
 
 async def test_a_chosen_credential_that_is_not_set_has_failed(tmp_path: Path) -> None:

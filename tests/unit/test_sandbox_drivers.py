@@ -16,7 +16,7 @@ def drivers(tmp_path: Path) -> Drivers:
 
 def test_local_says_plainly_that_it_isolates_nothing() -> None:
     assert isolation_of("local") == (
-        "local isolates nothing: the agent runs as you, with your files and your network."
+        "local isolates nothing: the agent runs as you, with your files, logins and network."
     )
 
 

@@ -25,7 +25,13 @@ from symphony.core.steering import SteeringRequest
 
 NEEDS_PERSON = frozenset(
     {
+        "agent.auth_required",
+        "agent.credential_missing",
         "agent.credential_without_host",
+        "agent.login_expired",
+        "agent.login_not_writable",
+        "agent.login_refused",
+        "agent.login_unreadable",
         "agent.not_found",
         "agent.unknown_adapter",
         "sandbox.engine_missing",

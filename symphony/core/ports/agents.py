@@ -1,6 +1,6 @@
 """Agent programs and their sessions [CONTRACT 5]."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.machine import GuestNeeds
 from symphony.core.permission import OnPermission
 from symphony.core.ports.sandbox import Sandbox
-from symphony.core.settings import AcpSettings
+from symphony.core.settings import AcpSettings, SmolvmSettings
 
 
 class Session(Protocol):
@@ -51,15 +51,16 @@ class Session(Protocol):
 class Agents(Protocol):
     """The registry of adapters."""
 
-    def guest_needs(self, acp: AcpSettings, credentials: Mapping[str, str]) -> GuestNeeds:
-        """Return what the adapter's program needs of the network when it runs in a guest.
+    async def guest_needs(self, acp: AcpSettings, smolvm: SmolvmSettings) -> GuestNeeds:
+        """Return what the adapter's program needs of its machine, asked just before that is made.
 
         Args:
             acp: names the adapter.
-            credentials: `smolvm.credentials`: beside the adapter's own and in their place.
+            smolvm: its `credentials` come beside the adapter's own and in their place.
 
         Raises:
-            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`.
+            AgentError: `agent.unknown_adapter`, `agent.credential_without_host`,
+                `agent.credential_missing`, `agent.login_*`.
         """
         ...
 

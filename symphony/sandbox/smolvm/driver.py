@@ -139,9 +139,9 @@ class SmolvmDriver:
             await asyncio.to_thread(self._check_reachable, spec, image, kit)
         plan = plan_machine(name, spec, image, kit)
         secrets = {
-            credential.source: self._environ[credential.source]
+            credential.source: value
             for credential in plan.credentials
-            if credential.source in self._environ
+            if (value := credential.value or self._environ.get(credential.source)) is not None
         }
         await self._remove_older(engine, spec.labels)
         try:
