@@ -1,6 +1,6 @@
 """The agent programs that symphony knows, as data: how each is started and where it differs.
 
-What is said here of a program was seen in the version named beside it. Credentials are here by
+What is said here of a program was seen in the versions that it names as tested. Credentials are here by
 name only: a guest uses them without seeing them, and with the local sandbox a program finds the
 user's own.
 """
@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from symphony.agent.errors import AgentError
+from symphony.agent.switches import Switching, codex_switches, no_switches, opencode_switches
+from symphony.agent.versions import Versions
 from symphony.core.guest import GUEST_DEMO
 from symphony.core.settings import AcpSettings
 
@@ -34,6 +36,8 @@ class Adapter:
         argv: how it is started on the host.
         guest_argv: how it is started in a guest; None is the same names on the guest's PATH.
         environment: switches; the session's own variables beat them.
+        switches: more of them, which depend on the settings and on what the host gives.
+        versions: which ones were tested; None for a program that is symphony's own.
         install: what a user does when the program is missing.
         login: what a user does when its model refuses its credentials.
         modes: session modes in which it asks no questions, best first; used when permission
@@ -57,6 +61,8 @@ class Adapter:
     api_hosts: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     base_url: str | None = None
+    switches: Switching = no_switches
+    versions: Versions | None = None
 
     def launch(self, acp: AcpSettings, *, in_guest: bool = False) -> tuple[str, ...]:
         """Return the command line: `acp.command` in its shell if there is one, else the program."""
@@ -65,7 +71,7 @@ class Adapter:
         return self.guest_argv if in_guest and self.guest_argv is not None else self.argv
 
 
-CLAUDE = Adapter(  # claude-agent-acp 0.49.0
+CLAUDE = Adapter(
     name="claude",
     argv=("claude-agent-acp",),
     environment=MappingProxyType(
@@ -85,9 +91,15 @@ CLAUDE = Adapter(  # claude-agent-acp 0.49.0
     api_hosts=("api.anthropic.com",),
     credentials=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
     base_url="ANTHROPIC_BASE_URL",
+    versions=Versions(
+        "claude-agent-acp",
+        "@agentclientprotocol/claude-agent-acp",
+        known_as=("@agentclientprotocol/claude-agent-acp",),
+        tested=("0.49.0",),
+    ),
 )
 
-CODEX = Adapter(  # codex-acp 0.16.0
+CODEX = Adapter(
     name="codex",
     argv=("codex-acp",),
     install=(
@@ -99,9 +111,17 @@ CODEX = Adapter(  # codex-acp 0.16.0
     api_hosts=("api.openai.com", "chatgpt.com", "auth.openai.com"),
     credentials=("OPENAI_API_KEY", "CODEX_API_KEY"),
     base_url="OPENAI_BASE_URL",
+    switches=codex_switches,
+    versions=Versions(
+        "codex-acp",
+        "@zed-industries/codex-acp",
+        known_as=("codex-acp",),
+        tested=("0.16.0",),
+        oldest="0.10.0",  # older ones do not say how they are told of a key
+    ),
 )
 
-OPENCODE = Adapter(  # opencode 1.18.33
+OPENCODE = Adapter(
     name="opencode",
     argv=("opencode", "acp"),
     environment=MappingProxyType(
@@ -116,6 +136,8 @@ OPENCODE = Adapter(  # opencode 1.18.33
     install="Install it with `npm install -g opencode-ai`, or set `acp.command`.",
     login="Run `opencode auth login`.",
     cost_survives_load=True,
+    switches=opencode_switches,
+    versions=Versions("opencode", "opencode-ai", known_as=("opencode",), tested=("1.18.33",)),
     # it has no model of its own: `smolvm.credentials` names the key of the provider that it is to use
 )
 

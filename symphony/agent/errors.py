@@ -4,6 +4,7 @@ Raised by the session and by the in-memory agents; the engine branches on `code`
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from symphony.core.agent import ModelResting
 from symphony.core.errors import SymphonyError
@@ -167,9 +168,13 @@ class AgentRateLimited(AgentError, ModelResting):
 
 
 class AgentUnknownChoice(AgentError):
-    """A model, an effort or an adapter of this name is not offered."""
+    """A model, an effort or a mode of this name is not offered."""
 
-    code = "agent.unknown_model"
+    codes: Final = {
+        "model": "agent.unknown_model",
+        "effort": "agent.unknown_effort",
+        "mode": "agent.unknown_mode",
+    }
 
     def __init__(self, agent: str, what: str, name: str, offered: Iterable[str]) -> None:
         names = list(offered)
@@ -177,6 +182,6 @@ class AgentUnknownChoice(AgentError):
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         super().__init__(
             f'{agent} offers no {what} "{one_line(name, 80)}"; it offers: {listed}{more}.',
-            code=f"agent.unknown_{what}",
+            code=self.codes[what],
             remedy=f"Set `acp.{what}` to one of these, or to null.",
         )

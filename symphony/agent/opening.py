@@ -30,7 +30,9 @@ from symphony.agent.adapters import Adapter
 from symphony.agent.choices import EFFORT, MODEL, find_offer
 from symphony.agent.errors import AgentError, AgentProtocolError, AgentRequestFailed, AgentUnknownChoice
 from symphony.agent.link import Link
+from symphony.agent.versions import AgentTooOld
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec
+from symphony.core.settings import AcpSettings
 from symphony.core.text import one_line
 
 Server = HttpMcpServer | SseMcpServer | McpServerStdio
@@ -70,6 +72,7 @@ async def open_acp_session(
     if hello.protocol_version != PROTOCOL_VERSION:
         fact = f"speaks ACP version {hello.protocol_version}; symphony speaks version {PROTOCOL_VERSION}"
         raise AgentProtocolError(link.agent, fact)
+    _take_introduction(link.agent, adapter, spec.acp, hello.agent_info, on_event)
     capabilities = hello.agent_capabilities or AgentCapabilities()
     _warn_of_transports(capabilities, servers, on_event)
     await _authenticate(link, spec, hello.auth_methods or (), on_event)
@@ -82,6 +85,34 @@ async def open_acp_session(
     identity = answer.session_id if isinstance(answer, NewSessionResponse) else spec.resume or ""
     await _Choosing(link, spec, identity, answer, on_event).apply(adapter)
     return Opened(identity, resumed)
+
+
+def _take_introduction(
+    agent: str,
+    adapter: Adapter,
+    acp: AcpSettings,
+    info: Implementation | None,
+    on_event: Callable[[AgentEvent], None],
+) -> None:
+    """Say which program of which version it is, and what is to be thought of that.
+
+    Raises:
+        AgentTooOld: it cannot work.
+    """
+    name, version = ("", "") if info is None else (info.name, info.version)
+    if info is not None:
+        on_event(AgentEvent("program", one_line(f"{info.title or name} {version}")))
+    versions, own = adapter.versions, acp.command is None
+    if versions is None or not (own or versions.is_known_as(name)):
+        return
+    if name and not versions.is_known_as(name):
+        doubt = f"it calls itself {one_line(name, 80)}; symphony was tested with {versions.name}."
+    elif reason := versions.too_old(version):
+        raise AgentTooOld(f"{agent} cannot be used: {reason}", remedy=versions.remedy)
+    else:
+        doubt = versions.doubt(version)
+    if doubt:
+        on_event(AgentEvent("warning", f"{agent}: {doubt} {versions.remedy}"))
 
 
 def mcp_servers(spec: SessionSpec) -> list[Server]:

@@ -39,6 +39,7 @@ STYLES = {
     "problem": "bold red",
     "question": "bold yellow",
     "permission": "yellow",
+    "warning": "yellow",
     "mark_done": "bold green",
     "handoff": "green",
     "ended": "bold",

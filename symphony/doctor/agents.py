@@ -16,6 +16,7 @@ from symphony.agent.needs import guest_needs
 from symphony.core.settings import AcpSettings, Settings
 from symphony.doctor.case import NOT_LOADED, Case
 from symphony.doctor.check import Finding, failed, in_thread, ok, skipped, together, warning
+from symphony.doctor.versions import judge_version
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.smolvm.boot import find_image
 
@@ -58,8 +59,9 @@ def _on_host(acp: AcpSettings, case: Case) -> Finding:
     program = adapter.launch(acp)[0]
     place = shutil.which(program, path=path)
     if acp.command is None:
-        found = f"{adapter.name} is {place}"
-        return ok(found) if place else failed(f"{adapter.name}: {program} is not on PATH", adapter.install)
+        if place is None:
+            return failed(f"{adapter.name}: {program} is not on PATH", adapter.install)
+        return judge_version(adapter, place)
     if place is None:
         return failed(
             f"the shell {program} of `acp.command` is not on PATH", "Install it, or set `acp.shell`."

@@ -19,6 +19,8 @@ def note_of(fields: Mapping[str, Any]) -> Note:
     match fields:
         case {"kind": "permission", "text": str(text)}:
             return _note("permission", text, tone=Tone.ATTENTION)
+        case {"kind": "warning", "text": str(text)}:
+            return _note("warning", text, tone=Tone.ATTENTION)
         case {"kind": "hook", "name": name, "status": status}:
             return _hook(str(name), status, fields)
         case {"kind": "question", "question": str(question)}:
