@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from symphony.agent.credentials.watch import CredentialWatch, open_credential_watch
 from symphony.agent.registry import AcpAgents
@@ -21,7 +20,6 @@ from symphony.core.idle import Idleness
 from symphony.core.installation import Installation
 from symphony.core.ports import Meters
 from symphony.core.restore import restore
-from symphony.core.settings import Settings
 from symphony.core.workflow import Workflow
 from symphony.engine.branches import TrackedBranches
 from symphony.engine.editing import TrackedEditing
@@ -40,6 +38,7 @@ from symphony.host.logging import open_log
 from symphony.host.memory import SystemHost
 from symphony.host.notice_command import NoticeCommand
 from symphony.host.pulse import open_pulse
+from symphony.host.tool_command import ToolCommands
 from symphony.host.tracing import open_tracing
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
@@ -182,6 +181,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             labels=labels,
             host=SystemHost(),
             disk_places=lambda settings: tuple(disk_places(settings, installation, environ).values()),
+            commands=ToolCommands(workflow.path.parent, environ),
             meter=Meters(metrics, *([] if tracing is None else [tracing])),
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())
@@ -223,7 +223,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
                 host=settings.server.host,
                 port=settings.server.port or 0 if options.port is None else options.port,
                 token=settings.server.token,
-                allowed_hosts=_hosts_of(settings),
+                allowed_hosts=settings.mcp.hosts,
             )
         )
         notices = Notices(
@@ -329,9 +329,3 @@ def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
     finally:
         for number in caught:
             loop.remove_signal_handler(number)
-
-
-def _hosts_of(settings: Settings) -> tuple[str, ...]:
-    """Return the further names under which agents reach the listener."""
-    host = urlsplit(settings.mcp.host_url).netloc if settings.mcp.host_url else ""
-    return (host,) if host else ()

@@ -25,6 +25,7 @@ LABELS = {
     "mark_done": "done",
     "uncommitted_work_saved": "saved",
     "proposed_issue": "proposes",
+    "host_tool": "host tool",
     "frame_in": "<-",
     "frame_out": "->",
 }
@@ -169,6 +170,9 @@ def _text(fields: Mapping[str, Any]) -> str:
         case {"kind": "hook", "name": name, "status": status}:
             ended = "killed at its timeout" if status is None else f"exit status {status}"
             return plain(f"{name}: {ended}\n{fields.get('output') or ''}".strip(), TEXT)
+        case {"kind": "host_tool", "name": name, "arguments": arguments, "status": status}:
+            how = fields.get("problem") or f"ended with status {status}"
+            return plain(f"{name} {how}\n{arguments}".strip(), TEXT)
         case {"kind": "handoff", "note": note}:
             return plain(str(note), TEXT)
         case {"kind": "problem", "step": step, "message": message}:

@@ -1,5 +1,6 @@
 """WORKFLOW.md as a value: settings and prompt, and where they came from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,8 @@ class Workflow:
         revision: changes whenever the file's text does.
         warnings: one sentence each, such as an unknown top-level key.
         secrets: values that came from the environment, to be kept out of every log.
+        variables: the host's variables that settings refer to by `${env:X}`, as they were when the
+            file was read; secrets, too.
     """
 
     path: Path
@@ -27,3 +30,4 @@ class Workflow:
     revision: str = ""
     warnings: tuple[str, ...] = ()
     secrets: frozenset[str] = field(default_factory=frozenset, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)

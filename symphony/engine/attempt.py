@@ -48,6 +48,7 @@ from symphony.engine.patience import done_before
 from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
 from symphony.engine.safekeeping import keep_what_was_left
+from symphony.engine.tool_surroundings import open_toolbox
 from symphony.engine.verifier import Verdict, Verifier
 from symphony.engine.waiting import Wait
 
@@ -159,7 +160,7 @@ class Attempt:
         workspace = await self._prepare(issue)
         before = await self._ports.workspaces.fingerprint(workspace)
         await self._before_run(issue, workspace)
-        self._reports = reports = self._make_reports()
+        self._reports = reports = self._make_reports(issue, workspace)
         self._progress.enter(Phase.SANDBOX)
         async with AsyncExitStack() as hearing:
             reach = await hearing.enter_async_context(open_reach(self._context, reports))
@@ -274,7 +275,7 @@ class Attempt:
             withdrawn = CompletionWithdrawn(self._context.issue_id, self._start.attempt_id)
             await self._context.mailbox.put(withdrawn)
 
-    def _make_reports(self) -> DispatchReports:
+    def _make_reports(self, issue: Issue, workspace: Workspace) -> DispatchReports:
         reports = DispatchReports(
             self._context.issue_id,
             self._start.attempt_id,
@@ -283,6 +284,7 @@ class Attempt:
             clock=self._ports.clock,
             mailbox=self._context.mailbox,
             states=self._settings.state_table(),
+            toolbox=open_toolbox(self._context, issue, workspace),
         )
         reports.run_log = self._progress.run_log
         return reports

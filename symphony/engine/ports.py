@@ -9,6 +9,7 @@ from symphony.core.ports import (
     Agents,
     Clock,
     Host,
+    HostCommands,
     McpGate,
     Meter,
     Meters,
@@ -47,6 +48,7 @@ class Ports:
         labels: of this installation, on every sandbox.
         host: asked for its memory where the sandbox is a microVM, and for its disks.
         disk_places: where attempts write with these settings, on the host.
+        commands: runs the workflow's own tools.
         meter: told of what is done and how long it takes.
     """
 
@@ -62,5 +64,6 @@ class Ports:
     log: Log
     labels: Mapping[str, str]
     host: Host
+    commands: HostCommands
     meter: Meter = Meters()
     disk_places: Callable[[Settings], Sequence[Path]] = lambda settings: (settings.workspace.root,)

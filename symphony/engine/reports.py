@@ -4,9 +4,9 @@
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, SteeringAsked
@@ -17,7 +17,9 @@ from symphony.core.redaction import Redactor
 from symphony.core.report import ReportRefused
 from symphony.core.states import StateRole, StateTable
 from symphony.core.steering import SteeringRequest
+from symphony.core.tool import Tool
 from symphony.engine.mailbox import Mailbox
+from symphony.engine.toolbox import Toolbox
 from symphony.engine.verifier import Verifier
 
 ACCEPTED = "Accepted. End your turn now; nothing more is needed."
@@ -55,6 +57,7 @@ class DispatchReports:
         clock: Clock,
         mailbox: Mailbox,
         states: StateTable,
+        toolbox: Toolbox | None = None,
     ) -> None:
         self._issue_id = issue_id
         self._attempt_id = attempt_id
@@ -63,6 +66,7 @@ class DispatchReports:
         self._clock = clock
         self._mailbox = mailbox
         self._states = states
+        self._toolbox = toolbox
         self._questions = 0
         self._proposals = 0
         self._announced: Completion | SteeringRequest | None = None
@@ -76,6 +80,11 @@ class DispatchReports:
         self.completion: Completion | None = None
         self.question: SteeringRequest | None = None
         self.turn_is_over = asyncio.Event()
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The workflow's own tools that this dispatch offers."""
+        return () if self._toolbox is None else self._toolbox.offered
 
     async def connected(self, client: str) -> None:
         """Note that the agent can reach its tools."""
@@ -188,6 +197,20 @@ class DispatchReports:
             raise ReportRefused(str(error)) from error
         self._log("proposed_issue", id=issue.id, title=title)
         return f"Proposed as issue {issue.id}; a person decides whether it is worked on."
+
+    async def use_tool(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Run one of `tools` and return what it printed.
+
+        Raises:
+            ReportRefused: after `mark_done`, or as of `Toolbox.use`.
+        Cancellation: its command is ended first.
+        """
+        self._raise_if_refusing()
+        if self._toolbox is None:
+            raise ReportRefused(f"There is no tool {name}.")
+        if self._accepting is not None:
+            raise ReportRefused("You have called mark_done. End your turn.")
+        return await self._toolbox.use(name, arguments)
 
     def hide(self, secrets: Collection[str]) -> None:
         """Keep these secrets out of what the agent says."""

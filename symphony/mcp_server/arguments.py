@@ -1,12 +1,14 @@
 """Checks what an agent gives to a tool and says, all at once, what to fix [CONTRACT 6.2-6.4]."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line, plain
+from symphony.core.tool import Tool
+from symphony.core.tool_input import input_faults
 from symphony.mcp_server.tools import (
     LABEL_LIMIT,
     LABELS_LIMIT,
@@ -15,7 +17,6 @@ from symphony.mcp_server.tools import (
     TITLE_ADVISED,
     TITLE_LIMIT,
     TOOLS,
-    Tool,
 )
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -69,17 +70,29 @@ class ProposeIssue:
     advice: str = ""
 
 
-Call: TypeAlias = MarkDone | RequestHumanSteering | ProposeIssue
+@dataclass(frozen=True, slots=True)
+class UseTool:
+    """A checked call of one of the workflow's own tools."""
+
+    name: str
+    arguments: Mapping[str, Any]
 
 
-def parse_call(name: str, arguments: Mapping[str, Any]) -> Call:
-    """Return the call with its texts cleaned; `name` is one of `TOOLS`.
+Call: TypeAlias = MarkDone | RequestHumanSteering | ProposeIssue | UseTool
+
+
+def parse_call(tool: Tool, arguments: Mapping[str, Any]) -> Call:
+    """Return the call; the texts of symphony's own tools are cleaned.
 
     Raises:
         BadArguments: with every problem in one text.
     """
-    given = Arguments(TOOLS[name], arguments)
-    match name:
+    if tool.name not in TOOLS:
+        if faults := input_faults(tool.schema, arguments):
+            raise not_accepted(tool, faults)
+        return UseTool(tool.name, arguments)
+    given = Arguments(tool, arguments)
+    match tool.name:
         case "mark_done":
             title = given.line("title", "give one line that says what was done")
             summary = given.text("summary", "say what changed, why, and how it was verified")
@@ -97,6 +110,13 @@ def parse_call(name: str, arguments: Mapping[str, Any]) -> Call:
             priority = given.priority("priority")
             given.check()
             return ProposeIssue(title, description, labels, priority, advice_on(title))
+
+
+def not_accepted(tool: Tool, problems: Sequence[str]) -> BadArguments:
+    """Return the error that names every problem of a call."""
+    return BadArguments(
+        f"{tool.name} was not accepted: {'; '.join(problems)}.", remedy="Call it again with this corrected."
+    )
 
 
 def advice_on(title: str) -> str:
@@ -138,10 +158,7 @@ class Arguments:
             BadArguments: with every problem.
         """
         if self._problems:
-            raise BadArguments(
-                f"{self._tool.name} was not accepted: {'; '.join(self._problems)}.",
-                remedy="Call it again with this corrected.",
-            )
+            raise not_accepted(self._tool, self._problems)
 
     def text(self, name: str, hint: str) -> str:
         """Return a required text; empty after a problem was noted."""

@@ -18,8 +18,10 @@ from symphony.mcp_server.arguments import (
     MarkDone,
     ProposeIssue,
     RequestHumanSteering,
+    UseTool,
     parse_call,
 )
+from symphony.mcp_server.tools import tools_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ AFTER_TIMEOUT: Mapping[str, str] = {
     "request_human_steering": "Call it again with the same arguments: a repeat does no harm.",
     "propose_issue": "Go on without calling it again, so that it is not proposed twice.",
 }
+COMMAND_AFTER_TIMEOUT = "Its command may still run: do not call it again at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Desk:
 
     A call that was begun is carried through: what a client gives up or stops waiting for may be
     half stored already, and the engine must hear of all of it.
+
+    Attributes:
+        tools: what this dispatch offers, by name.
     """
 
     def __init__(self, issue_id: str, reports: AgentReports, bound_s: float | None) -> None:
@@ -59,6 +65,7 @@ class Desk:
         self._issue_id = issue_id
         self._reports = reports
         self._bound_s = bound_s
+        self.tools = tools_of(reports)
         self._known = False
         self._calls: set[asyncio.Task[ToolAnswer]] = set()
 
@@ -72,7 +79,7 @@ class Desk:
             log.exception("mcp.connected_failed", issue=self._issue_id, client=client)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], client: str) -> ToolAnswer:
-        """Carry out one call of a known tool; every failure is an answer.
+        """Carry out one call of one of `tools`; every failure is an answer.
 
         Cancellation: the call goes on until the desk is closed.
         """
@@ -87,7 +94,7 @@ class Desk:
         log.warning("mcp.call_timed_out", issue=self._issue_id, tool=tool, seconds=self._bound_s)
         return ToolAnswer(
             f"symphony did not finish {tool} within {self._bound_s:g} s and may still accept it. "
-            f"{AFTER_TIMEOUT[tool]}",
+            f"{AFTER_TIMEOUT.get(tool, COMMAND_AFTER_TIMEOUT)}",
             failed=True,
         )
 
@@ -102,7 +109,7 @@ class Desk:
 
     async def _carry_out(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
         try:
-            return ToolAnswer(await self._pass_on(parse_call(tool, arguments)))
+            return ToolAnswer(await self._pass_on(parse_call(self.tools[tool], arguments)))
         except (BadArguments, ReportRefused) as refused:
             return ToolAnswer(str(refused), failed=True)
         except Exception:  # what went wrong inside is for the log, not for the agent
@@ -123,6 +130,8 @@ class Desk:
                 answer = self._reports.request_human_steering(question, context)
             case ProposeIssue(title, description, labels, priority, advice):
                 answer = self._reports.propose_issue(title, description, labels, priority)
+            case UseTool(name, arguments):
+                answer = self._reports.use_tool(name, arguments)
             case _ as never:
                 assert_never(never)
         return f"{await answer} {advice}".rstrip()

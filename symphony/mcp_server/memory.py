@@ -19,7 +19,7 @@ from symphony.mcp_server.desk import UNKNOWN_CLIENT, Desk, ToolAnswer
 from symphony.mcp_server.door import Admissions, Refused, not_a_message, parse_message
 from symphony.mcp_server.gate import endpoint
 from symphony.mcp_server.socket_client import as_line
-from symphony.mcp_server.tools import INSTRUCTIONS, TOOLS, unknown_tool
+from symphony.mcp_server.tools import INSTRUCTIONS, unknown_tool
 
 PROTOCOL_VERSION = "2025-11-25"
 INVALID_PARAMS = -32602
@@ -168,11 +168,11 @@ class MemoryGate:
                 await admission.desk.listed(admission.client)
                 shapes = [
                     {"name": tool.name, "description": tool.description, "inputSchema": tool.schema}
-                    for tool in TOOLS.values()
+                    for tool in admission.desk.tools.values()
                 ]
                 return {"result": {"tools": shapes}}
-            case "tools/call" if params.get("name") not in TOOLS:
-                message = unknown_tool(str(params.get("name")))
+            case "tools/call" if params.get("name") not in admission.desk.tools:
+                message = unknown_tool(str(params.get("name")), admission.desk.tools)
                 return {"error": {"code": INVALID_PARAMS, "message": message}}
             case "tools/call":
                 answer = await admission.desk.call(

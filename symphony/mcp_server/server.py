@@ -11,7 +11,7 @@ from mcp.server.lowlevel import Server
 import symphony
 from symphony.core.text import one_line
 from symphony.mcp_server.desk import UNKNOWN_CLIENT, Desk
-from symphony.mcp_server.tools import INSTRUCTIONS, TOOLS, unknown_tool
+from symphony.mcp_server.tools import INSTRUCTIONS, unknown_tool
 
 CLIENT_SHOWN = 100  # characters of a client's name and version
 
@@ -21,7 +21,7 @@ def build_server(desk: Desk) -> Server[object]:
     listing = types.ListToolsResult(
         tools=[
             types.Tool(name=tool.name, description=tool.description, input_schema=dict(tool.schema))
-            for tool in TOOLS.values()
+            for tool in desk.tools.values()
         ]
     )
 
@@ -34,8 +34,8 @@ def build_server(desk: Desk) -> Server[object]:
     async def call_tool(
         ctx: ServerRequestContext[object], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        if params.name not in TOOLS:
-            raise MCPError(types.INVALID_PARAMS, unknown_tool(params.name))
+        if params.name not in desk.tools:
+            raise MCPError(types.INVALID_PARAMS, unknown_tool(params.name, desk.tools))
         answer = await desk.call(params.name, params.arguments or {}, client_name(ctx))
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=answer.text)], is_error=answer.failed

@@ -4,11 +4,12 @@ The texts are written for a model that reads them once: when to call, what to gi
 happens then. The limits are those that `arguments` enforces.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from symphony.core.ports import AgentReports
 from symphony.core.text import one_line
+from symphony.core.tool import Tool
 
 TITLE_ADVISED: Final = 72  # a commit subject is shown whole up to here
 TITLE_LIMIT: Final = 200
@@ -16,24 +17,6 @@ TEXT_LIMIT: Final = 20_000  # what a person can still read; the request's own bo
 LABELS_LIMIT: Final = 20
 LABEL_LIMIT: Final = 50
 PRIORITY_LIMIT: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """One tool as `tools/list` shows it.
-
-    Attributes:
-        schema: JSON Schema of the arguments; closed, so that a misspelt one is seen.
-    """
-
-    name: str
-    description: str
-    schema: Mapping[str, Any]
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The names of the arguments, in the order of the schema."""
-        return tuple(self.schema["properties"])
 
 
 def schema_of(properties: Mapping[str, Any], required: tuple[str, ...]) -> Mapping[str, Any]:
@@ -143,6 +126,11 @@ INSTRUCTIONS: Final = (
 )
 
 
-def unknown_tool(name: str) -> str:
-    """Return the sentence about a tool that does not exist."""
-    return f"There is no tool {one_line(name, 60)!r}. The tools are {', '.join(TOOLS)}."
+def tools_of(reports: AgentReports) -> Mapping[str, Tool]:
+    """Return what one dispatch offers, by name: symphony's own tools first, then the workflow's."""
+    return {**TOOLS, **{tool.name: tool for tool in reports.tools}}
+
+
+def unknown_tool(name: str, offered: Iterable[str]) -> str:
+    """Return the sentence about a tool that is not offered."""
+    return f"There is no tool {one_line(name, 60)!r}. The tools are {', '.join(offered)}."

@@ -125,6 +125,7 @@ def parse_workflow(
         revision=hashlib.sha256(raw).hexdigest()[:16],
         warnings=tuple(warnings),
         secrets=_secrets(resolved),
+        variables=resolved.references,
     )
 
 
@@ -217,10 +218,9 @@ def _below(paths: list[KeyPath], part: str | int) -> list[KeyPath]:
 
 
 def _secrets(resolved: Resolved) -> frozenset[str]:
+    values = [value for path, value in resolved.values.items() if path not in SHOWN_ANYWAY and _is_text(path)]
     return frozenset(
-        value
-        for path, value in resolved.values.items()
-        if len(value) >= SECRET_LENGTH and path not in SHOWN_ANYWAY and _is_text(path)
+        value for value in (*values, *resolved.references.values()) if len(value) >= SECRET_LENGTH
     )
 
 

@@ -14,6 +14,7 @@ from symphony.core.hosts import HostRefused, parse_host
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
 from symphony.workflow.document import KeyPath
+from symphony.workflow.tool_rules import tool_faults
 from symphony.workflow.words import meant, one_of
 
 ADAPTERS = ("claude", "codex", "opencode", "demo")
@@ -235,4 +236,5 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     ((("smolvm", "volumes"),), _volumes),
     ((("smolvm", "egress"),), _egress),
     ((("tracker", "root"), ("workspace", "root")), _folders),
+    ((*STATE_KEYS, ("tools",), ("mcp", "enabled")), tool_faults),
 )

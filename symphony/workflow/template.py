@@ -91,6 +91,12 @@ def _entry_of(info: FieldInfo) -> type[Section] | None:
     return item if isinstance(item, type) and issubclass(item, Section) else None
 
 
+DESCRIBED = frozenset(
+    filter(None, (_section_of(info) or _entry_of(info) for info in keys_of(Settings).values()))
+)
+"""What has a place of its own on the page."""
+
+
 def _fields(section: type[Section], indent: str, inner: str) -> Iterator[str]:
     for name, info in keys_of(section).items():
         match info.default:
@@ -102,6 +108,9 @@ def _fields(section: type[Section], indent: str, inner: str) -> Iterator[str]:
                 default = f"default {_flow(_plain(value))}"
         words = f"{name}: {allowed(annotation_of(info))}; {default}. {info.description or ''}"
         yield from _comment(words, indent, inner)
+        nested = _section_of(info) or _entry_of(info)
+        if nested is not None and nested not in DESCRIBED:
+            yield from _fields(nested, indent, inner + STEP)
 
 
 def _comment(text: str, indent: str, inner: str = " ") -> Iterator[str]:
@@ -123,6 +132,8 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case Mapping():
             return dict(value)
+        case Section():
+            return value.model_dump(by_alias=True, exclude_defaults=True)
         case _:
             return value
 

@@ -146,11 +146,13 @@ def _words(bare: Any, constraints: tuple[Any, ...]) -> str:
         return _number("a number", constraints)
     if bare is str:
         return "text"
+    if bare is Any:
+        return "any value"
     if bare is Path:
         return "a folder"
     if origin is tuple:
         item = strip(get_args(bare)[0])[0]
-        return "a list of text" if item is str else "a list of maps"
+        return {str: "a list of text", Any: "a list"}.get(item, "a list of maps")
     if origin is Mapping:
         value = get_args(bare)[1]
         return "a map" if value is Any else f"a map from names to {_plural(value)}"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from symphony.core.ports import HookResult
+from symphony.host.inherited import inherited
 from symphony.host.process import ProcessError, run_group
 
 OUTPUT_LIMIT = 65_536  # bytes of a hook's output that people see [CONTRACT 8]
-INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM")
 
 
 def shell_environment(cwd: Path, variables: Mapping[str, str]) -> dict[str, str]:
@@ -18,10 +18,8 @@ def shell_environment(cwd: Path, variables: Mapping[str, str]) -> dict[str, str]
     Without the bound a git command in a workspace whose `.git` an agent has deleted would work
     in whatever repository lies around the workspace, such as the user's own.
     """
-    basics = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {
-        "PATH": os.defpath,
-        **basics,
+        **inherited(os.environ),
         "GIT_CEILING_DIRECTORIES": str(cwd.parent),
         **{name: value.replace("\0", "") for name, value in variables.items()},
     }

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 from symphony.core.operations import DoorReply
 from symphony.core.ports import SandboxSpec
 from symphony.core.report import ReportRefused
+from symphony.core.settings import ToolSettings
+from symphony.core.tool import Tool
 from symphony.mcp_server.arguments import BadArguments
 from symphony.mcp_server.door import Refused
 from symphony.mcp_server.gate import Gate
@@ -45,6 +47,7 @@ class Reports:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
     cancelled: int = 0
+    tools: Sequence[Tool] = ()
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def connected(self, client: str) -> None:
@@ -60,6 +63,9 @@ class Reports:
         self, title: str, description: str | None, labels: Sequence[str], priority: int | None
     ) -> str:
         return await self._take("Proposed.", "propose_issue", title, description, tuple(labels), priority)
+
+    async def use_tool(self, name: str, arguments: Mapping[str, Any]) -> str:
+        return await self._take(f"{name} ran.", name, dict(arguments))
 
     async def _take(self, answer: str, *told: Any) -> str:
         self.began.set()
@@ -352,6 +358,181 @@ class TestTheProtocol:
             "message": "There is no tool 'finish'. "
             "The tools are mark_done, request_human_steering, propose_issue.",
         }
+
+
+def declared(name: str = "ticket", **properties: Any) -> Tool:
+    """Return a tool of the workflow's with these arguments, as an attempt offers it."""
+    settings = ToolSettings.model_validate(
+        {
+            "name": name,
+            "description": "Return a ticket.",
+            "argv": ["true"],
+            "input": {"properties": properties, "required": list(properties)[:1]},
+        }
+    )
+    return Tool(name, settings.description, settings.schema_of_input())
+
+
+KEY = {"type": "string", "pattern": "^[A-Z]+-[0-9]+$", "description": "The ticket's key."}
+
+
+class TestTheWorkflowsTools:
+    """What a workflow declares is offered beside symphony's own tools, per dispatch."""
+
+    @asynccontextmanager
+    async def offering(
+        self, gate: Gate | MemoryGate, transport: str, *tools: Tool, **reports: Any
+    ) -> AsyncIterator[Agent]:
+        async with admitted(gate, transport, Reports(tools=tools, **reports)) as agent:
+            await agent.initialize()
+            yield agent
+
+    async def test_they_are_listed_after_symphonys_own_with_their_schema(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        lines = {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}
+        labels = {"type": "array", "items": {"type": "string"}}
+        tool = declared(key=KEY, lines=lines, labels=labels)
+        async with self.offering(gate, transport, tool) as agent:
+            listed = (await agent.send("tools/list"))["result"]["tools"]
+        assert [each["name"] for each in listed][-2:] == ["propose_issue", "ticket"]
+        assert listed[-1]["description"] == "Return a ticket."
+        assert listed[-1]["inputSchema"] == {
+            "type": "object",
+            "properties": {
+                "key": {**KEY, "maxLength": 20_000},
+                "lines": lines,
+                "labels": {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": 20_000},
+                    "maxItems": 100,
+                },
+            },
+            "required": ["key"],
+            "additionalProperties": False,
+        }
+
+    async def test_a_dispatch_is_offered_its_own_and_no_other(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        async with self.offering(gate, transport, declared("one")) as first:
+            assert (await first.call("one"))[0] == "one ran."
+            async with gate.admit("other", Reports(tools=(declared("two"),))) as access:
+                other = Agent(gate, access.token, access.url, first.reports, issue_id="other")
+                await other.initialize()
+                answer = await other.send("tools/call", {"name": "one", "arguments": {}})
+        assert answer["error"]["message"] == (
+            "There is no tool 'one'. The tools are mark_done, request_human_steering, propose_issue, two."
+        )
+
+    async def test_a_call_is_passed_on_with_its_arguments_as_they_are(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        async with self.offering(gate, transport, declared(text={"type": "string"})) as agent:
+            assert await agent.call("ticket", text=" -x\n\x1b\u2028ü ") == ("ticket ran.", False)
+        assert agent.reports.calls == [("ticket", {"text": " -x\n\x1b\u2028ü "})]
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ({}, "key is missing"),
+            ({"key": 7}, "key must be a string"),
+            ({"key": None}, "key must be a string"),
+            ({"key": "a-1"}, "key must match ^[A-Z]+-[0-9]+$"),
+            ({"key": "A" * 20_000 + "-1"}, "key has 20,002 characters, at most 20,000 are accepted"),
+            (
+                {"key": "A-1", "kind": 1},
+                "there is no argument 'kind', the arguments are: key, count, size, deep, labels",
+            ),
+            ({"key": "A-1", "k\x1b[2J" * 900: 1}, "there is no argument 'k[2Jk[2Jk"),
+            ({"key": "A-1", "count": True}, "count must be a whole number"),
+            ({"key": "A-1", "count": 1.5}, "count must be a whole number"),
+            ({"key": "A-1", "count": 0}, "count must be 1 or more"),
+            ({"key": "A-1", "count": 10**30}, "count must be 9 or less"),
+            ({"key": "A-1", "size": "XL"}, "size must be one of S, M"),
+            ({"key": "A-1", "deep": {"a": {"b": []}}}, "deep must be true or false"),
+            ({"key": "A-1", "labels": [["x"]]}, "labels[0] must be a string"),
+            ({"key": "A-1", "labels": ["x"] * 101}, "labels has 101 entries, at most 100 are accepted"),
+        ],
+    )
+    async def test_wrong_arguments_are_tool_errors_that_say_what_to_fix(
+        self, gate: Gate | MemoryGate, transport: str, arguments: dict[str, Any], said: str
+    ) -> None:
+        tool = declared(
+            key=KEY,
+            count={"type": "integer", "minimum": 1, "maximum": 9},
+            size={"type": "string", "enum": ["S", "M"]},
+            deep={"type": "boolean"},
+            labels={"type": "array", "items": {"type": "string"}},
+        )
+        async with self.offering(gate, transport, tool) as agent:
+            answer, failed = await agent.call("ticket", **arguments)
+        assert failed
+        assert answer.startswith(f"ticket was not accepted: {said}")
+        assert answer.endswith(". Call it again with this corrected.")
+        assert len(answer) < 400
+        assert agent.reports.calls == []
+
+    async def test_all_that_is_wrong_is_said_at_once(self, gate: Gate | MemoryGate, transport: str) -> None:
+        tool = declared(key=KEY, count={"type": "integer"})
+        async with self.offering(gate, transport, tool) as agent:
+            answer = await agent.call("ticket", count="many")
+        assert answer == (
+            "ticket was not accepted: count must be a whole number; key is missing. "
+            "Call it again with this corrected.",
+            True,
+        )
+
+    async def test_a_pattern_that_explodes_elsewhere_takes_no_time_here(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        tool = declared(key={"type": "string", "pattern": "^(a|aa)+(a+)+$"})
+        async with self.offering(gate, transport, tool) as agent:
+            answer, failed = await agent.call("ticket", key="a" * 19_000 + "!")
+        assert (answer.startswith("ticket was not accepted: key must match"), failed) == (True, True)
+
+    async def test_arguments_that_are_nested_without_end_are_refused(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        async with self.offering(gate, transport, declared(key=KEY)) as agent:
+            nested = "[" * 900 + "]" * 900
+            call = '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "ticket", '
+            reply = await agent.post(f'{call}"arguments": {{"key": {nested}}}}}}}'.encode())
+        assert "must be a string" in read(json.loads(reply.body))[0]
+
+    async def test_a_refusal_is_a_tool_error_with_its_words(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        refusal = ReportRefused("ticket ended with status 2.")
+        async with self.offering(gate, transport, declared(), failure=refusal) as agent:
+            assert await agent.call("ticket") == ("ticket ended with status 2.", True)
+
+    async def test_a_call_is_ended_with_its_dispatch(self, sockets: SocketFolder, transport: str) -> None:
+        reports = Reports(tools=(declared(),), holds=True)
+        async with admitted(real_gate(sockets, grace_s=0.0), transport, reports) as agent:
+            await agent.initialize()
+            call = asyncio.create_task(agent.post(called("ticket")))
+            await reports.began.wait()
+        await asyncio.gather(call, return_exceptions=True)
+        assert reports.cancelled == 1
+
+    async def test_one_that_takes_too_long_is_answered_within_the_bound(
+        self, sockets: SocketFolder, transport: str
+    ) -> None:
+        reports = Reports(tools=(declared(),), holds=True)
+        async with admitted(real_gate(sockets, report_bound_s=0.01), transport, reports) as agent:
+            await agent.initialize()
+            assert await agent.call("ticket") == (
+                "symphony did not finish ticket within 0.01 s and may still accept it. "
+                "Its command may still run: do not call it again at once.",
+                True,
+            )
+
+
+def called(tool: str) -> bytes:
+    """Return a call as it travels."""
+    params = {"name": tool, "arguments": {}}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
 
 
 class TestTheTools:

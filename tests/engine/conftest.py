@@ -1,7 +1,7 @@
 """The whole engine over in-memory rooms and a virtual clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.clock import VirtualClock, settle
 from symphony.host.memory import MemoryHost
+from symphony.host.memory_commands import MemoryCommands
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.memory import MemoryDriver
 from symphony.store.memory import MemoryStore
@@ -67,12 +68,14 @@ class World:
     said: list[str] = field(default_factory=list)
     meter: Meter = field(default_factory=Meters)
     exchange: MemoryExchange = field(default_factory=MemoryExchange)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate = MemoryGate()
+        self.commands = MemoryCommands(self.clock)
         self.driver.register("mcp", self.gate.relay)
         self.agents = MemoryAgents(self.gate, default=one_turn(mark_done()))
-        self.file = MemoryWorkflowFile(self.workflow_text)
+        self.file = MemoryWorkflowFile(self.workflow_text, environ=self.environ)
         self.run_logs = MemoryRunLogs(self.clock.now)
         self.tracker: MemoryTracker | None = None
         self.orchestrator: Orchestrator | None = None
@@ -105,6 +108,7 @@ class World:
             log=self.log,
             labels={"installation": "test"},
             host=self.host,
+            commands=self.commands,
             meter=self.meter,
         )
         tracking = Tracking(

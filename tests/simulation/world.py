@@ -19,6 +19,7 @@ from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.host.memory import MemoryHost
+from symphony.host.memory_commands import MemoryCommands
 from symphony.store.memory_exchange import MemoryExchange
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.prompts import LiquidPrompts
@@ -130,6 +131,7 @@ class World:
             log=self,
             labels={"installation": "simulation"},
             host=self.host,
+            commands=MemoryCommands(self.clock),
         )
         tracking = Tracking(tracker, mailbox, self.clock, lambda said: self.say(f"tracker: {said}"))
         memory = await self.store.load()

@@ -36,6 +36,10 @@ def story(*lines: dict[str, Any], raw: bool = False) -> list[str]:
         (line("stderr", text="warning"), "stderr: warning"),
         (line("garbage", text="not JSON"), "garbage: not JSON"),
         (
+            line("host_tool", name="ticket", arguments="{}", status=0, problem="", seconds=0.1),
+            "host tool: ticket ended with status 0\n{}",
+        ),
+        (
             line("hook", name="before_run", status=1, seconds=0.1, output="no\nroom\n"),
             "hook: before_run: exit status 1\nno\nroom",
         ),

@@ -568,7 +568,8 @@ smolvm: {credentials: {A: $SHORT}}"""
     assert settings.hooks.before_run == "echo $TOKEN"
     assert settings.hooks.after_run == "${TOKEN}"
     assert settings.hooks.before_remove == "$token"
-    assert settings.acp.mcp_servers[0]["env"] == [{"name": "K", "value": "k-e-y"}]
+    assert settings.acp.mcp_servers[0]["env"] == [{"name": "K", "value": "${env:KEY_2}"}]
+    assert workflow.variables == {"KEY_2": "k-e-y"}
     assert settings.acp.model == "opus-9"
     assert settings.tracker.root == Path("/home/me/i")
     assert workflow.secrets == {"s3cret", "k-e-y"}

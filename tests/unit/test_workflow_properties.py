@@ -30,6 +30,25 @@ SAMPLE: Mapping[str, Any] = {
     "active_states": ["Todo"],
     "terminal_states": ["Done"],
 }  # for keys that a rule ties to others
+TOOL: Mapping[str, Any] = {
+    "name": "look",
+    "description": "Look it up.",
+    "input": {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "enum": ["x"], "pattern": "x", "minLength": 1, "maxLength": 2},
+            "b": {"type": "number", "description": "How many.", "default": 2, "minimum": 1.5, "maximum": 3},
+            "c": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
+        },
+        "required": ["a"],
+        "additionalProperties": False,
+    },
+    "argv": ["look", "--count={b}", "--", "{a}", "{c...}"],
+    "env": {"A": "b"},
+    "timeout_ms": 7,
+    "output_limit_bytes": 7,
+    "states": ["Todo"],
+}
 WRONG_NUMBERS: list[Any] = ["many", 1.5, True, None, [1], {"a": 1}, "1.5", "$lower"]
 WRONG_TEXTS: list[Any] = [5, 2.5, False, ["x"], {"a": "b"}]
 
@@ -56,6 +75,7 @@ def whole() -> dict[str, Any]:
     data: dict[str, Any] = valid("", Settings)
     data["smolvm"]["from"] = None
     data["workspace"]["root"] = "/another"
+    data["tools"] = [TOOL]
     data["notify"] = [{"kind": "webhook", "target": "https://example.org", "secret": "text"}]
     data["states"] = {"Todo": {"role": "active"}, "Done": {"role": "terminal"}}
     data["states"]["Todo"] |= {
@@ -71,7 +91,7 @@ def whole() -> dict[str, Any]:
 def leaves(data: Any, annotation: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Any]]:
     """Yield every key path of the data that has a type of its own, with that type."""
     bare, _, _ = strip(annotation)
-    if path:
+    if path and bare is not Any:
         yield path, annotation
     if isinstance(bare, type) and issubclass(bare, Section):
         for key, value in (data or {}).items():

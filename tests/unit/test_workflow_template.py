@@ -23,6 +23,7 @@ ENVIRON = {
     "SYMPHONY_WEBHOOK": "https://example.org/x",
     "SYMPHONY_WEBHOOK_SECRET": "secret",
     "DOCS_TOKEN": "secret",
+    "TRACKER_TOKEN": "secret",
 }
 PLACE = {"path": "/work/A-1", "branch": "agent/A-1", "base": "main"}
 ISSUE = Issue(

@@ -5,6 +5,7 @@ Each port has one contract suite in `tests/contract` that every driver of it pas
 
 from symphony.core.ports.agents import Agents, Session
 from symphony.core.ports.clock import Clock
+from symphony.core.ports.commands import HostCommands
 from symphony.core.ports.host import Host
 from symphony.core.ports.meter import Meter, Meters
 from symphony.core.ports.notifier import Notifier
@@ -27,6 +28,7 @@ __all__ = [
     "Earlier",
     "HookResult",
     "Host",
+    "HostCommands",
     "Intent",
     "Machine",
     "McpAccess",

@@ -1,10 +1,12 @@
 """What a dispatched agent may say to symphony, and the gate through which it speaks [CONTRACT 6]."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from symphony.core.tool import Tool
 
 
 class AgentReports(Protocol):
@@ -15,6 +17,11 @@ class AgentReports(Protocol):
     Raises:
         ReportRefused: with the sentence that the agent reads as a tool error.
     """
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The workflow's own tools that this dispatch offers; the same for all of its life."""
+        ...
 
     async def connected(self, client: str) -> None:
         """Note that the agent's MCP client has listed the tools."""
@@ -32,6 +39,13 @@ class AgentReports(Protocol):
         self, title: str, description: str | None, labels: Sequence[str], priority: int | None
     ) -> str:
         """Write an issue into the first holding state."""
+        ...
+
+    async def use_tool(self, name: str, arguments: Mapping[str, Any]) -> str:
+        """Run one of `tools` with arguments that its schema allows; return what it printed.
+
+        Cancellation: its command is ended first.
+        """
         ...
 
 

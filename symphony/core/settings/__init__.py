@@ -15,6 +15,7 @@ from symphony.core.settings.base import AsTuple, Section
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
 from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
+from symphony.core.settings.tools import ToolSettings
 from symphony.core.settings.tracker import PollingSettings, StateSettings, TrackerSettings
 from symphony.core.settings.workspace import Check, Checks, HandoffSettings, HooksSettings, WorkspaceSettings
 from symphony.core.states import StateRole, StateTable, state_key
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "SmolvmSettings",
     "StateSettings",
+    "ToolSettings",
     "TrackerSettings",
     "Volume",
     "WorkspaceSettings",
@@ -43,6 +45,23 @@ __all__ = [
 
 
 PROPOSED = "Proposed"
+
+
+TOOLS_EXAMPLE = [
+    {
+        "name": "ticket",
+        "description": "Return a ticket of the tracker as JSON. Call it when the issue names one.",
+        "input": {
+            "properties": {"key": {"type": "string", "pattern": "^[A-Z]+-[0-9]+$"}},
+            "required": ["key"],
+        },
+        "argv": ["scripts/ticket", "--json", "--", "{key}"],
+        "env": {"TRACKER_TOKEN": "${env:TRACKER_TOKEN}"},
+        "timeout_ms": 20_000,
+        "output_limit_bytes": 16_384,
+        "states": ["Todo"],
+    }
+]
 
 
 NOTIFY_EXAMPLE = [
@@ -111,6 +130,9 @@ class Settings(Section):
     ] = ()
     """Commands that must pass before `mark_done` counts."""
 
+    tools: Annotated[tuple[ToolSettings, ...], AsTuple, Field(strict=False, examples=[TOOLS_EXAMPLE])] = ()
+    """Small commands of this machine that agents may call as tools, run in the folder of this file."""
+
     handoff: HandoffSettings = HandoffSettings()
     """What a finished issue becomes."""
 
@@ -147,8 +169,14 @@ class Settings(Section):
     def in_state(self, state: str) -> "Settings":
         """Return the settings as they hold for an issue in this state.
 
-        An absent key inherits; an explicit null clears [CONTRACT 2.3].
+        An absent key inherits; an explicit null clears [CONTRACT 2.3]. Of the tools those are left
+        that are offered in it.
         """
+        settings = self._with_values_of(state)
+        tools = tuple(tool for tool in settings.tools if tool.offered_in(state))
+        return settings if len(tools) == len(settings.tools) else settings.model_copy(update={"tools": tools})
+
+    def _with_values_of(self, state: str) -> "Settings":
         chosen = next(
             (value for name, value in (self.states or {}).items() if state_key(name) == state_key(state)),
             None,

@@ -1,6 +1,7 @@
 """The daemon's own surfaces."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -33,6 +34,12 @@ class McpSettings(Section):
 
     host_url: Annotated[str | None, Field(examples=["http://10.0.2.2:8080"])] = None
     """The URL that agents are told instead, without a path."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The further names under which agents reach the listener."""
+        host = urlsplit(self.host_url).netloc if self.host_url else ""
+        return (host,) if host else ()
 
 
 class NotifySettings(Section):

@@ -23,6 +23,8 @@ def note_of(fields: Mapping[str, Any]) -> Note:
             return _note("warning", text, tone=Tone.ATTENTION)
         case {"kind": "hook", "name": name, "status": status}:
             return _hook(str(name), status, fields)
+        case {"kind": "host_tool", "name": name, "arguments": str(arguments)}:
+            return _host_tool(str(name), arguments, fields)
         case {"kind": "question", "question": str(question)}:
             return _note("question", question, fields.get("context"), Tone.ATTENTION)
         case {"kind": "mark_done", "title": str(title), "summary": str(summary)}:
@@ -63,6 +65,15 @@ def _hook(name: str, status: Any, fields: Mapping[str, Any]) -> Note:
     output = plain(str(fields.get("output") or "").rstrip(), TEXT_LIMIT)
     tone = Tone.GOOD if status == 0 else Tone.BAD
     return Note("hook", one_line(f"{name}: {how}{took}", LINE_LIMIT), output, tone, folded=status == 0)
+
+
+def _host_tool(name: str, arguments: str, fields: Mapping[str, Any]) -> Note:
+    status, problem = fields.get("status"), str(fields.get("problem") or "")
+    how = problem or f"ended with status {status}"
+    seconds = fields.get("seconds")
+    took = f" after {duration(seconds)}" if isinstance(seconds, int | float) and seconds >= 1 else ""
+    tone = Tone.QUIET if status == 0 else Tone.BAD
+    return _note("host tool", f"{name} {how}{took}", arguments, tone)
 
 
 def _ended(outcome: str, fields: Mapping[str, Any]) -> Note:
