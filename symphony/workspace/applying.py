@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from symphony.core.preflight import some
 from symphony.core.text import one_line
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
@@ -17,7 +18,6 @@ from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, g
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.source import Source
 
-NAMES_SHOWN = 5
 WORDS_SHOWN = 300  # characters of what `git am` said
 OR_BRANCH = "or give `--branch NAME`, which leaves your files alone."
 ARRIVED = "refs/symphony/applied"
@@ -137,7 +137,7 @@ class Applying:
         changed = [entry[3:].decode("utf-8", "replace") for entry in listing.split(b"\0") if entry]
         if changed:
             raise WorkspaceError(
-                f"{folder} has changes that are not committed: {_some(changed)}.",
+                f"{folder} has changes that are not committed: {some(changed)}.",
                 code="apply.not_clean",
                 remedy=f"Commit or stash them first, {OR_BRANCH}",
             )
@@ -202,7 +202,7 @@ class Applying:
             else "Try --three-way, with which git merges what it can; or retry the issue."
         )
         raise WorkspaceError(
-            f"The patch does not apply to {onto}, and nothing was changed. In conflict: {_some(files)}.",
+            f"The patch does not apply to {onto}, and nothing was changed. In conflict: {some(files)}.",
             code="apply.conflict",
             remedy=merged,
         )
@@ -229,8 +229,3 @@ def _borrow(control: Path, objects: list[Path], shallow: Path) -> None:
         alternates.write_text("".join(f"{path}\n" for path in objects))
         if shallow.exists():
             (control / "shallow").write_bytes(shallow.read_bytes())
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(one_line(name, WORDS_SHOWN) for name in names[:NAMES_SHOWN])
-    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown

@@ -3,7 +3,8 @@
 Refs in it: `refs/symphony/base/<key>` is where an issue's work started, `refs/heads/<branch>`
 what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were imported and
 are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed,
-`refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it.
+`refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it,
+`refs/symphony/now/<key>` where the base stood when a delivery was last tried on it.
 Nothing is ever collected as garbage here. Called by the other modules of this room.
 """
 
@@ -96,7 +97,14 @@ class HostRepository:
         Raises:
             WorkspaceError: whatever git says.
         """
-        base = base_ref(key)
+        return await self.fetch(trusted, source, ref, base_ref(key))
+
+    async def fetch(self, trusted: Git, source: str, ref: str, target: str) -> str:
+        """Bring a ref of the user's source repository in under another name; return its commit.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
         reader = replace(trusted, locks=self._locks).with_options(
             f"--git-dir={self.path}",
             "-c",
@@ -119,11 +127,11 @@ class HostRepository:
                 "--update-shallow",
                 "--",
                 source,
-                f"+{ref}:{base}",
+                f"+{ref}:{target}",
                 timeout_s=TRANSFER_TIMEOUT,
             )
-            commit = await self.git.line("rev-parse", "--verify", f"{base}^{{commit}}")
-            await self.git.run("update-ref", base, commit)
+            commit = await self.git.line("rev-parse", "--verify", f"{target}^{{commit}}")
+            await self.git.run("update-ref", target, commit)
         return commit
 
     async def resolve(self, name: str) -> str | None:
@@ -249,3 +257,8 @@ def rescue_ref(key: str) -> str:
 def safety_prefix(key: str) -> str:
     """Return the folder of refs of what lay in an issue's workspace before something touched it."""
     return f"refs/symphony/safety/{key}/"
+
+
+def now_ref(key: str) -> str:
+    """Return the ref of where an issue's base stood when its delivery was last tried on it."""
+    return f"refs/symphony/now/{key}"

@@ -21,6 +21,7 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.preflight import Preflight
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
@@ -45,6 +46,7 @@ from symphony.workspace.guest_git import Reader
 from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository, base_ref
 from symphony.workspace.patch import PatchMaker
+from symphony.workspace.preflight import Preflights
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refusals import (
     NOTHING_CHANGED,
@@ -199,7 +201,20 @@ class GitWorkspaces:
             await asyncio.to_thread(self._write_patch, patch, mailbox)
         number = mailbox.count(b"\nSubject: [PATCH")
         note = patch_note(number, patch, workspace.base, imported.base_commit)
+        preflight = await self._preflight(workspace, imported, settings)
+        if preflight.moved or preflight.unknown:
+            note = f"{note} {preflight}"
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
+
+    async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:
+        source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
+        return await Preflights(self._repository, source).of(
+            workspace.key,
+            settings.workspace.base,
+            workspace.base,
+            imported.base_commit,
+            imported.head_commit,
+        )
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[GitCheckouts]:

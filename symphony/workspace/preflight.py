@@ -1,0 +1,57 @@
+"""Tries a merge of a delivered branch with its base, in the repository that only the host writes.
+
+No file is checked out and no branch is moved. Called by the handoff and by `symphony review`.
+"""
+
+from symphony.core.preflight import Preflight
+from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.git_command import VERSION, git_words
+from symphony.workspace.host_repository import HostRepository, now_ref
+from symphony.workspace.source import Source
+
+OLDEST = (2, 38)  # git's `merge-tree --write-tree`
+CONFLICTS = 1  # its status for a merge that has some
+TOO_OLD = "git 2.38 or newer is needed to try it."
+
+
+class Preflights:
+    """Tries merges of one installation's branches."""
+
+    def __init__(self, repository: HostRepository, source: Source) -> None:
+        self._repository = repository
+        self._source = source
+
+    async def of(self, key: str, wanted: str | None, base: str, base_commit: str, head: str) -> Preflight:
+        """Return what a merge into the base would give, as the base is in the source now.
+
+        Args:
+            key: the issue's.
+            wanted: `workspace.base`.
+            base: the base's name, when the work started.
+            base_commit: where it stood then.
+            head: the delivered commit.
+        """
+        try:
+            await self._source.open()
+            now = await self._source.find_base(wanted)
+            commit = await self._repository.fetch(self._source.git, self._source.url, now.ref, now_ref(key))
+            if commit == base_commit:
+                return Preflight(now.name, commit)
+            return await self._merge(now.name, commit, head)
+        except WorkspaceError as error:
+            return Preflight(base, unknown=str(error))
+
+    async def _merge(self, base: str, commit: str, head: str) -> Preflight:
+        git = self._repository.git
+        found = VERSION.search(await git.line("version"))
+        if found is None or (int(found[1]), int(found[2])) < OLDEST:
+            return Preflight(base, commit, moved=True, unknown=TOO_OLD)
+        result = await git.ask(
+            "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", commit, head
+        )
+        if result.exit_status == 0:
+            return Preflight(base, commit, moved=True)
+        if result.exit_status != CONFLICTS:
+            return Preflight(base, commit, moved=True, unknown=git_words(result))
+        _, *names = result.stdout.decode("utf-8", "replace").split("\0")
+        return Preflight(base, commit, moved=True, conflicts=tuple(dict.fromkeys(filter(None, names))))
