@@ -7,7 +7,7 @@ daemon that dies between the two tells the same thing twice, and then with the s
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -79,6 +79,7 @@ class Notices:
     _told: Told = field(default_factory=Told)
     _queues: dict[str, Queue] = field(default_factory=dict)
     _failed: dict[Telling, str] = field(default_factory=dict)
+    _unsaved: set[Telling] = field(default_factory=set)
     _closing: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -113,6 +114,8 @@ class Notices:
             except SymphonyError as error:
                 self.log.error("notify.look_failed", code=error.code, reason=str(error))
                 self._news.set()
+            if self._unsaved:
+                self._news.set()
             await self.clock.sleep_until(self.clock.now() + LOOK_PAUSE)
 
     async def look(self) -> None:
@@ -127,7 +130,9 @@ class Notices:
         pending = unsettled(snapshot, self._told.tellings)
         self._told, gone = self._told.look(needed, pending, targets.keys(), now)
         if gone:  # what cannot be forgotten now is found, and not needed, by the next run
+            self._unsaved.difference_update(gone)
             await self.store.keep_told((), gone)
+        await self._save_again()
         failed = {
             each: why for each, why in self._failed.items() if each.key in needed and each.target in targets
         }
@@ -224,8 +229,18 @@ class Notices:
         queue.tries.pop(telling.key, None)
         try:
             await self.store.keep_told((telling,), ())
-        except SymphonyError as error:  # it is told again after a restart, which is the lesser evil
+        except SymphonyError as error:  # after a restart it would be told again, which is the lesser evil
             self.log.error("notify.not_stored", code=error.code, reason=str(error))
+            self._unsaved.add(telling)
+            self._news.set()
+
+    async def _save_again(self) -> None:
+        """Store what a store without room has not remembered; until there is some, every look tries it."""
+        late = frozenset(self._unsaved)
+        if late:
+            with suppress(SymphonyError):
+                await self.store.keep_told(late, ())
+                self._unsaved -= late
 
 
 def label(target: NotifySettings) -> str:

@@ -282,14 +282,38 @@ class SlowStore(MemoryStore):
         await super().keep_told(told, gone)
 
 
-async def test_a_store_that_cannot_be_written_costs_nothing_but_a_repetition(desk: Desk) -> None:
+async def test_what_a_full_disk_did_not_remember_is_remembered_once_there_is_room(desk: Desk) -> None:
     desk.show("1")
     async with desk.open() as notices:
         desk.store.fail_next_write()
         await desk.pass_time(notices)
-        await desk.pass_time(notices)
+        assert {telling.key for telling in await desk.store.told()} == {"question:1.1.q1"}
     assert desk.webhook.keys == ["question:1.1.q1"]
-    assert ("error", "notify.not_stored") in [line[:2] for line in desk.log.lines]
+    assert [line[:2] for line in desk.log.lines].count(("error", "notify.not_stored")) == 1
+
+
+async def test_what_is_over_before_it_could_be_remembered_is_not_remembered(desk: Desk) -> None:
+    desk.store = FullStore()
+    desk.show("1")
+    async with desk.open() as notices:
+        await desk.pass_time(notices)
+        desk.show()
+        await desk.pass_time(notices, 61)
+        desk.store.full = False
+        await desk.pass_time(notices)
+        await desk.pass_time(notices)
+        assert await desk.store.told() == frozenset()
+
+
+class FullStore(MemoryStore):
+    """A store that cannot remember what was told."""
+
+    full = True
+
+    async def keep_told(self, told: Collection[Telling], gone: Collection[Telling]) -> None:
+        if told and self.full:
+            self.fail_next_write()
+        await super().keep_told(told, gone)
 
 
 async def test_the_scheduler_shows_what_could_not_be_told(world: World) -> None:

@@ -157,8 +157,9 @@ class Invariants:
         now = self._world.loop.time()
         if self._world.faults.disk_full:  # nothing is decided then
             self._decides_since = now
+        excused = max(self._decides_since, self._world.loop.slept_until)
         for attempt_id, heard in self._world.store.talk.in_turn.items():
-            if now > max(heard, self._decides_since) + STALLED:
+            if now > max(heard, excused) + STALLED:
                 self._blame(f"an agent that says nothing is stopped: {attempt_id} since {now - heard:g} s")
 
     def _turns_are_taken(self, state: SchedulerState) -> None:

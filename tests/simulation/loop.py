@@ -63,6 +63,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     Attributes:
         complaints: what went wrong where nobody waits for an answer.
+        slept_until: the end of the last sleep that caught the process in the middle of its work.
     """
 
     def __init__(self, new_task: Callable[[asyncio.AbstractEventLoop, Any], "asyncio.Task[Any]"]) -> None:
@@ -72,6 +73,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._later: list[tuple[float, int, LaterCall]] = []
         self._calls = 0
         self._seconds = 0.0
+        self.slept_until = 0.0
 
     def time(self) -> float:
         return self._seconds
@@ -150,6 +152,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         due = self.next_due
         if due is None:
             return False
+        if self._ready:
+            self.slept_until = due
         self._wake(due)
         return True
 
