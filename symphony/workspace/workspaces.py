@@ -21,10 +21,8 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
-from symphony.core.preflight import Preflight
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
-from symphony.host.durable import write_durably
 from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.checkouts import GitCheckouts
@@ -43,19 +41,14 @@ from symphony.workspace.folder import (
     hidden_name,
 )
 from symphony.workspace.guest_git import Reader
+from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository, base_ref
-from symphony.workspace.patch import PatchMaker
-from symphony.workspace.preflight import Preflights
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refusals import (
-    NOTHING_CHANGED,
     after_create_failed,
     before_remove_failed,
     branch_taken,
-    check_mode,
-    mode_none_note,
-    patch_note,
     workspace_missing,
 )
 from symphony.workspace.safety import Safety, SafetyRefs
@@ -78,10 +71,10 @@ class GitWorkspaces:
         self._marks = label_variables(labels)
         self._installation = installation.root
         self._home = installation.root.parent
-        self._patch_of = installation.patch
         self._scratch = Scratch(installation.root / "tmp")
         self._records = Records(installation.root / "workspace-records")
         self._repository = HostRepository(installation.host_repository)
+        self._handing = Handing(installation, self._repository, self._scratch)
         self._safety_refs = SafetyRefs(self._repository)
         self._environment = environment
         self._opening = asyncio.Lock()
@@ -187,34 +180,8 @@ class GitWorkspaces:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
                 `handoff.pull_request_not_built`, `workspace.*`.
         """
-        if settings.handoff.mode == "none":
-            note = mode_none_note(imported, self._repository.path)
-            return Handoff("none", note, head_commit=imported.head_commit)
-        check_mode(settings, self._environment.get(FORGE_VARIABLE))
-        base = await self._repository.facts(imported.base_commit)
-        if base.tree == imported.head_tree:
-            return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
-        async with self._scratch.open("patch") as scratch:
-            mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
-        patch = self._patch_of(workspace.key)
-        with explain_disk(f"write {patch}"):
-            await asyncio.to_thread(self._write_patch, patch, mailbox)
-        number = mailbox.count(b"\nSubject: [PATCH")
-        note = patch_note(number, patch, workspace.base, imported.base_commit)
-        preflight = await self._preflight(workspace, imported, settings)
-        if preflight.moved or preflight.unknown:
-            note = f"{note} {preflight}"
-        return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
-
-    async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:
-        source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
-        return await Preflights(self._repository, source).of(
-            workspace.key,
-            settings.workspace.base,
-            workspace.base,
-            imported.base_commit,
-            imported.head_commit,
-        )
+        forge = self._environment.get(FORGE_VARIABLE)
+        return await self._handing.over(workspace, imported, completion, settings, forge)
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[GitCheckouts]:
@@ -337,7 +304,3 @@ class GitWorkspaces:
                 workspace.path.rename(hidden)
         self._records.delete(workspace.key)
         delete_folder(hidden)
-
-    def _write_patch(self, patch: Path, mailbox: bytes) -> None:
-        patch.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(patch, mailbox)

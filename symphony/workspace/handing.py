@@ -1,0 +1,79 @@
+"""What a delivered branch becomes: a patch that was tried before it is written [CONTRACT 9.1].
+
+Called by `workspaces`. Every step may be repeated and gives the same bytes.
+"""
+
+import asyncio
+from pathlib import Path
+
+from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.installation import Installation
+from symphony.core.ports import Workspace
+from symphony.core.preflight import Preflight
+from symphony.core.settings import Settings
+from symphony.host.durable import write_durably
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.patch import PatchMaker
+from symphony.workspace.preflight import Preflights
+from symphony.workspace.refusals import NOTHING_CHANGED, check_mode, mode_none_note, patch_note
+from symphony.workspace.scratch import Scratch
+from symphony.workspace.source import Source
+
+
+class Handing:
+    """Hands over the branches of one installation."""
+
+    def __init__(self, installation: Installation, repository: HostRepository, scratch: Scratch) -> None:
+        self._installation = installation
+        self._repository = repository
+        self._scratch = scratch
+
+    async def over(
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        forge: str | None,
+    ) -> Handoff:
+        """Write the patch, and say whether it still merges with the base; `forge` is SYMPHONY_REPO's value.
+
+        Raises:
+            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
+                `handoff.pull_request_not_built`, `workspace.*`.
+        """
+        if settings.handoff.mode == "none":
+            note = mode_none_note(imported, self._repository.path)
+            return Handoff("none", note, head_commit=imported.head_commit)
+        check_mode(settings, forge)
+        base = await self._repository.facts(imported.base_commit)
+        if base.tree == imported.head_tree:
+            return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
+        async with self._scratch.open("patch") as scratch:
+            mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
+        patch = self._installation.patch(workspace.key)
+        with explain_disk(f"write {patch}"):
+            await asyncio.to_thread(_write, patch, mailbox)
+        number = mailbox.count(b"\nSubject: [PATCH")
+        note = patch_note(number, patch, workspace.base, imported.base_commit)
+        preflight = await self._preflight(workspace, imported, settings)
+        if preflight.moved or preflight.unknown:
+            note = f"{note} {preflight}"
+        return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
+
+    async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:
+        home = self._installation.root.parent
+        source = await asyncio.to_thread(Source, settings.workspace.source, home)
+        return await Preflights(self._repository, source).of(
+            workspace.key,
+            settings.workspace.base,
+            workspace.base,
+            imported.base_commit,
+            imported.head_commit,
+        )
+
+
+def _write(patch: Path, mailbox: bytes) -> None:
+    patch.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(patch, mailbox)
