@@ -153,6 +153,7 @@ class FilesDesk:
             if issue_id not in state.records and not state.issues.present(issue_id):
                 raise _not_found(issue_id)
             record = state.record(issue_id)
+            delivery = await store.handoff_of(issue_id) if store else None
             return detail_view(
                 IssueDetail(
                     issue_id=issue_id,
@@ -167,6 +168,7 @@ class FilesDesk:
                     paused=record.paused,
                     access=record.access,
                     budget=state.account(issue_id),
+                    receipt=delivery.handoff.receipt if delivery else None,
                 )
             )
 

@@ -11,6 +11,7 @@ from symphony.cli.screen import Screen
 from symphony.cli.words import counted, machine, moment
 from symphony.core.errors import SymphonyError
 from symphony.core.keys import workspace_key
+from symphony.core.receipt import CheckRun
 from symphony.core.text import duration
 from symphony.web.views import time_view
 
@@ -142,6 +143,10 @@ def _handoff(screen: Screen, detail: Json) -> None:
         screen.line(detail["last_handoff"], indent="  ")
     if detail["patch"]:
         screen.command(f"git am {shlex.quote(detail['patch'])}")
+    if receipt := detail["receipt"]:
+        screen.line(f"Checks that the files {receipt['tree'][:COMMIT_SHOWN]} passed:", indent="  ")
+        for run in receipt["checks"]:
+            screen.line(str(CheckRun(**run)), indent="    ")
 
 
 def _safety(screen: Screen, saved: Json | None) -> None:

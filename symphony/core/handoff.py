@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from symphony.core.receipt import Receipt
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -12,6 +14,7 @@ class Completion:
     Attributes:
         title: one line for people.
         summary: what was done, in the agent's words.
+        receipt: the checks that the work has passed since; None before, and without any.
     """
 
     issue_id: str
@@ -19,6 +22,7 @@ class Completion:
     title: str
     summary: str
     accepted_at: datetime
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Handoff:
         patch: the mailbox file, when one was written.
         url: the pull request, when there is one.
         note: one sentence for people.
+        receipt: the checks that it has passed; None without any.
     """
 
     kind: str
@@ -65,3 +70,4 @@ class Handoff:
     patch: Path | None = None
     url: str | None = None
     head_commit: str | None = None
+    receipt: Receipt | None = None

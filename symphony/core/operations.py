@@ -15,6 +15,7 @@ from symphony.core.issue import Issue, IssueDraft
 from symphony.core.machine import MachineUsage
 from symphony.core.permission import PermissionAnswer
 from symphony.core.ports import AttemptRow
+from symphony.core.receipt import Receipt
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.steering import SteeringRequest
 
@@ -29,6 +30,7 @@ class IssueDetail:
         run_log: the file, which may not exist yet.
         machine: of the attempt that lives; None without one.
         budget: what all its attempts have spent, and the ceilings in force.
+        receipt: the checks that its latest handoff has passed; None without one.
     """
 
     issue_id: str
@@ -44,6 +46,7 @@ class IssueDetail:
     access: AccessLedger = AccessLedger()
     machine: MachineUsage | None = None
     budget: tuple[Spending, ...] = ()
+    receipt: Receipt | None = None
 
 
 class Operations(Protocol):

@@ -18,6 +18,7 @@ from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionWithdrawn
+from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import (
@@ -173,23 +174,21 @@ class Attempt:
                 ended = await self._converse(issue, place, reach, reports, before)
                 self._passed = isinstance(ended, Done)
                 await hearing.aclose()  # what the agent left running has nothing more to say
-                match ended:
-                    case Done(verdict=None) if reports.completion is not None:
+                match ended, reports.completion:
+                    case Done(verdict=None), Completion() as completion:
                         imported = await self._delivery.import_branch(workspace, sandbox)
-                    case Done(verdict=Verdict(imported=imported)) if reports.completion is not None:
-                        pass
-                    case TurnsExhausted():
+                    case Done(verdict=Verdict(imported=imported, results=results)), Completion() as word:
+                        completion = await self._delivery.note_passed(word, imported, results)
+                    case TurnsExhausted() as ended, _:
                         after = await self._ports.workspaces.fingerprint(workspace)
                         return replace(ended, progressed=before != after)
-                    case OutOfBudget():
+                    case OutOfBudget() as ended, _:
                         return await self._keep(ended, workspace, sandbox)
-                    case Released():
+                    case Released() as ended, _:
                         return ended
-                    case Done():
+                    case Done(), None:
                         raise RuntimeError("the conversation ended as done without a completion")
-        handoff = await self._delivery.finish(
-            self._context.tracked_issue, workspace, imported, reports.completion
-        )
+        handoff = await self._delivery.finish(self._context.tracked_issue, workspace, imported, completion)
         return Delivered(handoff)
 
     async def _keep(self, ended: OutOfBudget, workspace: Workspace, sandbox: Sandbox) -> OutOfBudget:

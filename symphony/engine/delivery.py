@@ -3,9 +3,10 @@
 [CONTRACT 4.8, 6.2, 9]
 """
 
+import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from symphony.core.claim import Phase
@@ -17,6 +18,7 @@ from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import Failed, Outcome, Stopped, StopReason
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.receipt import CheckRun, Receipt
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
@@ -64,9 +66,14 @@ class Delivery:
             watch_machine(sandbox.machine, self._progress, self._ports.log),
         ):
             imported = await self.import_branch(workspace, sandbox)
-            if issue is not None and self._context.settings.state_table().is_active(issue.state):
+            if self._counts(completion.receipt, imported):
+                pass
+            elif issue is not None and self._context.settings.state_table().is_active(issue.state):
                 results = await run_checks(self._context, sandbox, checkouts, imported)
                 await self._withdraw_unless_passed(completion, results)
+                completion = await self.note_passed(completion, imported, results)
+            else:
+                completion = replace(completion, receipt=None)
         return await self.finish(issue, workspace, imported, completion)
 
     async def rescue(self) -> Outcome:
@@ -112,7 +119,8 @@ class Delivery:
         await self._move(issue)
         async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
-            handoff = replace(handoff, note=" ".join([handoff.note, *imported.notes]))
+            note = " ".join([handoff.note, *imported.notes])
+            handoff = replace(handoff, note=note, receipt=completion.receipt)
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
         try:
             keep = imported.keep_workspace
@@ -138,6 +146,23 @@ class Delivery:
         for steering in await self._ports.store.steering_of(completion.issue_id):
             if not steering.open:  # the work that it was for is done
                 await self._ports.store.reply_used(steering.id, now)
+
+    async def note_passed(
+        self, completion: Completion, imported: Imported, results: Sequence[HookResult]
+    ) -> Completion:
+        """Keep durably what the work has passed: the handoff shows it, and no restart checks it again."""
+        if not results:
+            return completion
+        runs = tuple(
+            CheckRun(check.name, check.run, result.exit_status, round(result.seconds, 3))
+            for check, result in zip(self._context.settings.checks, results, strict=True)
+        )
+        return await self._ports.store.attach_receipt(completion, Receipt(imported.head_tree, runs))
+
+    def _counts(self, receipt: Receipt | None, imported: Imported) -> bool:
+        """Say whether a receipt is for these files and for the checks that are in force."""
+        checks = [(check.name, check.run) for check in self._context.settings.checks]
+        return receipt is not None and receipt.covers(imported.head_tree, checks)
 
     async def _withdraw_unless_passed(self, completion: Completion, results: Sequence[HookResult]) -> None:
         """Take the agent's word back if a check failed, which it may not have had to pass before."""
@@ -183,7 +208,11 @@ class Delivery:
             with tempfile.TemporaryDirectory(prefix="symphony-") as folder:
                 body = Path(folder) / "summary.md"
                 body.write_text(completion.summary, encoding="utf-8")
-                ending = Ending("delivered", completion.title, body, handoff.patch)
+                receipt = None
+                if handoff.receipt is not None:
+                    receipt = Path(folder) / "receipt.json"
+                    receipt.write_text(json.dumps(asdict(handoff.receipt)), encoding="utf-8")
+                ending = Ending("delivered", completion.title, body, handoff.patch, receipt)
                 environment = self._context.environment(issue, workspace, ending)
                 async with self._ports.workspaces.delivered_clone(imported) as clone:
                     result = await self._ports.workspaces.run_hook(

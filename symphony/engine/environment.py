@@ -19,6 +19,7 @@ class Ending:
     title: str
     body_file: Path
     patch: Path | None
+    receipt_file: Path | None = None
 
 
 def attempt_environment(
@@ -51,5 +52,6 @@ def attempt_environment(
             "SYMPHONY_TITLE": one_line(ending.title),
             "SYMPHONY_BODY_FILE": str(ending.body_file),
             "SYMPHONY_PATCH": str(ending.patch or ""),
+            "SYMPHONY_RECEIPT_FILE": str(ending.receipt_file or ""),
         }
     return {name: value.replace("\0", "") for name, value in variables.items()}

@@ -84,6 +84,7 @@ class EngineOperations:
             raise _not_found(issue_id)
         record = state.record(issue_id)
         attempt = running_attempt(record)
+        delivery = await self._ports.store.handoff_of(issue_id)
         return IssueDetail(
             issue_id=issue_id,
             issue=state.issues.get(issue_id),
@@ -98,6 +99,7 @@ class EngineOperations:
             access=record.access,
             machine=attempt.machine if attempt else None,
             budget=state.account(issue_id),
+            receipt=None if delivery is None else delivery.handoff.receipt,
         )
 
     async def explain(self, issue_id: str) -> Explanation:

@@ -18,6 +18,7 @@ from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes, Intent, Memory
+from symphony.core.receipt import Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
@@ -184,6 +185,14 @@ class MemoryStore:
         if stored.attempt_id != completion.attempt_id:
             raise completion_open(completion.issue_id, stored.attempt_id)
         return stored
+
+    async def attach_receipt(self, completion: Completion, receipt: Receipt) -> Completion:
+        """Store what an accepted completion has passed, and return it with that."""
+        disk, passed = await self._writing(), replace(completion, receipt=receipt)
+        stored = disk.accepted.get(completion.issue_id)
+        if stored is not None and stored.attempt_id == completion.attempt_id:
+            disk.accepted[completion.issue_id] = passed
+        return passed
 
     async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
         """Forget a completion whose checks failed."""

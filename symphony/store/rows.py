@@ -15,6 +15,7 @@ from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.store.access_rows import access_of, access_text
+from symphony.store.receipts import receipt_fields, receipt_of
 from symphony.store.texts import instant_text, json_text, optional_instant, optional_instant_text
 
 Row = tuple[Any, ...]
@@ -240,9 +241,10 @@ def attempt_columns(row: AttemptRow) -> Row:
 
 
 def completion_of(row: Row) -> Completion:
-    """Return the completion of (issue_id, attempt_id, title, summary, accepted_at)."""
-    issue_id, attempt_id, title, summary, accepted_at = row
-    return Completion(issue_id, attempt_id, title, summary, datetime.fromisoformat(accepted_at))
+    """Return the completion of (issue_id, attempt_id, title, summary, accepted_at, receipt)."""
+    issue_id, attempt_id, title, summary, accepted_at, text = row
+    receipt = receipt_of(None if text is None else json.loads(text))
+    return Completion(issue_id, attempt_id, title, summary, datetime.fromisoformat(accepted_at), receipt)
 
 
 def completion_columns(completion: Completion) -> Row:
@@ -265,6 +267,7 @@ def handoff_text(handoff: Handoff) -> str:
             "patch": None if handoff.patch is None else str(handoff.patch),
             "url": handoff.url,
             "head_commit": handoff.head_commit,
+            "receipt": receipt_fields(handoff.receipt),
         }
     )
 
@@ -273,8 +276,8 @@ def handoff_row(row: Row) -> HandoffRow:
     """Return the handoff of (issue_id, attempt_id, title, delivered_at, handoff)."""
     issue_id, attempt_id, title, at, text = row
     fields = json.loads(text)
-    patch = fields.pop("patch")
-    handoff = Handoff(**fields, patch=None if patch is None else Path(patch))
+    patch, receipt = fields.pop("patch"), receipt_of(fields.pop("receipt", None))
+    handoff = Handoff(**fields, patch=None if patch is None else Path(patch), receipt=receipt)
     return HandoffRow(issue_id, attempt_id, title, datetime.fromisoformat(at), handoff)
 
 

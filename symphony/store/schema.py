@@ -132,7 +132,9 @@ VERSION_3: Step = (
 
 VERSION_4: Step = ("ALTER TABLE issue_records ADD COLUMN budget TEXT NOT NULL DEFAULT '{}'",)
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+VERSION_5: Step = ("ALTER TABLE completions ADD COLUMN receipt TEXT",)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

@@ -9,6 +9,7 @@ and not with time.
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome, outcome_message
 from symphony.core.ports import AttemptRow, Changes
+from symphony.core.receipt import Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.store import rows, statements
@@ -35,6 +37,7 @@ from symphony.store.errors import (
     steering_unknown,
 )
 from symphony.store.reader import StoreReader
+from symphony.store.receipts import receipt_fields
 from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, Row
 from symphony.store.schema import STEPS, Step
 from symphony.store.texts import instant_text, json_text
@@ -202,6 +205,16 @@ class SqliteStore(StoreReader):
             return completion
 
         return await self._database.write(change)
+
+    async def attach_receipt(self, completion: Completion, receipt: Receipt) -> Completion:
+        """Store what an accepted completion has passed, and return it with that."""
+        columns = (json_text(receipt_fields(receipt)), completion.attempt_id)
+
+        def change(connection: sqlite3.Connection) -> None:
+            execute(connection, statements.ATTACH_RECEIPT, columns)
+
+        await self._database.write(change)
+        return replace(completion, receipt=receipt)
 
     async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
         """Forget a completion whose checks failed; the attempt may give its word again."""

@@ -64,7 +64,7 @@ REPLY = "UPDATE steering SET reply = ?, replied_at = ? WHERE issue_id = ? AND re
 USE_REPLY = "UPDATE steering SET used_at = coalesce(used_at, ?) WHERE id = ? AND reply IS NOT NULL"
 
 READ_ACCEPTED = (
-    "SELECT issue_id, attempt_id, title, summary, accepted_at "
+    "SELECT issue_id, attempt_id, title, summary, accepted_at, receipt "
     "FROM completions WHERE state = 'accepted' ORDER BY seq"
 )
 READ_HANDOFFS = (
@@ -76,7 +76,7 @@ READ_HANDOFF_OF_ISSUE = (
     "WHERE issue_id = ? AND state = 'delivered' ORDER BY seq DESC LIMIT 1"
 )
 FIND_COMPLETION = (
-    "SELECT issue_id, attempt_id, title, summary, accepted_at "
+    "SELECT issue_id, attempt_id, title, summary, accepted_at, receipt "
     "FROM completions WHERE attempt_id = ? AND state <> 'withdrawn'"
 )
 FIND_COMPLETION_STATE = "SELECT state FROM completions WHERE attempt_id = ? AND state <> 'withdrawn'"
@@ -89,6 +89,7 @@ ADD_DELIVERED = (
     "INSERT INTO completions (issue_id, attempt_id, title, summary, accepted_at, state, handoff, "
     "delivered_at) VALUES (?,?,?,?,?,'delivered',?,?)"
 )
+ATTACH_RECEIPT = "UPDATE completions SET receipt = ? WHERE attempt_id = ? AND state = 'accepted'"
 WITHDRAW = (
     "UPDATE completions SET state = 'withdrawn' WHERE issue_id = ? AND attempt_id = ? AND state = 'accepted'"
 )

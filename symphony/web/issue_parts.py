@@ -74,6 +74,7 @@ class IssueParts:
                 "command": apply_command(detail),
                 "link": link_in(detail.last_handoff),
                 "checks": check_results(sight),
+                "receipt": detail.receipt,
             },
             TEXT: {"markdown": sight.text},
             ATTEMPTS: {

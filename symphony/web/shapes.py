@@ -260,7 +260,14 @@ SHAPES: Final[dict[str, Schema]] = {
         access=ref("AccessLedger"),
         machine=maybe(ref("Machine")),
         budget=many(ref("Spending")),
+        receipt=maybe(ref("Receipt")),
     ),
+    "Receipt": record(
+        "The checks that the latest handoff has passed, on these files.",
+        tree=TEXT,
+        checks=many(ref("CheckRun")),
+    ),
+    "CheckRun": record("A check.", name=TEXT, command=TEXT, exit_status=maybe(WHOLE), seconds=SECONDS),
     "Spending": record(
         "What all attempts on an issue have spent of one kind; `ceiling` is null where there is none, and "
         "`own` where a person gave it to this issue.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from symphony.core.handoff import Completion, Imported
+from symphony.core.receipt import Receipt
 from symphony.core.text import one_line, plain
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import Git, git_words, host_git
@@ -149,8 +150,14 @@ class PatchMaker:
             f"title: {one_line(completion.title, TITLE_SHOWN)}",
             "summary:",
             *(INDENT + line for line in summary),
+            *self._receipt(completion.receipt),
         ]
         return "".join(f"{line.rstrip()}\n" for line in lines).encode("utf-8", "replace") + b"\n"
+
+    def _receipt(self, receipt: Receipt | None) -> list[str]:
+        if receipt is None:
+            return []
+        return [f"checks: passed on tree {receipt.tree}", *(f"{INDENT}{run}" for run in receipt.checks)]
 
     async def _squash(self, completion: Completion) -> str:
         """Return one commit on the base with the branch's tree, said in title and summary."""

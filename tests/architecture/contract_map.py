@@ -82,6 +82,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "contract/test_mcp_endpoint.py",
         "engine/test_attempt.py",
         "engine/test_checks.py",
+        "unit/test_receipt.py",
         "endtoend/test_checkouts.py",
     ),
     "6.3": ("contract/test_mcp_endpoint.py", "engine/test_attempt.py", "contract/test_store.py"),

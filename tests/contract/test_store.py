@@ -25,6 +25,7 @@ from symphony.core.outcome import (
     TurnsExhausted,
 )
 from symphony.core.ports import AttemptRow, Changes, Store
+from symphony.core.receipt import CheckRun, Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
@@ -442,6 +443,28 @@ async def test_a_second_attempt_waits_until_the_first_ones_work_is_handed_over(s
     )
     await store.complete_handoff(done("a1"), PATCH, at(3))
     assert await store.accept_completion(done("a2")) == done("a2")
+
+
+async def test_what_a_completion_has_passed_is_kept_with_it_and_with_its_handoff(stage: Stage) -> None:
+    receipt = Receipt("t" * 40, (CheckRun("tests", "make test", 0, 12.5), CheckRun("slow", "x", None, 600.0)))
+    await stage.store.accept_completion(done())
+    passed = await stage.store.attach_receipt(done(), receipt)
+    assert passed == replace(done(), receipt=receipt)
+    store = await stage.restart()
+    assert (await store.load()).records["7"].completion == passed
+    assert await store.accept_completion(done()) == passed
+    await store.complete_handoff(passed, replace(PATCH, receipt=receipt), at(5))
+    delivery = await (await stage.restart()).handoff_of("7")
+    assert delivery is not None
+    assert delivery.handoff.receipt == receipt
+
+
+async def test_a_withdrawn_completion_takes_its_receipt_along(stage: Stage) -> None:
+    await stage.store.accept_completion(done())
+    await stage.store.attach_receipt(done(), Receipt("t", ()))
+    await stage.store.withdraw_completion("7", "a1")
+    await stage.store.attach_receipt(done(), Receipt("t", ()))
+    assert await stage.store.accept_completion(done()) == done()
 
 
 async def test_a_handoff_is_recorded_exactly_once(stage: Stage) -> None:

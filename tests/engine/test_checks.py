@@ -1,6 +1,9 @@
 """The checks after `mark_done`: quick and slow, passing, failing, hanging and cut off [CONTRACT 6.2]."""
 
 import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from symphony.core.claim import Parked, Phase, Running
 from symphony.core.decide import CommandRefused
 from symphony.core.event import DrainAsked
 from symphony.core.idle import Idleness
+from symphony.core.receipt import CheckRun, Receipt
 from symphony.engine.conversation import FREE_TURNS
 from symphony.engine.reports import ACCEPTED, ANSWER_WITHIN, CHECKS_RUN
 from symphony.engine.verifier import MOST_FAILURES, MOST_ROUNDS
@@ -324,6 +328,67 @@ async def test_words_that_fail_the_arguments_start_no_check(world):
         world.drop("1")
         await world.until(lambda: done(world))
     assert len(checks.saw) == 1
+
+
+async def test_what_passed_is_a_receipt_of_the_handoff(world):
+    Checks(world, (2.5, 0, "ok"))
+    world.file.write(CHECKED.replace("checks:", "hooks: {after_run: publish}\nchecks:"))
+    receipts = []
+    run_hook = world.workspaces.run_hook
+
+    async def reads(name, script, cwd, environment, timeout_ms):
+        receipts.append(json.loads(Path(environment["SYMPHONY_RECEIPT_FILE"]).read_text()))
+        return await run_hook(name, script, cwd, environment, timeout_ms)
+
+    world.workspaces.run_hook = reads
+    world.script("1", one_turn(writes(world), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: done(world))
+        receipt = (await world.operations.detail("1")).receipt
+    (row,) = await world.store.recent_handoffs(1)
+    tree = world.workspaces._history.commits[row.handoff.head_commit].tree
+    assert receipt == row.handoff.receipt == Receipt(tree, (CheckRun("tests", "make test", 0, 2.5),))
+    assert receipts == [json.loads(json.dumps(asdict(receipt)))]
+
+
+async def test_work_without_checks_has_no_receipt(world):
+    world.script("1", one_turn(writes(world), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: done(world))
+        assert (await world.operations.detail("1")).receipt is None
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["the same check", "another check"])
+async def test_work_that_has_passed_before_a_kill_is_checked_again_only_if_the_checks_are_others(
+    world, changed
+):
+    checks = Checks(world, PASS)
+    move = world.workspaces.hand_off
+
+    async def hang(*_):
+        await asyncio.Event().wait()
+
+    world.workspaces.hand_off = hang
+    engine = await world.build()
+    task = asyncio.create_task(engine.run())
+    world.script("1", one_turn(writes(world), mark_done()))
+    world.drop("1")
+    await world.until(lambda: isinstance(c := world.claim("1"), Running) and c.phase is Phase.HANDOFF)
+    store = world.store.crash()
+    task.cancel()
+    await asyncio.wait({task})
+    world.store, world.workspaces.hand_off = store, move
+    world.issues.edit(world.issues.paths()[0], "back again")
+    await world.issues.move("1", "Todo")
+    if changed:
+        world.file.write(CHECKED.replace("make test", "make all"))
+    async with world.running():
+        await world.until(lambda: done(world))
+    assert len(checks.saw) == 1 + changed
+    (row,) = await world.store.recent_handoffs(1)
+    assert row.handoff.receipt.checks[0].command == ("make all" if changed else "make test")
 
 
 def running_checks(world):

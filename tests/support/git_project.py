@@ -10,6 +10,7 @@ from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.installation import Installation
 from symphony.core.issue import Issue
 from symphony.core.ports import Process, RunResult, Workspace
+from symphony.core.receipt import Receipt
 from symphony.core.settings import Settings
 from symphony.host.process import run_group
 from symphony.workspace.workspaces import GitWorkspaces
@@ -60,9 +61,14 @@ def make_issue(issue_id: str = "12", *, branch: str | None = None) -> Issue:
     return Issue(issue_id, issue_id, "A title", "Todo", Path("/issues/Todo/x.md"), branch_name=branch)
 
 
-def make_completion(issue_id: str = "12", title: str = "Do it", summary: str = "It is done.") -> Completion:
+def make_completion(
+    issue_id: str = "12",
+    title: str = "Do it",
+    summary: str = "It is done.",
+    receipt: Receipt | None = None,
+) -> Completion:
     """Make an accepted completion."""
-    return Completion(issue_id, "attempt-1", title, summary, TODAY)
+    return Completion(issue_id, "attempt-1", title, summary, TODAY, receipt)
 
 
 class PlainSandbox:

@@ -342,6 +342,7 @@ def test_a_full_detail() -> None:
                 "text": "0.0 of 2.5 minutes",
             },
         ],
+        "receipt": None,
     }
 
 

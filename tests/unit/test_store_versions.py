@@ -55,6 +55,10 @@ ROWS: dict[int, tuple[str, ...]] = {
         WHERE issue_id = '8'""",
     ),
     3: ("INSERT INTO told VALUES ('webhook', 'question:q2')",),
+    5: (
+        """UPDATE completions SET receipt = '{"tree":"t","checks":[{"name":"a","command":"b","exit_status":0,
+        "seconds":1.5}]}' WHERE attempt_id = '10.1'""",
+    ),
     4: ("""UPDATE issue_records SET budget = '{"tokens":500}' WHERE issue_id = '8'""",),
 }  # fmt: skip
 NEWEST = len(STEPS)

@@ -11,6 +11,7 @@ from symphony.core.handoff import Completion, Handoff
 from symphony.core.journal import Action, Result
 from symphony.core.notice import Telling
 from symphony.core.outcome import Outcome
+from symphony.core.receipt import Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
@@ -146,6 +147,10 @@ class Store(Protocol):
         Raises:
             StoreError: `completion_open` when another attempt's is not handed over yet.
         """
+        ...
+
+    async def attach_receipt(self, completion: Completion, receipt: Receipt) -> Completion:
+        """Store what an accepted completion has passed, and return it with that."""
         ...
 
     async def withdraw_completion(self, issue_id: str, attempt_id: str) -> None:
