@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from symphony.agent.advertised import Advertised
 from symphony.agent.credentials.watch import CredentialWatch, open_credential_watch
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
@@ -155,7 +156,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         )
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
         workspaces = GitWorkspaces(installation, environ, labels)
-        agents = AcpAgents(clock=clock, environ=environ)
+        agents = AcpAgents(clock=clock, environ=environ, advertised=Advertised(installation.adapters_file))
 
         def warn_of_run_log(said: str) -> None:
             log.warning("run_log.broken", reason=said)

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from symphony.agent.advertised import Advertised
 from symphony.agent.needs import credential_values
 from symphony.core.errors import SymphonyError
+from symphony.core.installation import Installation
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
 from symphony.core.settings import Settings
@@ -74,7 +76,7 @@ class WorkflowSource:
             WorkflowError: with every problem at once.
             SymphonyError: what cannot be carried out, with its remedy.
         """
-        workflow = self._override(await self._file.start())
+        workflow = await asyncio.to_thread(self._override, await self._file.start())
         self._check(workflow.settings)
         self._first = workflow
         self._take(workflow)
@@ -88,7 +90,7 @@ class WorkflowSource:
             return Reloaded(checked)
         if reloaded is None or reloaded.workflow is None:
             return reloaded
-        workflow = self._override(reloaded.workflow)
+        workflow = await asyncio.to_thread(self._override, reloaded.workflow)
         try:
             self._check(workflow.settings)
         except SymphonyError as error:
@@ -134,7 +136,9 @@ class WorkflowSource:
 
     def _override(self, workflow: Workflow) -> Workflow:
         found = credential_values(self._environ) | self._kept_secret
-        workflow = replace(workflow, secrets=workflow.secrets | found)
+        doubts = Advertised(Installation.beside(workflow.path).adapters_file).warnings(workflow.settings)
+        warnings = (*workflow.warnings, *(f"{workflow.path}: {doubt}" for doubt in doubts))
+        workflow = replace(workflow, secrets=workflow.secrets | found, warnings=warnings)
         if self._sandbox is None:
             return workflow
         settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MODEL = ("model",)
+MODE = ("mode",)
 EFFORT = ("thought_level", "effort", "reasoning_effort")
 
 
@@ -45,6 +46,19 @@ def find_offer(options: Sequence[Mapping[str, Any]] | None, names: Iterable[str]
             if option.get("type") == "select" and name in (option.get("category"), option.get("id")):
                 return Offer(option["id"], option["currentValue"], _values(option["options"]))
     return None
+
+
+def offers_of(options: Sequence[Mapping[str, Any]] | None) -> dict[str, tuple[str, ...]]:
+    """Return the names that may be asked for, by choice: each value, and what it is called beside that."""
+    found = {
+        what: find_offer(options, names)
+        for what, names in (("model", MODEL), ("effort", EFFORT), ("mode", MODE))
+    }
+    return {
+        what: tuple(dict.fromkeys(name for pair in offer.values.items() for name in pair))
+        for what, offer in found.items()
+        if offer is not None
+    }
 
 
 def _values(options: Iterable[Mapping[str, Any]]) -> dict[str, str]:

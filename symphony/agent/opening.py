@@ -3,7 +3,7 @@
 Called by the registry; imported only when a session opens.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ from pydantic import TypeAdapter, ValidationError
 
 import symphony
 from symphony.agent.adapters import Adapter
-from symphony.agent.choices import EFFORT, MODEL, find_offer
+from symphony.agent.advertised import Offers
+from symphony.agent.choices import EFFORT, MODE, MODEL, Offer, find_offer, offers_of
 from symphony.agent.errors import AgentError, AgentProtocolError, AgentRequestFailed, AgentUnknownChoice
 from symphony.agent.link import Link
 from symphony.agent.versions import AgentTooOld
@@ -37,6 +38,7 @@ from symphony.core.text import one_line
 
 Server = HttpMcpServer | SseMcpServer | McpServerStdio
 Answer = NewSessionResponse | LoadSessionResponse | ResumeSessionResponse
+Remember = Callable[[str, Offers], Awaitable[None]]
 SERVER: TypeAdapter[Server] = TypeAdapter(Server)
 
 
@@ -53,9 +55,15 @@ class Opened:
 
 
 async def open_acp_session(
-    link: Link, adapter: Adapter, spec: SessionSpec, on_event: Callable[[AgentEvent], None]
+    link: Link,
+    adapter: Adapter,
+    spec: SessionSpec,
+    on_event: Callable[[AgentEvent], None],
+    remember: Remember,
 ) -> Opened:
     """Shake hands, open or resume the session, and set what the settings ask for.
+
+    `remember` is told what may be asked for.
 
     Raises:
         AgentError: `agent.*`.
@@ -83,7 +91,10 @@ async def open_acp_session(
             "session/new", link.connection.new_session(cwd=str(spec.cwd), mcp_servers=[*servers])
         )
     identity = answer.session_id if isinstance(answer, NewSessionResponse) else spec.resume or ""
-    await _Choosing(link, spec, identity, answer, on_event).apply(adapter)
+    options = _plain(answer.config_options)
+    if spec.acp.command is None:  # before anything is chosen: of a wrong name they are what a person needs
+        await remember(hello.agent_info.version if hello.agent_info else "", offers_of(options))
+    await _Choosing(link, spec, identity, answer.modes, options, on_event).apply(adapter)
     return Opened(identity, resumed)
 
 
@@ -202,21 +213,22 @@ async def _resume(
 
 
 class _Choosing:
-    """Sets model, effort and mode of a fresh session."""
+    """Sets model, effort and mode of a session that was just opened."""
 
     def __init__(
         self,
         link: Link,
         spec: SessionSpec,
         session_id: str,
-        answer: Answer,
+        modes: SessionModeState | None,
+        options: Sequence[Mapping[str, Any]],
         on_event: Callable[[AgentEvent], None],
     ) -> None:
         self._link = link
         self._spec = spec
         self._session_id = session_id
-        self._modes: SessionModeState | None = answer.modes
-        self._options = _plain(answer.config_options)
+        self._modes = modes
+        self._options = options
         self._on_event = on_event
 
     async def apply(self, adapter: Adapter) -> None:
@@ -225,7 +237,9 @@ class _Choosing:
             await self._choose("model", acp.model, MODEL)
         if acp.effort is not None:
             await self._choose("effort", acp.effort, EFFORT)
-        if acp.permission == "allow" and not acp.permission_rules:
+        if acp.mode is not None:
+            await self._choose_mode(acp.mode)
+        elif acp.permission == "allow" and not acp.permission_rules:
             await self._enter_quiet_mode(adapter.modes)
 
     async def _choose(self, what: str, wanted: str, names: Sequence[str]) -> None:
@@ -246,6 +260,24 @@ class _Choosing:
             )
             self._options = _plain(answer.config_options)  # a model may offer other efforts
 
+    async def _choose_mode(self, wanted: str) -> None:
+        if find_offer(self._options, MODE) is not None or self._modes is None:
+            await self._choose("mode", wanted, MODE)
+            return
+        modes = {mode.id: mode.name for mode in self._modes.available_modes}
+        offer = Offer("mode", self._modes.current_mode_id, modes)
+        value = offer.match(wanted)
+        if value is None:
+            raise AgentUnknownChoice(self._link.agent, "mode", wanted, offer.values)
+        if value != offer.current:
+            await self._set_mode(value)
+
+    async def _set_mode(self, mode: str) -> None:
+        await self._link.ask(
+            "session/set_mode",
+            self._link.connection.set_session_mode(session_id=self._session_id, mode_id=mode),
+        )
+
     async def _enter_quiet_mode(self, wanted: Sequence[str]) -> None:
         if self._modes is None:
             return
@@ -254,10 +286,7 @@ class _Choosing:
         if mode is None or mode == self._modes.current_mode_id:
             return
         try:
-            await self._link.ask(
-                "session/set_mode",
-                self._link.connection.set_session_mode(session_id=self._session_id, mode_id=mode),
-            )
+            await self._set_mode(mode)
         except AgentRequestFailed as error:
             # its questions are answered one by one instead
             self._on_event(AgentEvent("other", one_line(error.message)))

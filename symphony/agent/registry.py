@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import ModuleType
 
 from symphony.agent.adapters import Adapter, find_adapter
+from symphony.agent.advertised import Advertised
 from symphony.agent.bounds import Bounds
 from symphony.agent.credentials.logins import Logins
 from symphony.agent.credentials.refusal import RenewingSession, explain
@@ -44,6 +45,7 @@ class AcpAgents:
         clock: Clock | None = None,
         environ: Mapping[str, str] | None = None,
         logins: Logins | None = None,
+        advertised: Advertised | None = None,
     ) -> None:
         """Take what sessions share.
 
@@ -52,8 +54,10 @@ class AcpAgents:
             clock: the time, for reading when a rate limit ends and for renewing logins.
             environ: the host's, where credentials are looked for; by default there are none.
             logins: the owner of the user's logins; by default one of its own.
+            advertised: where what programs offer is remembered; by default it is not.
         """
         self._bounds = bounds or Bounds()
+        self._advertised = advertised
         self._clock = clock or SystemClock()
         self._environ = environ or {}
         self.logins = logins or Logins(self._environ, self._clock)
@@ -106,7 +110,14 @@ class AcpAgents:
             raise
         async with AsyncExitStack() as stack:
             opening = conversation.open_conversation(
-                process, adapter, spec, on_event, on_permission, self._bounds, self._clock.now
+                process,
+                adapter,
+                spec,
+                on_event,
+                on_permission,
+                self._bounds,
+                self._clock.now,
+                self._advertised,
             )
             try:
                 session = await stack.enter_async_context(opening)

@@ -52,6 +52,11 @@ class Installation:
         return self.root / "guest-kit"
 
     @property
+    def adapters_file(self) -> Path:
+        """What each adapter's program offered when a session was last opened with it, as JSON."""
+        return self.root / "adapters.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one daemon of this installation."""
         return self.root / "daemon.lock"

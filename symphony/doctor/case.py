@@ -63,11 +63,12 @@ async def read_case(case: Case) -> tuple[Case, Finding]:
         return _with(case, _defaults(case) if known else None), _problems(error)
     case = _with(case, workflow.settings)
     try:
-        await WorkflowSource(WorkflowFile(case.path, case.environ), case.sandbox, case.environ).start()
+        source = WorkflowSource(WorkflowFile(case.path, case.environ), case.sandbox, case.environ)
+        started = await source.start()
     except SymphonyError as error:
         return case, _problems(error)
-    if workflow.warnings:
-        return case, warning("\n".join(workflow.warnings), "Correct the file, or leave it so.")
+    if warnings := tuple(dict.fromkeys((*workflow.warnings, *started.warnings))):
+        return case, warning("\n".join(warnings), "Correct the file, or leave it so.")
     return case, ok(f"{workflow.path}; sandbox: {case.settings.sandbox if case.settings else ''}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from symphony.core.adapters import ADAPTERS, EFFORTS
 from symphony.core.hosts import HostRefused, parse_host
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
@@ -17,7 +18,6 @@ from symphony.workflow.document import KeyPath
 from symphony.workflow.tool_rules import tool_faults
 from symphony.workflow.words import meant, one_of
 
-ADAPTERS = ("claude", "codex", "opencode", "demo")
 GUEST_OWN = tuple(map(PurePosixPath, ("/run", "/proc", "/sys", "/dev")))  # the guest's and symphony's own
 NAME_BYTES = 255  # what common file systems take for one folder's name
 
@@ -130,6 +130,23 @@ def _adapters(settings: Settings) -> Iterator[Finding]:
             yield path, f"{message}, or any name when acp.command is set.{meant(adapter, ADAPTERS)}"
 
 
+def _efforts(settings: Settings) -> Iterator[Finding]:
+    """Hold efforts to those that the adapter has, where these are known."""
+    if settings.acp.command is not None:
+        return
+    places: list[tuple[KeyPath, Settings]] = [(("acp", "effort"), settings)]
+    for name, state in (settings.states or {}).items():
+        if state.effort is not None or state.adapter is not None:
+            key = "effort" if state.effort is not None else "adapter"
+            places.append(((*STATES, name, key), settings.in_state(name)))
+    for path, here in places:
+        effort, known = here.acp.effort, EFFORTS.get(here.acp.adapter, ())
+        if effort is None or not known or effort.strip().casefold() in known:
+            continue
+        message = f'found the effort "{effort}" for {here.acp.adapter}; allowed: {one_of(known)}, or null.'
+        yield path, f"{message}{meant(effort, known)}"
+
+
 def _listener(settings: Settings) -> Iterator[Finding]:
     server = settings.server
     if server.token is not None and not server.token.strip():
@@ -229,6 +246,7 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     (STATE_KEYS, _transitions),
     ((*STATE_KEYS, ("agent", "max_concurrent_agents_by_state")), _slots_by_state),
     ((("acp", "adapter"), ("acp", "command"), STATES), _adapters),
+    ((("acp", "adapter"), ("acp", "command"), ("acp", "effort"), STATES), _efforts),
     ((("server", "host"), ("server", "token")), _listener),
     ((("mcp", "host_url"),), _endpoint_url),
     ((("notify",),), _notify),

@@ -171,6 +171,8 @@ async def test_a_server_that_acp_does_not_know_is_named(tmp_path: Path) -> None:
         ({"model": "Sonnet 5"}, ["sonnet", "high", "default"]),
         ({"adapter": "claude"}, ["opus", "high", "bypassPermissions"]),
         ({"adapter": "claude", "permission": "deny"}, ["opus", "high", "default"]),
+        ({"mode": "BypassPermissions", "permission": "deny"}, ["opus", "high", "bypassPermissions"]),
+        ({"adapter": "claude", "mode": "default"}, ["opus", "high", "default"]),
     ],
 )
 async def test_model_effort_and_mode_are_chosen_among_what_is_offered(
@@ -194,6 +196,11 @@ async def test_model_effort_and_mode_are_chosen_among_what_is_offered(
             'The agent "demo" offers no effort "extreme"; it offers: low, high.'
             " Set `acp.effort` to one of these, or to null.",
         ),
+        (
+            {"mode": "yolo"},
+            'The agent "demo" offers no mode "yolo"; it offers: default, bypassPermissions.'
+            " Set `acp.mode` to one of these, or to null.",
+        ),
     ],
 )
 async def test_a_wrong_name_lists_the_right_ones(tmp_path: Path, acp: dict[str, str], message: str) -> None:
@@ -201,7 +208,7 @@ async def test_a_wrong_name_lists_the_right_ones(tmp_path: Path, acp: dict[str, 
         async with open_program(tmp_path, "offers_choices", **acp):
             pytest.fail("it must not open")
     assert str(caught.value) == message
-    assert caught.value.code in ("agent.unknown_model", "agent.unknown_effort")
+    assert caught.value.code == f"agent.unknown_{next(iter(acp))}"
 
 
 async def test_a_model_that_cannot_be_chosen_is_told_and_does_no_harm(tmp_path: Path) -> None:

@@ -184,7 +184,9 @@ class Settings(Section):
         if chosen is None:
             return self
         given = chosen.model_fields_set
-        acp: dict[str, object] = {key: getattr(chosen, key) for key in ("model", "effort") if key in given}
+        acp: dict[str, object] = {
+            key: getattr(chosen, key) for key in ("model", "effort", "mode") if key in given
+        }
         if "adapter" in given:
             acp["adapter"] = chosen.adapter or AcpSettings().adapter
         changes: dict[str, object] = {"acp": self.acp.model_copy(update=acp)}

@@ -90,6 +90,10 @@ class AcpSettings(Section):
     effort: Annotated[str | None, Field(examples=["high"])] = None
     """The reasoning effort to ask the agent for; null leaves it to the agent."""
 
+    mode: Annotated[str | None, Field(examples=["plan"])] = None
+    """The session mode to ask the agent for, by its own name for it; null is the one in which it asks no
+    questions where `permission` is allow and there are no rules, else the agent's own."""
+
     shell: str = "bash"
     """The shell that runs `command`."""
 

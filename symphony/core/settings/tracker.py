@@ -53,6 +53,9 @@ class StateSettings(Section):
     effort: str | None = None
     """Replaces `acp.effort`."""
 
+    mode: str | None = None
+    """Replaces `acp.mode`."""
+
     max_turns: Positive | None = None
     """Replaces `agent.max_turns`."""
 
