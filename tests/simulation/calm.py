@@ -21,11 +21,13 @@ def calm_down(world: World, invariants: Invariants) -> None:
     world.author.calm = True
     world.workflow.raw = CALM
     world.host.seen = world.host.seen_disk = None
-    for number in range(ROUNDS):
+    repaired = False
+    for _ in range(ROUNDS):
         world.start()
         world.settle()
-        if number == 0:
+        if not repaired and world.engine is not None:  # one that met a fault may still die of it
             _repair(world)
+            repaired = True
         _do_their_part(world)
         world.pass_time(ROUND_S)
         invariants.check(quiet=True)
