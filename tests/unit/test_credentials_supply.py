@@ -101,7 +101,9 @@ async def test_codex_and_opencode_find_their_own_file_and_it_is_fresh(
     home: Path, clock: VirtualClock, server: TokenServer
 ) -> None:
     write_login(home / FILES["opencode"], opencode_login(clock.now() + HOUR))
-    assert (await Place(home, clock, server).host("codex")).environment == {}
+    assert (await Place(home, clock, server).host("codex")).environment == {
+        "CODEX_REFRESH_TOKEN_URL_OVERRIDE": "unauthorized:"  # so that it does not
+    }
     assert (await Place(home, clock, server).host("opencode")).environment == {
         "OPENCODE_DISABLE_DEFAULT_PLUGINS": "false"  # what speaks for a login is one of them
     }

@@ -26,6 +26,9 @@ from symphony.agent.credentials.login import (
 
 STALE = timedelta(days=8)  # when the program renews a token by itself
 KEY = {"type": "api"}
+NOT_ITSELF = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": "unauthorized:"}
+"""Keeps the program from renewing a login by itself: no request can be made to this. It still looks into its
+file for a fresher token when its model refuses one; then its error names this, and so says what it is."""
 CLAIMS = "https://api.openai.com/auth"  # of an identity token
 TOLD = ("chatgpt_account_id", "chatgpt_plan_type", "chatgpt_user_id")
 ENDPOINT = Endpoint("https://auth.openai.com/oauth/token", "app_EMoamEEZ73f0CkXaXp7hrann")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from symphony.agent.adapters import CLAUDE, CODEX, OPENCODE, Adapter
-from symphony.agent.credentials import claude
+from symphony.agent.credentials import claude, codex
 from symphony.agent.credentials.found import missing
 from symphony.agent.credentials.guest import (
     GuestLogin,
@@ -61,8 +61,8 @@ class Supplies:
         """Return what a program on the host is given, beside its keys.
 
         Claude Code gets a token that it cannot renew, and looks into its file when that is over. The
-        others find their file, which is kept fresh while they run. A command of the user's own finds what
-        the user has.
+        others find their file, which is kept fresh while they run, and Codex is kept from renewing it. A
+        command of the user's own finds what the user has.
 
         Raises:
             AgentError: `agent.login_*`; `agent.credential_missing`: its program was never set up here.
@@ -77,6 +77,8 @@ class Supplies:
         environment: Mapping[str, str] = {}
         if adapter is CLAUDE:
             environment = claude.variables_of(next(iter(logins.values())))
+        elif adapter is CODEX:
+            environment = codex.NOT_ITSELF
         return Supply(since, {**environment, **_plugins(adapter, logins)}, tuple(logins))
 
     async def in_guest(self, adapter: Adapter, acp: AcpSettings) -> Supply:
