@@ -24,8 +24,9 @@ from symphony.sandbox.smolvm.machines import (
     list_machines,
     machine_name,
     parse_rows,
+    start_machine,
 )
-from symphony.sandbox.smolvm.plan import forwarded, plan_machine
+from symphony.sandbox.smolvm.plan import forwarded, plan_machine, secrets_of
 
 LABELS = {"installation": "here", "issue": "7", "attempt": "7.1"}
 KEY = Credential("ANTHROPIC_API_KEY", "MY_KEY", ("api.example.com",))
@@ -230,3 +231,22 @@ def test_what_was_refused_is_read_as_host_and_port(operation: str, dest: str, re
 @pytest.mark.parametrize("event", [None, [], {}, {"dest": 3}, {"dest": "", "operation": "resolve"}])
 def test_what_cannot_be_read_is_no_refusal(event: object) -> None:
     assert parse_refusal(event) is None
+
+
+async def test_a_logins_token_reaches_the_engine_by_its_environment_alone(tmp_path: Path) -> None:
+    token, name = "sk-ant-oat01-the-token", "CLAUDE_CODE_OAUTH_TOKEN"
+    login = Credential(name, name, ("api.anthropic.com",), token)
+    spec = planned(SmolvmSettings(), Path("/image"), needs=GuestNeeds(login.hosts, (login, KEY)))
+    program = tmp_path / "smolvm"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{tmp_path}/argv\nenv >>{tmp_path}/env.$3\n')
+    program.chmod(0o755)
+    engine = Engine(program, "1.32.2", environment={"PATH": "/usr/bin:/bin"})
+    await create_machine(engine, spec)
+    await start_machine(engine, "m", secrets_of(spec.credentials, {"MY_KEY": "sk-mine", name: "of the host"}))
+    argv = (tmp_path / "argv").read_text()
+    assert f"{name}={name}@api.anthropic.com\n" in argv
+    assert token not in argv + repr(spec)
+    started = {path.name: path.read_text() for path in tmp_path.glob("env.*")}
+    (with_token,) = [name for name, said in started.items() if token in said]
+    assert "MY_KEY=sk-mine\n" in started[with_token]
+    assert started[with_token].count(token) == 1

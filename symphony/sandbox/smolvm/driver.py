@@ -31,7 +31,7 @@ from symphony.sandbox.smolvm.machines import (
     start_machine,
 )
 from symphony.sandbox.smolvm.ownership import check_reachable, give
-from symphony.sandbox.smolvm.plan import forwarded, plan_machine
+from symphony.sandbox.smolvm.plan import forwarded, plan_machine, secrets_of
 from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
 
 UID_FILE = ".vm-uid"  # in a machine's data folder: the user of its VMM, when it is not the caller
@@ -138,11 +138,7 @@ class SmolvmDriver:
         if os.geteuid() == 0:
             await asyncio.to_thread(self._check_reachable, spec, image, kit)
         plan = plan_machine(name, spec, image, kit)
-        secrets = {
-            credential.source: value
-            for credential in plan.credentials
-            if (value := credential.value or self._environ.get(credential.source)) is not None
-        }
+        secrets = secrets_of(plan.credentials, self._environ)
         await self._remove_older(engine, spec.labels)
         try:
             await create_machine(engine, plan)

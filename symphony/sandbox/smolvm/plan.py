@@ -3,10 +3,11 @@
 Pure but for what it is told: the image, the kit and the daemon's variables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from symphony.core.guest import GUEST_KIT, GUEST_SOCKET
+from symphony.core.machine import Credential
 from symphony.core.ports import SandboxSpec
 from symphony.core.settings import SmolvmSettings
 from symphony.sandbox.images.source import ImageSource
@@ -52,3 +53,15 @@ def plan_egress(spec: SandboxSpec) -> EgressPolicy:
 def forwarded(settings: SmolvmSettings, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the host's variables that `smolvm.forward_env` names and the host has."""
     return {name: environ[name] for name in settings.forward_env if name in environ}
+
+
+def secrets_of(credentials: Sequence[Credential], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variables for the engine's process alone that hold the credentials' values.
+
+    A value that a credential brings with it beats a variable of the host of the same name.
+    """
+    return {
+        credential.source: value
+        for credential in credentials
+        if (value := credential.value or environ.get(credential.source)) is not None
+    }
