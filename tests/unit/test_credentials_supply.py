@@ -282,6 +282,13 @@ async def test_a_guest_without_the_placeholder_fails_and_says_why() -> None:
     assert ran.returncode != 0
 
 
+def test_a_guest_leaves_a_login_alone_that_is_there_already(tmp_path: Path) -> None:
+    own = write_login(tmp_path / ".codex" / "auth.json", "of a volume that shows the user's own folder")
+    file = StagedFile("CODEX_HOME", ".codex", "auth.json", "@A_TOKEN@", ("A_TOKEN",))
+    stage(file, tmp_path, A_TOKEN="placeholder")
+    assert own.read_text() == "of a volume that shows the user's own folder"
+
+
 def stage(file: StagedFile | None, home: Path, **variables: str) -> Path:
     """Write the file as a guest with this home does."""
     assert file is not None

@@ -24,9 +24,11 @@ STAGED = "SYMPHONY_STAGED"
 SCRIPT = f"""
 set -eu
 umask 077
+[ -n "${{HOME:-}}" ] || HOME=$(eval echo "~$(id -un)")
 eval "folder=\\${{$1:-\\$HOME/$2}}"
 file=$folder/$3
 shift 3
+[ ! -e "$file" ] || exit 0
 mkdir -p "${{file%/*}}"
 text=${STAGED}
 for name; do
@@ -57,7 +59,9 @@ class StagedFile:
     variables: tuple[str, ...]
 
     async def write(self, sandbox: Sandbox) -> None:
-        """Let the guest write it, for its user alone.
+        """Let the guest write it, for its user alone, unless there is one.
+
+        A volume may show the user's own folder there, which is not to be written over.
 
         Raises:
             AgentError: `agent.login_not_staged`.

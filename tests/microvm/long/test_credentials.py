@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from symphony.agent.credentials.guest import StagedFile
 from symphony.core.machine import Credential, GuestNeeds
 from symphony.core.ports import RunResult
 from symphony.sandbox.smolvm.driver import SmolvmDriver
@@ -41,6 +42,7 @@ RESOLVER = "93.184.216.53"
 VALUE = "sk-the-real-value-7c1e9f02d5"
 ANSWER = b"answered"
 VARIABLE = "API_KEY_OF_THE_HOST"
+LOGIN, TOKEN = "sk-the-real-value-of-a-login", "SYMPHONY_CODEX_TOKEN"
 LABELS = {"installation": "credentials", "issue": "1", "attempt": "1.1"}
 ASK = """
 import os, sys, urllib.request
@@ -172,7 +174,8 @@ async def sandbox(place: Path, servers: Servers) -> AsyncIterator[SmolvmSandbox]
     (place / "ca.pem").chmod(0o644)
     workspace = place / "workspace"
     workspace.mkdir()
-    needs = GuestNeeds((API,), (Credential("API_KEY", VARIABLE, (API,)),))
+    login = Credential(TOKEN, TOKEN, (API,), LOGIN)
+    needs = GuestNeeds((API,), (Credential("API_KEY", VARIABLE, (API,)), login))
     spec = replace(spec_of(workspace, LABELS), needs=needs, allowed_hosts=(OTHER, INSIDE))
     async with SmolvmDriver(environ, place / "kit").open_sandbox(spec) as opened:
         yield opened
@@ -194,6 +197,21 @@ async def test_the_api_host_gets_the_value_and_the_guest_has_a_placeholder(
     assert asked.stdout.strip() == ANSWER, asked
     assert servers.seen[-1] == (API, VALUE)
     assert b"API_KEY=SMOL_PLACEHOLDER_" in variables.stdout
+
+
+async def test_a_login_that_the_guest_has_written_around_a_placeholder_works(
+    sandbox: SmolvmSandbox, servers: Servers
+) -> None:
+    text = f'{{"tokens": {{"access_token": "@{TOKEN}@"}}}}'
+    await StagedFile("CODEX_HOME", ".codex", "auth.json", text, (TOKEN,)).write(sandbox)
+    read = "import json, os; path = os.path.expanduser('~/.codex/auth.json'); "
+    read += "os.environ['API_KEY'] = json.load(open(path))['tokens']['access_token']\n"
+    verify = {"SSL_CERT_FILE": "/run/smolvm/ca-bundle.pem"}
+    asked = await sandbox.run(
+        ["python3", "-c", read + ASK, f"https://{API}/"], environment=verify, timeout_s=BOUND_S
+    )
+    assert asked.stdout.strip() == ANSWER, asked
+    assert servers.seen[-1] == (API, LOGIN)
 
 
 async def test_no_other_host_gets_the_value(sandbox: SmolvmSandbox, servers: Servers) -> None:
@@ -236,6 +254,7 @@ async def test_the_value_is_nowhere_in_the_guest_and_in_no_log_of_the_host(
     state = {path for root in (kept, place) for path in root.rglob("*") if path.is_file()}
     small = [path for path in state if path.stat().st_size < 64 << 20]
     assert small
-    assert [path for path in small if VALUE.encode() in path.read_bytes()] == []
+    values = (VALUE.encode(), LOGIN.encode())
+    assert [path for path in small if any(value in path.read_bytes() for value in values)] == []
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert [command for command in commands if VALUE.encode() in command] == []
+    assert [command for command in commands if any(value in command for value in values)] == []
