@@ -216,4 +216,5 @@ def _secrets(spec: SessionSpec) -> list[str]:
     for server in spec.mcp_servers:
         values += [*server.environment.values(), *server.headers.values()]
         values += [value.partition(" ")[2] for value in server.headers.values()]
+        values += server.secrets
     return sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True)

@@ -23,7 +23,6 @@ from acp.schema import (
     SessionModeState,
     SseMcpServer,
 )
-from pydantic import TypeAdapter, ValidationError
 
 import symphony
 from symphony.agent.adapters import Adapter
@@ -32,14 +31,13 @@ from symphony.agent.choices import EFFORT, MODE, MODEL, Offer, find_offer, offer
 from symphony.agent.errors import AgentError, AgentProtocolError, AgentRequestFailed, AgentUnknownChoice
 from symphony.agent.link import Link
 from symphony.agent.versions import AgentTooOld
-from symphony.core.agent import AgentEvent, McpServer, SessionSpec
+from symphony.core.agent import OWN_SERVER, AgentEvent, McpServer, SessionSpec
 from symphony.core.settings import AcpSettings
 from symphony.core.text import one_line
 
 Server = HttpMcpServer | SseMcpServer | McpServerStdio
 Answer = NewSessionResponse | LoadSessionResponse | ResumeSessionResponse
 Remember = Callable[[str, Offers], Awaitable[None]]
-SERVER: TypeAdapter[Server] = TypeAdapter(Server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ async def open_acp_session(
         raise AgentProtocolError(link.agent, fact)
     _take_introduction(link.agent, adapter, spec.acp, hello.agent_info, on_event)
     capabilities = hello.agent_capabilities or AgentCapabilities()
-    _warn_of_transports(capabilities, servers, on_event)
+    _check_transports(link.agent, capabilities, servers, on_event)
     await _authenticate(link, spec, hello.auth_methods or (), on_event)
     answer = await _resume(link, spec, capabilities, servers, on_event)
     resumed = answer is not None
@@ -127,44 +125,48 @@ def _take_introduction(
 
 
 def mcp_servers(spec: SessionSpec) -> list[Server]:
-    """Return symphony's servers and those of `acp.mcp_servers` as ACP declares them.
-
-    Raises:
-        AgentError: `agent.mcp_server_invalid`, naming the entry.
-    """
-    return [_own_server(server) for server in spec.mcp_servers] + [
-        _declared_server(number, server) for number, server in enumerate(spec.acp.mcp_servers)
-    ]
+    """Return the session's servers as ACP declares them."""
+    return [_server(server) for server in spec.mcp_servers]
 
 
-def _own_server(server: McpServer) -> Server:
+def _server(server: McpServer) -> Server:
     if server.url is not None:
         headers = [HttpHeader(name=name, value=value) for name, value in server.headers.items()]
+        if server.sse:
+            return SseMcpServer(type="sse", name=server.name, url=server.url, headers=headers)
         return HttpMcpServer(type="http", name=server.name, url=server.url, headers=headers)
     env = [EnvVariable(name=name, value=value) for name, value in server.environment.items()]
     return McpServerStdio(name=server.name, command=server.command or "", args=[*server.args], env=env)
 
 
-def _declared_server(number: int, server: Mapping[str, Any]) -> Server:
-    empty: dict[str, Any] = {"args": [], "env": []} if "command" in server else {"headers": []}
-    try:
-        return SERVER.validate_python({**empty, **server})
-    except ValidationError:
-        name = one_line(str(server.get("name", "without a name")), 80)
-        raise AgentError(
-            f"`acp.mcp_servers` entry {number + 1} ({name}) is not an MCP server as ACP declares it.",
-            code="agent.mcp_server_invalid",
-            remedy="Give it a name and either a command with args and env, or a type http or sse with a url"
-            " and headers; env and headers are lists of name and value.",
-        ) from None
-
-
-def _warn_of_transports(
-    capabilities: AgentCapabilities, servers: Sequence[Server], on_event: Callable[[AgentEvent], None]
+def _check_transports(
+    agent: str,
+    capabilities: AgentCapabilities,
+    servers: Sequence[Server],
+    on_event: Callable[[AgentEvent], None],
 ) -> None:
+    """Say of symphony's own server that the agent may not reach it; it may say too little of itself.
+
+    Raises:
+        AgentError: `agent.mcp_transport_not_offered`: it does not say so of a server of `acp.mcp_servers`.
+    """
     offered = capabilities.mcp_capabilities
-    if any(isinstance(server, HttpMcpServer) for server in servers) and not (offered and offered.http):
-        on_event(AgentEvent("other", "the agent does not say that it can reach MCP servers over HTTP"))
+    for server in servers:
+        match server:
+            case HttpMcpServer() if not (offered and offered.http):
+                way = "HTTP"
+            case SseMcpServer() if not (offered and offered.sse):
+                way = "SSE"
+            case _:
+                continue
+        if server.name != OWN_SERVER:
+            raise AgentError(
+                f"{agent} does not say that it can reach MCP servers over {way}, and `acp.mcp_servers` has "
+                f'"{one_line(server.name, 80)}".',
+                code="agent.mcp_transport_not_offered",
+                remedy="Use another adapter, another type for this server, or take it out.",
+            )
+        on_event(AgentEvent("other", f"the agent does not say that it can reach MCP servers over {way}"))
 
 
 async def _authenticate(

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from symphony.core.errors import SymphonyError
 from symphony.core.settings import AcpSettings
 from symphony.core.usage import Usage
+
+OWN_SERVER: Final = "symphony"
+"""The name of symphony's own server in a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +21,18 @@ class McpServer:
     Attributes:
         url, headers: for one that is reached over HTTP.
         command, args, environment: for one that the agent starts as a stdio process.
+        sse: the URL speaks the older transport of server-sent events.
+        secrets: what the other fields hold that is shown nowhere.
     """
 
     name: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     command: str | None = None
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sse: bool = False
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class SessionSpec:
 
     Attributes:
         cwd: the workspace as the agent sees it.
-        mcp_servers: symphony's own endpoint first.
+        mcp_servers: symphony's own endpoint first, then those of `acp.mcp_servers`.
         resume: a session of an earlier process to go on with, if the agent can.
         credentials: names of the variables in which the program finds keys to its model.
     """

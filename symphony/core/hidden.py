@@ -19,7 +19,9 @@ def hidden_values(value: Any, *, hidden: bool = False) -> Iterator[str]:
     """Yield every text under a hidden key; in a list of names with values, the values alone."""
     match value:
         case Section():
-            items = ((name, getattr(value, name)) for name in type(value).model_fields)
+            names = type(value).model_fields
+            pair = hidden and {"name", "value"} <= names.keys()
+            items = ((name, getattr(value, name)) for name in names if name == "value" or not pair)
             for key, item in items:
                 yield from hidden_values(item, hidden=hidden or is_hidden(key))
         case Mapping():

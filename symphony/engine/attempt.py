@@ -45,6 +45,7 @@ from symphony.engine.earlier import earlier_of
 from symphony.engine.headway import Headway
 from symphony.engine.line import open_line
 from symphony.engine.machine_watch import watch_machine
+from symphony.engine.more_servers import more_servers
 from symphony.engine.patience import done_before
 from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
@@ -246,7 +247,7 @@ class Attempt:
             self._progress.enter(Phase.SESSION)
             earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left)
             resume = _session_to_resume(earlier, self._settings)
-            servers = reach.servers(sandbox)
+            servers = (*reach.servers(sandbox), *await more_servers(self._context, sandbox))
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
             await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)

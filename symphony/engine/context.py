@@ -10,6 +10,7 @@ from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.machine import GuestNeeds
 from symphony.core.ports import Checkouts, HookResult, RunLog, Sandbox, SandboxSpec, Workspace
+from symphony.core.session_servers import with_servers
 from symphony.core.settings import Settings
 from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
@@ -130,6 +131,7 @@ class AttemptContext:
         needs = GuestNeeds()
         if driver.has_machines:
             needs = await self.ports.agents.guest_needs(settings.acp, settings.smolvm)
+            needs = with_servers(needs, settings)
         spec = SandboxSpec(
             workspace.path,
             {**needs.environment, **environment},

@@ -9,12 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from symphony.core.agent import McpServer
+from symphony.core.agent import OWN_SERVER, McpServer
 from symphony.core.ports import McpAccess, Sandbox
 from symphony.engine.context import AttemptContext
 from symphony.engine.reports import DispatchReports
-
-MCP_SERVER = "symphony"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,9 @@ class Reach:
             return ()
         if self.access.socket is not None and sandbox.machine is not None:
             command, *arguments = sandbox.machine.mcp_command
-            return (McpServer(MCP_SERVER, command=command, args=tuple(arguments)),)
+            return (McpServer(OWN_SERVER, command=command, args=tuple(arguments)),)
         headers = {"Authorization": f"Bearer {self.access.token}"}
-        return (McpServer(MCP_SERVER, url=self.access.url, headers=headers),)
+        return (McpServer(OWN_SERVER, url=self.access.url, headers=headers),)
 
 
 @asynccontextmanager

@@ -164,7 +164,7 @@ def _settings(document: Document, resolved: Resolved) -> Settings:
                     problems[path] = message
                 paths.append(path[:-1] if fault["type"] == "missing" else path)
             data = _without(data, paths)
-    for path, message in broken_rules(settings, frozenset(problems)):
+    for path, message in broken_rules(settings, frozenset(problems), resolved.references):
         problems.setdefault(path, message)
     if problems:
         ordered = sorted(problems.items(), key=lambda item: document.line(item[0]))

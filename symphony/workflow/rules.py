@@ -5,8 +5,9 @@ is skipped while one of them has a problem of its own.
 """
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from symphony.core.hosts import HostRefused, parse_host
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
 from symphony.workflow.document import KeyPath
+from symphony.workflow.server_rules import server_faults
 from symphony.workflow.tool_rules import tool_faults
 from symphony.workflow.words import meant, one_of
 
@@ -28,11 +30,22 @@ ACTIVE: KeyPath = ("tracker", "active_states")
 TERMINAL: KeyPath = ("tracker", "terminal_states")
 STATES: KeyPath = ("states",)
 STATE_KEYS = (STATES, ACTIVE, TERMINAL)
+SERVER_KEYS: tuple[KeyPath, ...] = (("acp", "mcp_servers"), ("sandbox",), ("smolvm",))
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def broken_rules(settings: Settings, broken: frozenset[KeyPath]) -> Iterator[Finding]:
-    """Yield what is wrong between keys, leaving out rules that read a key in `broken`."""
-    for reads, rule in RULES:
+def broken_rules(
+    settings: Settings, broken: frozenset[KeyPath], variables: Mapping[str, str] = EMPTY
+) -> Iterator[Finding]:
+    """Yield what is wrong between keys, leaving out rules that read a key in `broken`.
+
+    `variables` are the values of those that settings refer to.
+    """
+
+    def _servers(settings: Settings) -> Iterator[Finding]:
+        return server_faults(settings, variables)
+
+    for reads, rule in (*RULES, (SERVER_KEYS, _servers)):
         if not any(_touch(path, key) for path in broken for key in reads):
             yield from rule(settings)
 

@@ -19,6 +19,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "unit/test_settings.py",
         "unit/test_workflow_template.py",
         "unit/test_tool_settings.py",
+        "unit/test_session_servers.py",
         "unit/test_notice.py",
         "engine/test_notifier.py",
         "contract/test_notifier.py",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from symphony.agent.script import Call, Script, Turn, ask, mark_done, one_turn
 from symphony.core.claim import Retrying
@@ -148,3 +149,90 @@ async def test_the_tools_answer_the_same_words_in_a_machine(guarded: World) -> N
     (failed, text), (accepted, _) = guarded.agents.sessions[0].answers
     assert (failed, accepted) == (True, False)
     assert text.startswith("mark_done was not accepted: title is blank")
+
+
+SECRET = "s3cret-of-docs-77"
+DOCS = {
+    "name": "docs",
+    "url": "https://docs.example.com/mcp",
+    "headers": {"Authorization": "Bearer ${env:DOCS_TOKEN}"},
+}
+
+
+def servers_world(*servers: dict, **options) -> World:
+    front = {"sandbox": "local", "acp": {"adapter": "demo", "mcp_servers": list(servers)}}
+    text = f"---\n{yaml.safe_dump(front)}---\nDo it.\n"
+    return World(text, environ={"DOCS_TOKEN": SECRET}, **options)
+
+
+async def test_further_servers_are_offered_after_symphonys_own_with_their_secrets_put_in() -> None:
+    world = servers_world(
+        DOCS, {"name": "notes", "command": "notes", "env": {"T": "x-$", "U": "$DOCS_TOKEN"}}
+    )
+    world.driver = MemoryDriver()
+    await world.build(until_idle=True)
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    own, docs, notes = world.agents.sessions[0].spec.mcp_servers
+    assert own.name == "symphony"
+    assert (docs.url, docs.headers) == (DOCS["url"], {"Authorization": f"Bearer {SECRET}"})
+    assert (notes.command, notes.environment) == ("notes", {"T": "x-$", "U": SECRET})
+    assert SECRET not in str((world.run_logs.lines, world.log.lines, world.engine.state))
+
+
+async def printing(io) -> int:
+    await io.write_stdout(f"placeholder-of-{io.argv[-1]}\n".encode())
+    return 0
+
+
+async def test_an_agent_in_a_machine_gets_a_placeholder_and_the_engine_the_secret() -> None:
+    world = servers_world(DOCS, driver=MemoryDriver({"printenv": printing}, has_machines=True))
+    opened: list = []
+    open_sandbox = world.driver.open_sandbox
+    world.driver.open_sandbox = lambda spec: opened.append(spec) or open_sandbox(spec)
+    await world.build(until_idle=True)
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    assert opened[0].needs.hosts == ("docs.example.com",)
+    assert opened[0].needs.credentials == (
+        Credential("SYMPHONY_MCP_DOCS_TOKEN", "DOCS_TOKEN", ("docs.example.com",)),
+    )
+    docs = world.agents.sessions[0].spec.mcp_servers[1]
+    assert docs.headers == {"Authorization": "Bearer placeholder-of-SYMPHONY_MCP_DOCS_TOKEN"}
+    assert SECRET not in str((opened, docs, docs.headers, world.run_logs.lines))
+
+
+async def leaking(io) -> int:
+    await io.write_stdout(f"{SECRET}\n".encode())
+    return 0
+
+
+async def silent(_) -> int:
+    return 1
+
+
+@pytest.mark.parametrize("program", [leaking, silent])
+async def test_a_machine_without_a_placeholder_gets_no_secret_and_no_session(program) -> None:
+    world = servers_world(DOCS, driver=MemoryDriver({"printenv": program}, has_machines=True))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        assert (
+            "The machine has no placeholder for DOCS_TOKEN, which a header of `acp.mcp_servers` names, so "
+            "its server was not offered. Look whether the machine has SYMPHONY_MCP_DOCS_TOKEN, or take the "
+            "server out."
+        ) in str(world.claim("1"))
+    assert world.agents.sessions == []
+
+
+async def test_a_secret_of_a_program_is_refused_when_the_attempt_turns_out_to_be_in_a_machine() -> None:
+    notes = {"name": "notes", "command": "notes", "env": {"TOKEN": "${env:DOCS_TOKEN}"}}
+    world = servers_world(notes, driver=MemoryDriver(has_machines=True))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        assert (
+            "`acp.mcp_servers` cannot be used in a machine: found `${env:DOCS_TOKEN}`; in a machine this "
+            "program runs beside the agent, which would hold the value"
+        ) in str(world.claim("1"))
+    assert world.agents.sessions == []

@@ -126,11 +126,9 @@ async def test_servers_of_symphony_and_of_the_workflow_are_offered_in_that_order
     heard = Heard()
     own = McpServer("symphony", url="http://127.0.0.1:9/mcp", headers={"Authorization": "Bearer x"})
     more = McpServer("notes", command="notes-server", args=("--stdio",), environment={"LEVEL": "1"})
-    declared = [
-        {"name": "docs", "command": "docs-server"},
-        {"name": "web", "type": "http", "url": "http://x/"},
-    ]
-    async with open_program(tmp_path, "plain", heard=heard, servers=(own, more), mcp_servers=declared):
+    docs = McpServer("docs", command="docs-server")
+    web = McpServer("web", url="http://x/")
+    async with open_program(tmp_path, "plain", heard=heard, servers=(own, more, docs, web)):
         pass
     frame = next(event.frame for event in heard.events if (event.frame or {}).get("method") == "session/new")
     assert frame["params"] == {
@@ -154,12 +152,15 @@ async def test_servers_of_symphony_and_of_the_workflow_are_offered_in_that_order
     }
 
 
-async def test_a_server_that_acp_does_not_know_is_named(tmp_path: Path) -> None:
-    error = await error_of(tmp_path, "true", mcp_servers=[{"name": "docs", "address": "x"}])
-    assert str(error) == (
-        "`acp.mcp_servers` entry 1 (docs) is not an MCP server as ACP declares it."
-        " Give it a name and either a command with args and env, or a type http or sse with a url"
-        " and headers; env and headers are lists of name and value."
+async def test_a_server_over_a_transport_that_the_agent_does_not_offer_is_named(tmp_path: Path) -> None:
+    events = McpServer("events", url="http://x/sse", sse=True)
+    with pytest.raises(AgentError) as error:
+        async with open_program(tmp_path, "plain", servers=(events,)):
+            pytest.fail("it must not open")
+    assert error.value.code == "agent.mcp_transport_not_offered"
+    assert str(error.value).endswith(
+        " does not say that it can reach MCP servers over SSE, and `acp.mcp_servers` has "
+        '"events". Use another adapter, another type for this server, or take it out.'
     )
 
 

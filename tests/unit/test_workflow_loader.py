@@ -360,7 +360,11 @@ acp:
             'mcp.host_url: found "10.0.0.1:80/x"; allowed: a URL without a path, such as '
             "http://10.0.0.1:8080.",
         ),
-        ("acp: {mcp_servers: [x]}", 'acp.mcp_servers[0]: found "x" (text); allowed: a map.'),
+        (
+            "acp: {mcp_servers: [x]}",
+            'acp.mcp_servers[0]: found "x" (text); allowed: a map with the keys name, '
+            "type, command, args, env, url, headers.",
+        ),
         (
             "acp: {permission: alow}",
             'acp.permission: found "alow" (text); allowed: allow, deny or ask. Did you mean allow?',
@@ -550,9 +554,10 @@ def test_a_variable_counts_only_as_a_whole_value() -> None:
     yaml = """\
 server: {token: $TOKEN, port: $PORT}
 hooks: {before_run: "echo $TOKEN", after_run: "${TOKEN}", before_remove: $token}
-acp: {mcp_servers: [{name: x, env: [{name: K, value: $KEY_2}]}], model: $MODEL}
+acp: {mcp_servers: [{name: x, command: y, env: [{name: K, value: $KEY_2}]}], model: $MODEL}
 tracker: {root: $ROOT}
-smolvm: {credentials: {A: $SHORT}}"""
+smolvm: {credentials: {A: $SHORT}}
+sandbox: local"""
     workflow = front(
         yaml,
         TOKEN="s3cret",
@@ -568,7 +573,7 @@ smolvm: {credentials: {A: $SHORT}}"""
     assert settings.hooks.before_run == "echo $TOKEN"
     assert settings.hooks.after_run == "${TOKEN}"
     assert settings.hooks.before_remove == "$token"
-    assert settings.acp.mcp_servers[0]["env"] == [{"name": "K", "value": "${env:KEY_2}"}]
+    assert [(each.name, each.value) for each in settings.acp.mcp_servers[0].env] == [("K", "${env:KEY_2}")]
     assert workflow.variables == {"KEY_2": "k-e-y"}
     assert settings.acp.model == "opus-9"
     assert settings.tracker.root == Path("/home/me/i")
@@ -577,7 +582,9 @@ smolvm: {credentials: {A: $SHORT}}"""
 
 
 def test_an_unset_or_empty_variable_is_an_error_that_names_the_key() -> None:
-    yaml = "server: {token: $TOKEN}\nacp:\n  mcp_servers: [{env: {K: $KEY}}]\n  model: $BAD"
+    yaml = (
+        "server: {token: $TOKEN}\nacp:\n  mcp_servers: [{name: n, command: c, env: {K: $KEY}}]\n  model: $BAD"
+    )
     assert problems(yaml, KEY="", BAD="\udcff") == [
         "/repo/WORKFLOW.md:2: server.token: the variable $TOKEN is not set; set it, or write the value here.",
         "/repo/WORKFLOW.md:4: acp.mcp_servers[0].env.K: the variable $KEY is empty; set it, or write the "

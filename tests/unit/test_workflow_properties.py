@@ -76,6 +76,10 @@ def whole() -> dict[str, Any]:
     data["smolvm"]["from"] = None
     data["workspace"]["root"] = "/another"
     data["tools"] = [TOOL]
+    data["acp"]["mcp_servers"] = [
+        {"name": "a", "type": "stdio", "command": "b", "args": ["c"], "env": [{"name": "d", "value": "e"}]},
+        {"name": "f", "url": "https://example.org", "headers": [{"name": "g", "value": "h"}]},
+    ]
     data["notify"] = [{"kind": "webhook", "target": "https://example.org", "secret": "text"}]
     data["states"] = {"Todo": {"role": "active"}, "Done": {"role": "terminal"}}
     data["states"]["Todo"] |= {

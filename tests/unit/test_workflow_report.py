@@ -195,6 +195,7 @@ async def test_credentials_are_shown_nowhere(project: Project) -> None:
         "    - name: DOCS\n"
         "      value: written-out-1\n"
         "  - name: web\n"
+        "    url: https://web.example.com/\n"
         "    headers: {Authorization: Bearer written-out-2}\n"
         f"hooks: {{before_run: 'curl -u me:{SECRET} -H written-out-1'}}",
         f"Say {SECRET} and written-out-1.",
@@ -204,9 +205,9 @@ async def test_credentials_are_shown_nowhere(project: Project) -> None:
     assert rows["server.token"] == SettingRow(
         "server.token", "[redacted]", SettingSource.ENVIRONMENT, 3, "TOKEN"
     )
-    assert rows["acp.mcp_servers"].value == (
-        "[{name: docs, command: docs-server, env: '[redacted]'}, {name: web, headers: '[redacted]'}]"
-    )
+    shown = [row.value for key, row in rows.items() if key.startswith("acp.mcp_servers")]
+    hidden = ["[redacted]", "[redacted]"]
+    assert shown == ["docs", "docs-server", *hidden, "web", "https://web.example.com/", *hidden]
     assert rows["hooks.before_run"].value == "curl -u me:[redacted] -H [redacted]"
     assert report.prompt == "Say [redacted] and [redacted]."
     report = await project.edit(text.replace("sandbox: local", "sandbox: none"))

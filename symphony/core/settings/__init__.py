@@ -15,6 +15,7 @@ from symphony.core.settings.base import AsTuple, Section
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
 from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
+from symphony.core.settings.servers import McpServerSettings
 from symphony.core.settings.tools import ToolSettings
 from symphony.core.settings.tracker import PollingSettings, StateSettings, TrackerSettings
 from symphony.core.settings.workspace import Check, Checks, HandoffSettings, HooksSettings, WorkspaceSettings
@@ -28,6 +29,7 @@ __all__ = [
     "Egress",
     "HandoffSettings",
     "HooksSettings",
+    "McpServerSettings",
     "McpSettings",
     "NotifySettings",
     "PermissionRule",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from symphony.core.settings.base import AsTuple, Number, Positive, Section
+from symphony.core.settings.servers import McpServerSettings
 
 
 def _float(value: Any) -> Any:
@@ -108,22 +109,24 @@ class AcpSettings(Section):
     """Milliseconds without any event that end an attempt; 0 or less is off."""
 
     mcp_servers: Annotated[
-        tuple[Mapping[str, Any], ...],
+        tuple[McpServerSettings, ...],
         AsTuple,
         Field(
+            strict=False,
             examples=[
                 [
+                    {"name": "notes", "command": "notes-server", "args": ["--stdio"]},
                     {
                         "name": "docs",
-                        "command": "docs-server",
-                        "args": ["--stdio"],
-                        "env": [{"name": "DOCS_TOKEN", "value": "$DOCS_TOKEN"}],
-                    }
+                        "type": "http",
+                        "url": "https://docs.example.com/mcp",
+                        "headers": {"Authorization": "Bearer ${env:DOCS_TOKEN}"},
+                    },
                 ]
-            ]
+            ],
         ),
     ] = ()
-    """More MCP servers for the session, as ACP declares them."""
+    """More MCP servers for the session; `${env:X}` in a value is X of symphony's own environment."""
 
     permission: Literal["allow", "deny", "ask"] = "allow"
     """How the agent's permission requests are answered; `ask` waits for a person."""
