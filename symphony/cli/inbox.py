@@ -7,7 +7,7 @@ from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.status import TITLE, daemon_view, print_problems, print_questions
 from symphony.cli.words import counted
-from symphony.core.attention import PARKED
+from symphony.core.attention import OWED, PARKED
 from symphony.core.text import duration, one_line
 
 
@@ -39,7 +39,7 @@ def needs_of(desk: Desk) -> Json:
     """Return the part of the picture that waits for a person, in the API's shapes."""
     state = desk.state()
     blocked = state["blocked"]
-    handoffs = [view for view in state["retrying"] if view["kind"] == "handoff"]
+    handoffs = [view for view in state["retrying"] if view["kind"] in OWED]
     return {
         "generated_at": state["generated_at"],
         "daemon": daemon_view(desk),

@@ -9,7 +9,8 @@ from enum import StrEnum
 from symphony.core.permission import PermissionRequest
 from symphony.core.snapshot import Snapshot
 
-PARKED = frozenset({"failed", "cancelled", "out_of_budget"})
+OWED = {"handoff": "Done, and its handoff", "transition": "Its agent sent it on, and its move"}
+PARKED = frozenset({"failed", "cancelled", "out_of_budget", "passed_around"})
 
 
 class NeedKind(StrEnum):
@@ -116,14 +117,14 @@ def _access(snapshot: Snapshot) -> Iterator[Need]:
 
 def _handoffs(snapshot: Snapshot) -> Iterator[Need]:
     for view in snapshot.retrying:
-        if view.kind == "handoff":
+        if view.kind in OWED:
             yield Need(
                 key=f"handoff:{view.issue_id}",
                 kind=NeedKind.HANDOFF,
                 issue_id=view.issue_id,
                 identifier=view.identifier,
                 title=view.identifier,
-                text=f"Done, and its handoff failed: {view.reason}",
+                text=f"{OWED[view.kind]} failed: {view.reason}",
             )
 
 

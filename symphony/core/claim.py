@@ -12,6 +12,7 @@ from symphony.core.machine import MachineUsage
 from symphony.core.outcome import StopReason
 from symphony.core.permission import PermissionRequest
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 
 
@@ -135,10 +136,11 @@ class IssueRecord:
             that the last attempt ended with.
         attempts: how many were ever started.
         usage: over all ended attempts.
-        completion: an accepted `mark_done` whose handoff is not finished.
+        completion: an accepted `mark_done` or `transition` that is not carried out.
         last_handoff: one sentence about the latest handoff; empty before it.
         access: hosts that the guest was refused, and what a person decided about them.
         budget: ceilings that a person gave the issue; they count before WORKFLOW.md's.
+        passage: how agents have passed it on from state to state.
     """
 
     issue_id: str
@@ -152,6 +154,7 @@ class IssueRecord:
     last_handoff: str = ""
     access: AccessLedger = AccessLedger()
     budget: Ceilings = Ceilings()
+    passage: Passage = Passage()
 
     @property
     def spent(self) -> Usage:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from symphony.core.admission import Room, is_paused
 from symphony.core.budget import over_budget, raising
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
@@ -32,6 +33,7 @@ class ReasonCode(StrEnum):
     UNDELIVERED = "undelivered"
     PAUSED = "paused"
     OUT_OF_BUDGET = "out_of_budget"
+    PASSED_AROUND = "passed_around"
     BLOCKED = "blocked"
     MISSING_LABEL = "missing_label"
     RATE_LIMITED = "rate_limited"
@@ -118,6 +120,13 @@ def why_answer_waits(attempt: Running | None, state: str, slots: Slots, room: Ro
     return f"answered; {lacking or 'waits for a free slot'}"
 
 
+def what_is_owed(completion: Completion) -> str:
+    """Return what an accepted completion waits for, as a clause."""
+    if completion.to_state:
+        return f"on its way to {completion.to_state}, which is not finished"
+    return "done, and its handoff is not finished"
+
+
 def why_undelivered(record: IssueRecord, room: Room) -> str:
     """Return why an accepted completion is not handed over yet; empty when there is nothing to say."""
     match record.claim:
@@ -167,9 +176,14 @@ def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
 
 def _why_held_back(state: SchedulerState, record: IssueRecord) -> Reason | None:
     if record.completion is not None:
-        return Reason(ReasonCode.UNDELIVERED, "done, and its handoff is not finished")
+        return Reason(ReasonCode.UNDELIVERED, what_is_owed(record.completion))
     if record.paused:
         return Reason(ReasonCode.PAUSED, f"paused by you; `symphony resume {record.issue_id}` lifts it")
+    most = state.workflow.settings.agent.max_transitions
+    if record.passage.count >= most:
+        moved = f"its agents have moved it {counted(most, 'time')} (agent.max_transitions) and it is not done"
+        go_on = f"`symphony retry {record.issue_id}` or an edit of the file lets them go on"
+        return Reason(ReasonCode.PASSED_AROUND, f"{moved}; {go_on}. Last: {record.passage.last}")
     spending = state.account(record.issue_id)
     if (spent := over_budget(spending)) is None:
         return None

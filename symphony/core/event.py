@@ -73,17 +73,18 @@ class SteeringAsked:
 
 @dataclass(frozen=True, slots=True)
 class CompletionAccepted:
-    """An agent's `mark_done` is in the store."""
+    """An agent's `mark_done` or `transition` is in the store."""
 
     completion: Completion
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionWithdrawn:
-    """Checks failed after `mark_done`; the agent goes on."""
+    """What an agent had said counts no more; mostly checks failed after it, and the agent goes on."""
 
     issue_id: str
     attempt_id: str
+    why: str = "checks failed after mark_done"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from symphony.core.receipt import Receipt
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An agent's accepted word that it is done; durable before the agent hears so.
+    """An agent's accepted word that its attempt is complete; durable before the agent hears so.
+
+    It has called `mark_done`, or sent the issue to another state with `transition`.
 
     Attributes:
         title: one line for people.
-        summary: what was done, in the agent's words.
+        summary: what was done, in the agent's words; the notes of a transition, which may be empty.
         receipt: the checks that the work has passed since; None before, and without any.
+        from_state, to_state: of a transition; empty for `mark_done`.
     """
 
     issue_id: str
@@ -23,6 +26,18 @@ class Completion:
     summary: str
     accepted_at: datetime
     receipt: Receipt | None = None
+    from_state: str = ""
+    to_state: str = ""
+
+    @property
+    def tool(self) -> str:
+        """The tool that it was given with."""
+        return "transition" if self.to_state else "mark_done"
+
+    @property
+    def said(self) -> str:
+        """What the agent said, on one line."""
+        return f"{self.tool}: {f'{self.from_state} → {self.to_state}' if self.to_state else self.title}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
 
 def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
     """Return how one issue's claim stands; whether it may start is asked of the candidates."""
-    if record.completion is not None and not isinstance(record.claim, Running):
+    if record.completion is not None and not isinstance(record.claim, Running | Parked):
         tried = record.failures >= state.workflow.settings.agent.max_failures
         return Idleness.NEEDS_A_PERSON if tried or state.room.never else Idleness.BUSY
     match record.claim:
@@ -57,10 +57,16 @@ def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
             return Idleness.NEEDS_A_PERSON if steering.open else Idleness.BUSY
         case Waiting() | Parked() | Retrying() if _is_active(state, record.issue_id):
             return Idleness.NEEDS_A_PERSON
-        case None if over_budget(state.account(record.issue_id)) and _is_active(state, record.issue_id):
+        case None if _needs_leave(state, record) and _is_active(state, record.issue_id):
             return Idleness.NEEDS_A_PERSON
         case _:
             return Idleness.DONE
+
+
+def _needs_leave(state: SchedulerState, record: IssueRecord) -> bool:
+    """Say whether its agents go on only once a person lets them."""
+    moved = record.passage.count >= state.workflow.settings.agent.max_transitions
+    return moved or over_budget(state.account(record.issue_id)) is not None
 
 
 def _due_times(state: SchedulerState) -> Iterator[datetime]:

@@ -36,6 +36,20 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Transitioned:
+    """The agent has passed the issue on, and its file is in the other state.
+
+    Attributes:
+        note: who moved it from where to where, and why, as a sentence without its full stop.
+        revision: of the issue's text after that; empty when its file is gone.
+    """
+
+    note: str
+    revision: str = ""
+    code: str = "transitioned"
+
+
+@dataclass(frozen=True, slots=True)
 class TurnsExhausted:
     """All turns ran well and the issue is still active.
 
@@ -111,12 +125,14 @@ class OutOfBudget:
     code: str = "out_of_budget"
 
 
-Outcome: TypeAlias = Delivered | TurnsExhausted | Failed | RateLimited | Stopped | Released | OutOfBudget
+Outcome: TypeAlias = (
+    Delivered | Transitioned | TurnsExhausted | Failed | RateLimited | Stopped | Released | OutOfBudget
+)
 
 
-NO_FAULT = frozenset({"delivered", "rate_limited", "out_of_budget", "waiting_for_reply", *StopReason}) - {
-    StopReason.STALLED
-}
+NO_FAULT = frozenset(
+    {"delivered", "transitioned", "rate_limited", "out_of_budget", "waiting_for_reply", *StopReason}
+) - {StopReason.STALLED}
 """Codes of endings that tell nothing against the attempt; every other one counts as a failure."""
 
 
@@ -125,6 +141,8 @@ def outcome_message(outcome: Outcome) -> str:
     match outcome:
         case Delivered(handoff=handoff):
             return handoff.note
+        case Transitioned(note=note):
+            return f"{note}."
         case Failed(message=message) | RateLimited(message=message):
             return message
         case TurnsExhausted(turns=turns, progressed=progressed, note=note):

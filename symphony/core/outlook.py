@@ -64,6 +64,8 @@ class Outlook:
                 more = raising(shlex.quote(self.issue_id), self.state.account(self.issue_id))
                 path = self.state.workflow.path.name
                 yield Step(f"Nothing, until `{more}` or agent.budget in {path} allows it more")
+            case ReasonCode.PASSED_AROUND:
+                yield Step(f"Nothing, until {self._command('retry')} or an edit of its file lets them go on")
             case ReasonCode.BLOCKED:
                 yield from self._blocked(issue)
             case ReasonCode.MISSING_LABEL:
@@ -164,15 +166,18 @@ class Outlook:
         yield from self._then(issue, replace(record, claim=None), max(due, self.now))
 
     def _handoff(self, record: IssueRecord, issue: Issue | None) -> Iterator[Step]:
+        to_state = record.completion.to_state if record.completion else ""
+        made = f"Its move to {to_state} is made" if to_state else "Its handoff is made"
+        goes = f"It is moved to {to_state}" if to_state else "It is handed over"
         match record.claim:
             case Retrying(due_at=due) if due > self.now:
-                yield Step(f"Its handoff is made again, after {counted(record.failures, 'failure')}", due)
+                yield Step(f"{made} again, after {counted(record.failures, 'failure')}", due)
             case _ if self.state.draining:
-                yield Step("It is handed over when symphony is started again")
+                yield Step(f"{goes} when symphony is started again")
             case _ if self.state.room.lacking:
-                yield from self._memory(issue, "Its handoff is made")
+                yield from self._memory(issue, made)
             case _:
-                yield self._in_turn("It is handed over", issue)
+                yield self._in_turn(goes, issue)
         yield from self._end_of_drain()
 
     def _blocked(self, issue: Issue | None) -> Iterator[Step]:

@@ -17,6 +17,7 @@ from symphony.core.standing import sentence_of, standing_of
 from symphony.core.text import counted
 from symphony.core.usage import Usage
 
+KIND_OWED = {"mark_done": "handoff", "transition": "transition"}
 NOT_BLOCKED = frozenset(
     {
         "running",
@@ -49,7 +50,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         retrying=len(retrying),
         waiting=len(waiting),
         blocked=len(blocked),
-        failed=sum(1 for view in blocked if view.code == "failed"),
+        failed=sum(1 for view in blocked if view.code in {"failed", "passed_around"}),
         undelivered=sum(1 for record in state.records.values() if record.completion is not None),
         eligible=sum(1 for _, reason in reasons if reason is None),
         access=len(access),
@@ -98,7 +99,7 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
 
 
 def _needs_nobody(view: BlockedView) -> bool:
-    return view.code not in {"failed", "cancelled", "out_of_budget", "undelivered"}
+    return view.code not in {"failed", "cancelled", "out_of_budget", "passed_around", "undelivered"}
 
 
 def _running(state: SchedulerState) -> Iterator[RunningView]:
@@ -147,7 +148,7 @@ def _retrying(state: SchedulerState) -> Iterator[RetryingView]:
         identifier = issue.identifier if issue else record.issue_id
         match record.claim:
             case Retrying(due_at=due, reason=reason):
-                kind = "handoff" if record.completion else "retry"
+                kind = "retry" if record.completion is None else KIND_OWED[record.completion.tool]
                 yield RetryingView(record.issue_id, identifier, kind, due, record.failures, reason)
             case Continuing(due_at=due):
                 yield RetryingView(

@@ -6,8 +6,16 @@
 from datetime import datetime
 from typing import assert_never
 
-from symphony.core.claim import IssueRecord, Running, Waiting
-from symphony.core.eligibility import Reason, ReasonCode, why_not_running, why_not_startable, why_undelivered
+from symphony.core.claim import IssueRecord, Parked, Running, Waiting
+from symphony.core.eligibility import (
+    Reason,
+    ReasonCode,
+    what_is_owed,
+    why_not_running,
+    why_not_startable,
+    why_undelivered,
+)
+from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
@@ -47,6 +55,7 @@ def sentence_of(reason: Reason) -> str:
             | ReasonCode.FAILED
             | ReasonCode.PAUSED
             | ReasonCode.OUT_OF_BUDGET
+            | ReasonCode.PASSED_AROUND
             | ReasonCode.BLOCKED
             | ReasonCode.MISSING_LABEL
             | ReasonCode.RATE_LIMITED
@@ -69,20 +78,20 @@ def standing_of(state: SchedulerState, issue_id: str, now: datetime) -> Reason:
         return _running(state, record.claim, issue, now)
     if issue is None:
         return _without_issue(state, record)
-    if record.completion is not None and not _awaits_person(record):
-        return _undelivered(state, record)
+    if record.completion is not None and not (_awaits_person(record) or isinstance(record.claim, Parked)):
+        return _undelivered(state, record, record.completion)
     if state.states.is_terminal(issue.state):
         return Reason(ReasonCode.FINISHED, (record.last_handoff or f"in {issue.state}").rstrip("."))
     if state.states.is_active(issue.state) or _awaits_person(record):
         slots = Slots.of(state.workflow.settings, state.records.values())
         reason = why_not_running(state, issue, slots, now)
         return reason or Reason(ReasonCode.ELIGIBLE, "it starts with the next decision")
-    return _resting(issue)
+    return _resting(issue, record)
 
 
-def _undelivered(state: SchedulerState, record: IssueRecord) -> Reason:
+def _undelivered(state: SchedulerState, record: IssueRecord, completion: Completion) -> Reason:
     why = why_undelivered(record, state.room)
-    return Reason(ReasonCode.UNDELIVERED, f"done, and its handoff is not finished{f': {why}' if why else ''}")
+    return Reason(ReasonCode.UNDELIVERED, f"{what_is_owed(completion)}{f': {why}' if why else ''}")
 
 
 def _running(state: SchedulerState, running: Running, issue: Issue | None, now: datetime) -> Reason:
@@ -101,7 +110,7 @@ def _without_issue(state: SchedulerState, record: IssueRecord) -> Reason:
         files = ", ".join(str(path) for path in issues.conflicts[issue_id])
         return Reason(ReasonCode.CONFLICT, f"more than one file has this id: {files}")
     if record.completion is not None:
-        return _undelivered(state, record)
+        return _undelivered(state, record, record.completion)
     if issues.present(issue_id):
         why = next((problem for problem in issues.problems if problem.issue_id == issue_id), None)
         said = f": {why.where}: {why.message.rstrip('.')}" if why else ""
@@ -118,9 +127,10 @@ def _awaits_person(record: IssueRecord) -> bool:
             return False
 
 
-def _resting(issue: Issue) -> Reason:
+def _resting(issue: Issue, record: IssueRecord) -> Reason:
     origin = issue.extra.get(PROPOSED_BY)
     if origin is None:
-        return Reason(ReasonCode.HELD, f"{issue.state} is no active state")
+        moved = f"; {record.passage.last}" if record.passage.last else ""
+        return Reason(ReasonCode.HELD, f"{issue.state} is no active state{moved}")
     by = one_line(str(origin), NAME_SHOWN)
     return Reason(ReasonCode.PROPOSED, f"proposed by the agent of {by}; {issue.state} is no active state")

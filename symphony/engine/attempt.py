@@ -22,7 +22,6 @@ from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import (
-    Delivered,
     Failed,
     Outcome,
     OutOfBudget,
@@ -35,7 +34,9 @@ from symphony.core.outcome import (
 from symphony.core.ports import AttemptRow, Checkouts, Earlier, Sandbox, Workspace
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
+from symphony.core.states import state_key
 from symphony.core.text import counted
+from symphony.core.transition import exits_of
 from symphony.core.usage import Usage
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext, issue_id_of
@@ -154,7 +155,7 @@ class Attempt:
     async def _work(self) -> Outcome:
         match self._start:
             case StartDelivery(completion=completion):
-                return Delivered(await self._delivery.again(completion))
+                return await self._delivery.again(completion)
             case StartAttempt(issue=issue):
                 return await self._live(issue)
 
@@ -189,8 +190,7 @@ class Attempt:
                         return ended
                     case Done(), None:
                         raise RuntimeError("the conversation ended as done without a completion")
-        handoff = await self._delivery.finish(self._context.tracked_issue, workspace, imported, completion)
-        return Delivered(handoff)
+        return await self._delivery.finish(workspace, imported, completion)
 
     async def _keep(self, ended: OutOfBudget, workspace: Workspace, sandbox: Sandbox) -> OutOfBudget:
         """Bring home what there is of an attempt whose budget is spent; the workspace stays as it is."""
@@ -246,7 +246,7 @@ class Attempt:
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
             earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left)
-            resume = _session_to_resume(earlier, self._settings)
+            resume = _session_to_resume(earlier, self._settings, issue.state)
             servers = (*reach.servers(sandbox), *await more_servers(self._context, sandbox))
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
@@ -266,6 +266,7 @@ class Attempt:
             partial(self._delivery.import_branch, place.workspace, place.sandbox),
             partial(run_checks, self._context, place.sandbox, place.checkouts),
             self._withdraw,
+            lambda: self._reports.tool if self._reports else "",
         )
 
     async def _withdraw(self) -> None:
@@ -285,24 +286,28 @@ class Attempt:
             mailbox=self._context.mailbox,
             states=self._settings.state_table(),
             toolbox=open_toolbox(self._context, issue, workspace),
+            exits=exits_of(self._settings, issue.state),
+            issue=lambda: self._context.tracked_issue or self._control.issue,
         )
         reports.run_log = self._progress.run_log
         return reports
 
 
-def _session_to_resume(earlier: Earlier, settings: Settings) -> str | None:
+def _session_to_resume(earlier: Earlier, settings: Settings, state: str) -> str | None:
     """Return the last session if it was cut off, not if it failed: a broken one is not gone on with.
 
-    Another adapter would know nothing of it.
+    Another adapter would know nothing of it, and the agent of another state has another part.
     """
     last = earlier.attempts[-1] if earlier.attempts else None
-    if last is None or last.outcome not in CUT_OFF:
+    if last is None or last.outcome not in CUT_OFF or last.adapter != settings.acp.adapter:
         return None
-    return last.session_id if last.adapter == settings.acp.adapter else None
+    if settings.states is not None and last.state and state_key(last.state) != state_key(state):
+        return None
+    return last.session_id
 
 
-def attempt_row(start: StartAttempt | StartDelivery, settings: Settings, now: datetime) -> AttemptRow:
-    """Return the attempt as the store first sees it."""
-    return AttemptRow(
-        start.attempt_id, issue_id_of(start), start.number, settings.acp.adapter, settings.sandbox, now
-    )
+def attempt_row(start: StartAttempt | StartDelivery, state: str, now: datetime) -> AttemptRow:
+    """Return the attempt on an issue in this state as the store first sees it."""
+    settings = start.workflow.settings.in_state(state)
+    adapter, sandbox = settings.acp.adapter, settings.sandbox
+    return AttemptRow(start.attempt_id, issue_id_of(start), start.number, adapter, sandbox, now, state=state)

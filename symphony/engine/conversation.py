@@ -151,7 +151,7 @@ class Conversation:
                     return Released()
                 if self._wait.slept:
                     self._line.doubt()
-                text, counts, told = self._prompts.reply(reply), False, (reply,)
+                text, counts, told = self._prompts.reply(reply, self._reports.exits), False, (reply,)
                 continue
             else:
                 late = bool(self._failure) and not self._verifier.told
@@ -190,7 +190,7 @@ class Conversation:
 
     def _with_budget(self, text: str) -> str:
         near = self._budget.to_tell()
-        return self._prompts.nearly_spent(text, near) if near else text
+        return self._prompts.nearly_spent(text, near, self._reports.exits) if near else text
 
     async def _turn(self, text: str) -> TurnEnd | SymphonyError:
         """Run one turn; it is ended, in bounded time, when the agent has reported or the budget is spent."""
@@ -239,4 +239,5 @@ class Conversation:
         if issue is None:
             raise TurnFailed("The issue is gone.", code="issue_gone")
         edited = self._control.take_edited()
-        return self._prompts.continuation(issue, turn, self._settings.agent.max_turns, edited=edited)
+        most, exits = self._settings.agent.max_turns, self._reports.exits
+        return self._prompts.continuation(issue, turn, most, edited=edited, exits=exits)

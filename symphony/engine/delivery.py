@@ -10,19 +10,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from symphony.core.claim import Phase
-from symphony.core.decide.reconcile import GONE_GRACE
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, CompletionWithdrawn
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
-from symphony.core.outcome import Failed, Outcome, Stopped, StopReason
+from symphony.core.outcome import Delivered, Failed, Outcome, Stopped, StopReason, Transitioned
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.receipt import CheckRun, Receipt
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
 from symphony.engine.machine_watch import watch_machine
+from symphony.engine.transition import carry_out, goes_on, is_there, note_of
 
 
 class WorkspaceMissing(SymphonyError):
@@ -46,8 +46,8 @@ class Delivery:
         self._journal = context.journal
         self._progress = context.progress
 
-    async def again(self, completion: Completion) -> Handoff:
-        """Make a handoff that an earlier attempt, or the last run, had not finished.
+    async def again(self, completion: Completion) -> Delivered | Transitioned:
+        """Carry out a completion that an earlier attempt, or the last run, had not finished with.
 
         Raises:
             SymphonyError: a step failed, and the completion stays open; `checks_failed`: it is
@@ -68,13 +68,14 @@ class Delivery:
             imported = await self.import_branch(workspace, sandbox)
             if self._counts(completion.receipt, imported):
                 pass
-            elif issue is not None and self._context.settings.state_table().is_active(issue.state):
+            # where a transition leads the checks of that state are none of its own
+            elif issue is not None and self._is_active(issue) and not is_there(issue, completion):
                 results = await run_checks(self._context, sandbox, checkouts, imported)
                 await self._withdraw_unless_passed(completion, results)
                 completion = await self.note_passed(completion, imported, results)
             else:
                 completion = replace(completion, receipt=None)
-        return await self.finish(issue, workspace, imported, completion)
+        return await self.finish(workspace, imported, completion)
 
     async def rescue(self) -> Outcome:
         """Hand over what there is of an attempt whose issue a person moved to a terminal state."""
@@ -88,7 +89,8 @@ class Delivery:
         try:
             stored = await self._ports.store.accept_completion(completion)
             await self._context.mailbox.put(CompletionAccepted(stored))
-            return Stopped(StopReason.TERMINAL, await self.again(stored))
+            ended = await self.again(stored)
+            return Stopped(StopReason.TERMINAL, ended.handoff) if isinstance(ended, Delivered) else ended
         except SymphonyError as error:
             return Failed(error.code, str(error))
 
@@ -107,6 +109,19 @@ class Delivery:
         return imported
 
     async def finish(
+        self, workspace: Workspace, imported: Imported, completion: Completion
+    ) -> Delivered | Transitioned:
+        """Do what the completion says with the work, which is imported.
+
+        Raises:
+            SymphonyError: a step failed; mostly the completion stays open and the whole is repeated.
+        """
+        if goes_on(self._context, completion):
+            self._progress.enter(Phase.HANDOFF)
+            return await carry_out(self._context, completion)
+        return Delivered(await self._hand_over(self._context.tracked_issue, workspace, imported, completion))
+
+    async def _hand_over(
         self, issue: Issue | None, workspace: Workspace, imported: Imported, completion: Completion
     ) -> Handoff:
         """Move the issue to its terminal state, hand the branch over, and clean up.
@@ -116,7 +131,7 @@ class Delivery:
         """
         settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
-        await self._move(issue)
+        await self._move(issue, completion)
         async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
             note = " ".join([handoff.note, *imported.notes])
@@ -175,23 +190,20 @@ class Delivery:
                 f"The check {failed[0].name} failed after mark_done: {failed[0].output[-500:]}"
             )
 
-    async def _move(self, issue: Issue | None) -> None:
+    def _is_active(self, issue: Issue) -> bool:
+        return self._context.settings.state_table().is_active(issue.state)
+
+    async def _move(self, issue: Issue | None, completion: Completion) -> None:
         states, tracking = self._context.settings.state_table(), self._context.tracking
-        if issue is None and not await self._is_there():
+        if issue is None and not await tracking.is_there(self._context.issue_id):
             return
         if issue is not None and states.is_terminal(issue.state):
             return
-        async with self._journal.step(Action.MOVE_ISSUE, to=states.done()):
-            moved = await self._ports.tracker.move(self._context.issue_id, states.done())
+        to = completion.to_state if states.is_terminal(completion.to_state) else states.done()
+        note = await note_of(self._context, completion) if completion.to_state else None
+        async with self._journal.step(Action.MOVE_ISSUE, to=to):
+            moved = await self._ports.tracker.move(self._context.issue_id, to, note=note)
         await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
-
-    async def _is_there(self) -> bool:
-        """Say whether the issue has a file; one that an editor is replacing is waited for."""
-        tracking, clock = self._context.tracking, self._ports.clock
-        if not tracking.latest.present(self._context.issue_id):
-            await clock.sleep_until(clock.now() + GONE_GRACE)
-            await tracking.scan()
-        return tracking.latest.present(self._context.issue_id)
 
     async def _after_run(
         self,

@@ -4,20 +4,22 @@
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, SteeringAsked
 from symphony.core.handoff import Completion
-from symphony.core.issue import IssueDraft
+from symphony.core.issue import Issue, IssueDraft
 from symphony.core.ports import Clock, RunLog, Store, Tracker
 from symphony.core.redaction import Redactor
 from symphony.core.report import ReportRefused
 from symphony.core.states import StateRole, StateTable
 from symphony.core.steering import SteeringRequest
+from symphony.core.text import one_line
 from symphony.core.tool import Tool
+from symphony.core.transition import Exits
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.toolbox import Toolbox
 from symphony.engine.verifier import Verifier
@@ -29,6 +31,13 @@ CHECKS_RUN = (
 )
 NO_MORE_CHECKS = "Checks have failed too often in this turn; none runs in it any more."
 END_TURN = "End your turn now."
+NOT_DONE_HERE = (
+    "The issue cannot be finished in this state. When your part of it is done, call transition with the "
+    "state that takes over: {targets}."
+)
+PASSED_ON = "You have sent the issue to {to_state} already. End your turn."
+NAME_SHOWN = 60  # characters of a state that is none
+ONLY_DONE = Exits()
 ASKED = "A person has been asked. End your turn now; the answer is your next prompt."
 ANSWER_WITHIN = timedelta(seconds=40)  # agents cut a tool call off at 60 s; the door has 45 s [CONTRACT 6.2]
 T = TypeVar("T")
@@ -40,8 +49,9 @@ class DispatchReports:
     """One dispatch's side of the MCP endpoint; implements `AgentReports`.
 
     Attributes:
+        exits: how the agent may leave the state that its issue is in.
         connection: set once the agent has listed the tools, until it is started again.
-        completion: the accepted `mark_done`, until checks withdraw it.
+        completion: the accepted `mark_done` or `transition`, until checks withdraw it.
         question: the question asked in the running turn.
         turn_is_over: set when the agent has said what ends its turn.
         verifier: runs the checks that decide whether `mark_done` counts; None without any.
@@ -58,7 +68,10 @@ class DispatchReports:
         mailbox: Mailbox,
         states: StateTable,
         toolbox: Toolbox | None = None,
+        exits: Exits = ONLY_DONE,
+        issue: Callable[[], Issue | None] = lambda: None,
     ) -> None:
+        """Take what it works with; `issue` tells how the issue is now."""
         self._issue_id = issue_id
         self._attempt_id = attempt_id
         self._store = store
@@ -67,6 +80,7 @@ class DispatchReports:
         self._mailbox = mailbox
         self._states = states
         self._toolbox = toolbox
+        self._issue = issue
         self._questions = 0
         self._proposals = 0
         self._announced: Completion | SteeringRequest | None = None
@@ -74,6 +88,8 @@ class DispatchReports:
         self._asking = False
         self._refusing = False
         self._redactor = Redactor(())
+        self._wanted: Completion | None = None
+        self.exits = exits
         self.run_log: RunLog | None = None
         self.connection = asyncio.Event()
         self.verifier: Verifier | None = None
@@ -85,6 +101,11 @@ class DispatchReports:
     def tools(self) -> Sequence[Tool]:
         """The workflow's own tools that this dispatch offers."""
         return () if self._toolbox is None else self._toolbox.offered
+
+    @property
+    def tool(self) -> str:
+        """The tool that the agent has ended its work with; `mark_done` before it has."""
+        return "mark_done" if self._wanted is None else self._wanted.tool
 
     async def connected(self, client: str) -> None:
         """Note that the agent can reach its tools."""
@@ -100,17 +121,60 @@ class DispatchReports:
         """Accept once, durably, and answer for the checks as far as they are known within the bound.
 
         Raises:
-            ReportRefused: while a question is open; a check failed, with the output of those that did.
+            ReportRefused: while a question is open; after `transition`; where it finishes nothing; a check
+                failed, with the output of those that did.
         """
-        due = self._clock.now() + ANSWER_WITHIN
         self._raise_if_refusing()
+        if not self.exits.finishes:
+            raise ReportRefused(NOT_DONE_HERE.format(targets=self.exits.names))
+        if self._wanted is not None and self._wanted.to_state:
+            raise ReportRefused(PASSED_ON.format(to_state=self._wanted.to_state))
         title, summary = self._redactor.text(title), self._redactor.text(summary)
+        wanted = Completion(self._issue_id, self._attempt_id, title, summary, self._clock.now())
+        return await self._accept(wanted)
+
+    async def transition(self, to_state: str, notes: str | None) -> str:
+        """Accept once, durably, that the issue goes to another state.
+
+        Raises:
+            ReportRefused: for a state that it may not go to; while a question is open; after
+                `mark_done`, or another transition than this one; a check failed.
+        """
+        self._raise_if_refusing()
+        target = self.exits.target(to_state)
+        if target is None:
+            allowed = self.exits.names or "none"
+            raise ReportRefused(
+                f"You may not move the issue to {one_line(to_state, NAME_SHOWN)!r}, only to: {allowed}."
+            )
+        notes = self._redactor.text(notes or "")
+        known = self._wanted
+        if known is not None and not known.to_state:
+            raise ReportRefused("You have called mark_done. End your turn.")
+        if known is not None and (known.to_state, known.summary) != (target.state, notes):
+            raise ReportRefused(PASSED_ON.format(to_state=known.to_state))
+        issue = self._issue()
+        title, from_state = (issue.title, issue.state) if issue else (self._issue_id, "")
+        wanted = Completion(
+            self._issue_id,
+            self._attempt_id,
+            title,
+            notes,
+            self._clock.now(),
+            from_state=from_state,
+            to_state=target.state,
+        )
+        return await self._accept(wanted)
+
+    async def _accept(self, wanted: Completion) -> str:
+        """Store the first completion of the attempt and return the answer; a later one says the same."""
+        due = self._clock.now() + ANSWER_WITHIN
         if self.verifier is not None and self.verifier.tired:
             raise ReportRefused(f"{NO_MORE_CHECKS} {END_TURN}")
         if (self._asking or self.question is not None) and self._accepting is None:
             raise ReportRefused("Your question is still open. End your turn and wait for the answer.")
         if self._accepting is None:
-            wanted = Completion(self._issue_id, self._attempt_id, title, summary, self._clock.now())
+            self._wanted = wanted
             self._accepting = asyncio.ensure_future(self._store.accept_completion(wanted))
         accepting = self._accepting
         try:
@@ -149,7 +213,7 @@ class DispatchReports:
         self._raise_if_refusing()
         question, context = self._redactor.text(question), self._redactor.text(context or "")
         if self._accepting is not None:
-            raise ReportRefused("You have called mark_done. End your turn.")
+            raise ReportRefused(f"You have called {self.tool}. End your turn.")
         if self._asking or self.question is not None:
             raise ReportRefused("Your question is open already. End your turn and wait for the answer.")
         self._questions += 1
@@ -209,7 +273,7 @@ class DispatchReports:
         if self._toolbox is None:
             raise ReportRefused(f"There is no tool {name}.")
         if self._accepting is not None:
-            raise ReportRefused("You have called mark_done. End your turn.")
+            raise ReportRefused(f"You have called {self.tool}. End your turn.")
         return await self._toolbox.use(name, arguments)
 
     def hide(self, secrets: Collection[str]) -> None:
@@ -227,7 +291,7 @@ class DispatchReports:
     async def withdraw(self) -> None:
         """Take the acceptance back after failed checks, so that the agent can call again."""
         await self._store.withdraw_completion(self._issue_id, self._attempt_id)
-        self.completion = self._accepting = None
+        self.completion = self._accepting = self._wanted = None
 
     def announce(self) -> None:
         """Tell the scheduler, once, what the store holds."""
@@ -242,10 +306,13 @@ class DispatchReports:
         if self._accepting is not accepting or not accepting.done():
             return
         if accepting.cancelled() or accepting.exception() is not None:
-            self._accepting = None
+            self._accepting = self._wanted = None
         elif self.completion is None:
             self.completion = accepting.result()
-            self._log("mark_done", title=self.completion.title, summary=self.completion.summary)
+            if to_state := self.completion.to_state:
+                self._log("transition_asked", to=to_state, notes=self.completion.summary)
+            else:
+                self._log("mark_done", title=self.completion.title, summary=self.completion.summary)
             self.announce()
 
     def begin_turn(self) -> None:

@@ -113,7 +113,7 @@ class Supervisor:
         self, start: StartAttempt | StartDelivery, control: Control, spent_before: Usage
     ) -> None:
         issue_id = issue_id_of(start)
-        row = attempt_row(start, start.workflow.settings, self.ports.clock.now())
+        row = attempt_row(start, control.issue.state if control.issue else "", self.ports.clock.now())
         self.ports.meter.attempt_began(row)
         try:
             ended = await self._run(start, row, control, spent_before)

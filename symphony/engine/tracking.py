@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from symphony.core.decide.reconcile import GONE_GRACE
 from symphony.core.errors import SymphonyError
 from symphony.core.event import Ticked, TrackerChanged
 from symphony.core.issue import Issue, IssueSet
@@ -87,6 +88,13 @@ class Tracking:
             issues = await self._safely(self.tracker.refresh(paths), written)
         await self._tell(issues)
         await self.mailbox.settle(Ticked())
+
+    async def is_there(self, issue_id: str) -> bool:
+        """Say whether an issue has a file; one that an editor is replacing is waited for."""
+        if not self.latest.present(issue_id):
+            await self.clock.sleep_until(self.clock.now() + GONE_GRACE)
+            await self.scan()
+        return self.latest.present(issue_id)
 
     async def look_at_written(self, *paths: Path) -> None:
         """Look at what a person wrote; where the daemon has ended, the next run finds it there."""

@@ -62,8 +62,13 @@ class Verifier:
         collect: Callable[[], Awaitable[Imported]],
         check: Callable[[Imported], Awaitable[tuple[HookResult, ...]]],
         withdraw: Callable[[], Awaitable[None]],
+        tool: Callable[[], str],
     ) -> None:
-        """Take what imports the branch, runs the checks on it, and takes a completion back."""
+        """Take what imports the branch, runs the checks on it, and takes a completion back.
+
+        `tool` names the one that the agent has called.
+        """
+        self._tool = tool
         self._context = context
         self._collect = collect
         self._check = check
@@ -148,7 +153,8 @@ class Verifier:
         results = await self._check(imported)
         if all(result.ok for result in results):
             return Verdict(imported, results)
-        verdict = self._note(Verdict(imported, results, self._context.ports.prompts.checks_failed(results)))
+        words = self._context.ports.prompts.checks_failed(results, self._tool())
+        verdict = self._note(Verdict(imported, results, words))
         await self._withdraw()
         return verdict
 

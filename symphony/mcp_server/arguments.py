@@ -7,16 +7,16 @@ from typing import Any, TypeAlias
 
 from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line, plain
-from symphony.core.tool import Tool
+from symphony.core.tool import OWN_TOOLS, Tool
 from symphony.core.tool_input import input_faults
 from symphony.mcp_server.tools import (
     LABEL_LIMIT,
     LABELS_LIMIT,
+    NOTES_LIMIT,
     PRIORITY_LIMIT,
     TEXT_LIMIT,
     TITLE_ADVISED,
     TITLE_LIMIT,
-    TOOLS,
 )
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -78,7 +78,15 @@ class UseTool:
     arguments: Mapping[str, Any]
 
 
-Call: TypeAlias = MarkDone | RequestHumanSteering | ProposeIssue | UseTool
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A `transition` of the right shape; whether the issue may go there is the engine's to say."""
+
+    to_state: str
+    notes: str | None
+
+
+Call: TypeAlias = MarkDone | Transition | RequestHumanSteering | ProposeIssue | UseTool
 
 
 def parse_call(tool: Tool, arguments: Mapping[str, Any]) -> Call:
@@ -87,7 +95,7 @@ def parse_call(tool: Tool, arguments: Mapping[str, Any]) -> Call:
     Raises:
         BadArguments: with every problem in one text.
     """
-    if tool.name not in TOOLS:
+    if tool.name not in OWN_TOOLS:
         if faults := input_faults(tool.schema, arguments):
             raise not_accepted(tool, faults)
         return UseTool(tool.name, arguments)
@@ -98,6 +106,11 @@ def parse_call(tool: Tool, arguments: Mapping[str, Any]) -> Call:
             summary = given.text("summary", "say what changed, why, and how it was verified")
             given.check()
             return MarkDone(title, summary, advice_on(title))
+        case "transition":
+            to_state = given.line("to_state", "name the state that the issue goes to")
+            notes = given.optional_text("notes", NOTES_LIMIT)
+            given.check()
+            return Transition(to_state, notes)
         case "request_human_steering":
             question = given.text("question", "ask what you need to know")
             context = given.optional_text("context")
@@ -173,7 +186,7 @@ class Arguments:
             return self._bounded(name, clean(value), TEXT_LIMIT)
         return ""
 
-    def optional_text(self, name: str) -> str | None:
+    def optional_text(self, name: str, limit: int = TEXT_LIMIT) -> str | None:
         """Return a text, or None when it is absent, null or blank."""
         value = self._raw.get(name)
         if value is None:
@@ -181,7 +194,7 @@ class Arguments:
         if not isinstance(value, str):
             self._wrong_type(name, "a string", value)
             return None
-        return None if blank(value) else self._bounded(name, clean(value), TEXT_LIMIT)
+        return None if blank(value) else self._bounded(name, clean(value), limit)
 
     def line(self, name: str, hint: str) -> str:
         """Return a required text of one line; empty after a problem was noted."""

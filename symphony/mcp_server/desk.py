@@ -18,6 +18,7 @@ from symphony.mcp_server.arguments import (
     MarkDone,
     ProposeIssue,
     RequestHumanSteering,
+    Transition,
     UseTool,
     parse_call,
 )
@@ -29,6 +30,7 @@ UNKNOWN_CLIENT = "unknown client"
 CLOSE_BOUND_S = 5.0  # a cancelled call has only its own clean-up left
 AFTER_TIMEOUT: Mapping[str, str] = {
     "mark_done": "Call it again with the same arguments: a repeat does no harm.",
+    "transition": "Call it again with the same arguments: a repeat does no harm.",
     "request_human_steering": "Call it again with the same arguments: a repeat does no harm.",
     "propose_issue": "Go on without calling it again, so that it is not proposed twice.",
 }
@@ -58,6 +60,7 @@ class Desk:
 
     Attributes:
         tools: what this dispatch offers, by name.
+        exits: how its agent may leave the issue's state.
     """
 
     def __init__(self, issue_id: str, reports: AgentReports, bound_s: float | None) -> None:
@@ -66,6 +69,7 @@ class Desk:
         self._reports = reports
         self._bound_s = bound_s
         self.tools = tools_of(reports)
+        self.exits = reports.exits
         self._known = False
         self._calls: set[asyncio.Task[ToolAnswer]] = set()
 
@@ -126,6 +130,8 @@ class Desk:
         match call:
             case MarkDone(title, summary, advice):
                 answer = self._reports.mark_done(title, summary)
+            case Transition(to_state, notes):
+                answer = self._reports.transition(to_state, notes)
             case RequestHumanSteering(question, context):
                 answer = self._reports.request_human_steering(question, context)
             case ProposeIssue(title, description, labels, priority, advice):

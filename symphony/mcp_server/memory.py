@@ -19,7 +19,7 @@ from symphony.mcp_server.desk import UNKNOWN_CLIENT, Desk, ToolAnswer
 from symphony.mcp_server.door import Admissions, Refused, not_a_message, parse_message
 from symphony.mcp_server.gate import endpoint
 from symphony.mcp_server.socket_client import as_line
-from symphony.mcp_server.tools import INSTRUCTIONS, unknown_tool
+from symphony.mcp_server.tools import instructions_of, unknown_tool
 
 PROTOCOL_VERSION = "2025-11-25"
 INVALID_PARAMS = -32602
@@ -159,7 +159,7 @@ class MemoryGate:
                         "protocolVersion": params.get("protocolVersion", PROTOCOL_VERSION),
                         "capabilities": {"tools": {"listChanged": False}},
                         "serverInfo": {"name": "symphony", "version": "memory"},
-                        "instructions": INSTRUCTIONS,
+                        "instructions": instructions_of(admission.desk.exits),
                     }
                 }
             case "ping":

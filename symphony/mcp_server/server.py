@@ -11,7 +11,7 @@ from mcp.server.lowlevel import Server
 import symphony
 from symphony.core.text import one_line
 from symphony.mcp_server.desk import UNKNOWN_CLIENT, Desk
-from symphony.mcp_server.tools import INSTRUCTIONS, unknown_tool
+from symphony.mcp_server.tools import instructions_of, unknown_tool
 
 CLIENT_SHOWN = 100  # characters of a client's name and version
 
@@ -44,7 +44,7 @@ def build_server(desk: Desk) -> Server[object]:
     return Server(
         "symphony",
         version=symphony.__version__,
-        instructions=INSTRUCTIONS,
+        instructions=instructions_of(desk.exits),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from symphony.core.ports import AgentReports
 from symphony.core.text import one_line
 from symphony.core.tool import Tool
+from symphony.core.transition import Exits
 
 TITLE_ADVISED: Final = 72  # a commit subject is shown whole up to here
 TITLE_LIMIT: Final = 200
@@ -17,6 +18,7 @@ TEXT_LIMIT: Final = 20_000  # what a person can still read; the request's own bo
 LABELS_LIMIT: Final = 20
 LABEL_LIMIT: Final = 50
 PRIORITY_LIMIT: Final = 1_000
+NOTES_LIMIT: Final = 8_000  # they become a part of the issue, and of every later prompt
 
 
 def schema_of(properties: Mapping[str, Any], required: tuple[str, ...]) -> Mapping[str, Any]:
@@ -120,15 +122,57 @@ TOOLS: Final[Mapping[str, Tool]] = {
     tool.name: tool for tool in (MARK_DONE, REQUEST_HUMAN_STEERING, PROPOSE_ISSUE)
 }
 
-INSTRUCTIONS: Final = (
-    "These tools report to symphony, which runs you on one issue. Call mark_done when the issue is "
-    "finished, or request_human_steering when only a person can decide."
-)
+TRANSITION: Final = "transition"
+INTRODUCTION: Final = "These tools report to symphony, which runs you on one issue."
+
+
+def transition_tool(exits: Exits) -> Tool:
+    """Return the tool that sends an issue to another state, with the states that it takes."""
+    where = "; ".join(map(str, exits.targets))
+    return Tool(
+        TRANSITION,
+        "Send the issue to another state, when your part of it is done or another has to take over. Commit "
+        "your work first: whoever works on it next goes on in the same folder and branch. Call it once, as "
+        "the last thing you do, then end your turn. Checks may run then; if they fail you are told why and "
+        f"go on. The states: {where}.",
+        schema_of(
+            {
+                "to_state": {
+                    "type": "string",
+                    "enum": [target.state for target in exits.targets],
+                    "description": "The state that the issue goes to.",
+                },
+                "notes": {
+                    "type": ["string", "null"],
+                    "maxLength": NOTES_LIMIT,
+                    "description": "What the next one has to know, in Markdown: what you did, what you "
+                    "found, what is wanted. It is added to the issue. Optional.",
+                },
+            },
+            ("to_state",),
+        ),
+    )
 
 
 def tools_of(reports: AgentReports) -> Mapping[str, Tool]:
     """Return what one dispatch offers, by name: symphony's own tools first, then the workflow's."""
-    return {**TOOLS, **{tool.name: tool for tool in reports.tools}}
+    tools = dict(TOOLS)
+    if not reports.exits.finishes:
+        del tools[MARK_DONE.name]
+    if reports.exits.targets:
+        tools[TRANSITION] = transition_tool(reports.exits)
+    return {**tools, **{tool.name: tool for tool in reports.tools}}
+
+
+def instructions_of(exits: Exits) -> str:
+    """Return what one dispatch's agent reads about its tools as a whole."""
+    ends = []
+    if exits.finishes:
+        ends.append("mark_done when the issue is finished")
+    if exits.targets:
+        ends.append("transition when another state has to take over")
+    ends.append("request_human_steering when only a person can decide")
+    return f"{INTRODUCTION} Call {', '.join(ends[:-1])}, or {ends[-1]}."
 
 
 def unknown_tool(name: str, offered: Iterable[str]) -> str:

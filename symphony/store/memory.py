@@ -181,6 +181,8 @@ class MemoryStore:
         disk = await self._writing()
         if completion.attempt_id in disk.delivered:
             return disk.delivered[completion.attempt_id][0]
+        if completion.attempt_id in disk.moved:
+            return disk.moved[completion.attempt_id][0]
         stored = disk.accepted.setdefault(completion.issue_id, completion)
         if stored.attempt_id != completion.attempt_id:
             raise completion_open(completion.issue_id, stored.attempt_id)
@@ -213,6 +215,12 @@ class MemoryStore:
         disk.delivered[completion.attempt_id] = (completion, row)
         record = disk.records.get(completion.issue_id, IssueRecord(completion.issue_id))
         disk.records[completion.issue_id] = replace(record, last_handoff=handoff.note)
+
+    async def complete_transition(
+        self, completion: Completion, note: str, revision: str, at: datetime
+    ) -> None:
+        """Record that the issue was moved, and in the record's passage; the first time counts."""
+        (await self._writing()).move(completion, note, revision, at)
 
     async def ask(self, steering: SteeringRequest) -> None:
         """Store a question."""

@@ -1,7 +1,7 @@
 """What a store without a disk has committed. Called by `memory` alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from symphony.core.claim import IssueRecord
@@ -32,9 +32,20 @@ class MemoryDisk:
     used: set[str] = field(default_factory=set)
     accepted: dict[str, Completion] = field(default_factory=dict)
     delivered: dict[str, tuple[Completion, HandoffRow]] = field(default_factory=dict)
+    moved: dict[str, tuple[Completion, datetime]] = field(default_factory=dict)
     intents: dict[int, Intent] = field(default_factory=dict)
     fulfilled: set[int] = field(default_factory=set)
     audit: dict[str | None, Trail] = field(default_factory=dict)
     told: set[Telling] = field(default_factory=set)
     paused: bool = False
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
+
+    def move(self, completion: Completion, note: str, revision: str, at: datetime) -> None:
+        """Close an accepted transition, and count it in its issue's passage; once."""
+        stored = self.accepted.get(completion.issue_id)
+        if stored is None or stored.attempt_id != completion.attempt_id:
+            return
+        self.moved[completion.attempt_id] = (self.accepted.pop(completion.issue_id), at)
+        record = self.records.get(completion.issue_id, IssueRecord(completion.issue_id))
+        passed = replace(record, passage=record.passage.on(note, revision))
+        self.records[completion.issue_id] = passed

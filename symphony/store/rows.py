@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never
@@ -13,6 +13,7 @@ from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 from symphony.store.access_rows import access_of, access_text
 from symphony.store.receipts import receipt_fields, receipt_of
@@ -25,6 +26,7 @@ AUDIT_SLACK = 50  # pruning once in so many decisions costs nothing that can be 
 
 NO_USAGE = Usage()
 NO_CEILINGS = Ceilings()
+NO_PASSAGE = Passage()
 USAGE_FIELDS = tuple(Usage.__dataclass_fields__)
 STEERING_FIELDS = tuple(SteeringRequest.__dataclass_fields__)
 
@@ -75,6 +77,16 @@ def budget_of(text: str) -> Ceilings:
     return NO_CEILINGS if text == "{}" else Ceilings(**json.loads(text))
 
 
+def passage_text(passage: Passage) -> str:
+    """Return how agents have passed an issue on as JSON."""
+    return "{}" if passage == NO_PASSAGE else json_text(asdict(passage))
+
+
+def passage_of(text: str) -> Passage:
+    """Return the passage that `passage_text` wrote."""
+    return NO_PASSAGE if text == "{}" else Passage(**json.loads(text))
+
+
 def record_row(record: IssueRecord) -> Row:
     """Return the columns of `issue_records`, in order."""
     claim, detail = claim_columns(record.claim)
@@ -90,6 +102,7 @@ def record_row(record: IssueRecord) -> Row:
         record.last_handoff,
         access_text(record.access),
         budget_text(record.budget),
+        passage_text(record.passage),
     )
 
 
@@ -100,7 +113,8 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         row: the columns of `issue_records`, in order.
         newest: returns the steering request as it is now, as a reply comes after the claim.
     """
-    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, access, budget = row
+    issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, *rest = row
+    access, budget, passage = rest
     return IssueRecord(
         issue_id=issue_id,
         claim=None if claim is None else claim_of(claim, json.loads(detail), newest),
@@ -112,6 +126,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         last_handoff=last_handoff,
         access=access_of(access),
         budget=budget_of(budget),
+        passage=passage_of(passage),
     )
 
 
@@ -206,7 +221,7 @@ def steering_of_row(row: Row) -> SteeringRequest:
 def attempt_of(row: Row) -> AttemptRow:
     """Return the attempt of the columns of `attempts` after `seq`, and of its usage if it has one."""
     attempt_id, issue_id, number, adapter, sandbox, started_at, ended_at, *rest = row
-    outcome, message, turns, session_id, usage = rest
+    outcome, message, turns, session_id, state, usage = rest
     return AttemptRow(
         id=attempt_id,
         issue_id=issue_id,
@@ -219,6 +234,7 @@ def attempt_of(row: Row) -> AttemptRow:
         message=message,
         turns=turns,
         session_id=session_id,
+        state=state,
         usage=NO_USAGE if usage is None else usage_of(usage),
     )
 
@@ -237,24 +253,35 @@ def attempt_columns(row: AttemptRow) -> Row:
         row.message,
         row.turns,
         row.session_id,
+        row.state,
     )
 
 
 def completion_of(row: Row) -> Completion:
-    """Return the completion of (issue_id, attempt_id, title, summary, accepted_at, receipt)."""
-    issue_id, attempt_id, title, summary, accepted_at, text = row
-    receipt = receipt_of(None if text is None else json.loads(text))
-    return Completion(issue_id, attempt_id, title, summary, datetime.fromisoformat(accepted_at), receipt)
+    """Return the completion of those columns, followed by its receipt."""
+    issue_id, attempt_id, title, summary, accepted_at, from_state, to_state, text = row
+    return Completion(
+        issue_id=issue_id,
+        attempt_id=attempt_id,
+        title=title,
+        summary=summary,
+        accepted_at=datetime.fromisoformat(accepted_at),
+        receipt=receipt_of(None if text is None else json.loads(text)),
+        from_state=from_state,
+        to_state=to_state,
+    )
 
 
 def completion_columns(completion: Completion) -> Row:
-    """Return (issue_id, attempt_id, title, summary, accepted_at)."""
+    """Return (issue_id, attempt_id, title, summary, accepted_at, from_state, to_state)."""
     return (
         completion.issue_id,
         completion.attempt_id,
         completion.title,
         completion.summary,
         instant_text(completion.accepted_at),
+        completion.from_state,
+        completion.to_state,
     )
 
 

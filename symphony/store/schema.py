@@ -134,7 +134,15 @@ VERSION_4: Step = ("ALTER TABLE issue_records ADD COLUMN budget TEXT NOT NULL DE
 
 VERSION_5: Step = ("ALTER TABLE completions ADD COLUMN receipt TEXT",)
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+# a completion of a transition is delivered without a handoff
+VERSION_6: Step = (
+    "ALTER TABLE completions ADD COLUMN from_state TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE completions ADD COLUMN to_state TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE issue_records ADD COLUMN passage TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE attempts ADD COLUMN state TEXT NOT NULL DEFAULT ''",
+)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

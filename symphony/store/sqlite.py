@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from symphony.store.receipts import receipt_fields
 from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, Row
 from symphony.store.schema import STEPS, Step
 from symphony.store.texts import instant_text, json_text
+from symphony.store.transitions import record_transition
 
 JOURNAL_KEPT = 20_000  # finished effects; some weeks of a busy installation
 
@@ -244,6 +246,12 @@ class SqliteStore(StoreReader):
             execute(connection, statements.PUT_LAST_HANDOFF, (completion.issue_id, handoff.note))
 
         await self._database.write(change)
+
+    async def complete_transition(
+        self, completion: Completion, note: str, revision: str, at: datetime
+    ) -> None:
+        """Record that the issue was moved, and in the record's passage; the first time counts."""
+        await self._database.write(partial(record_transition, completion, note, revision, at))
 
     async def ask(self, steering: SteeringRequest) -> None:
         """Store a question.

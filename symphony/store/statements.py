@@ -2,9 +2,14 @@
 
 READ_RECORDS = (
     "SELECT issue_id, claim, claim_detail, failures, failure_reasons, paused, attempts, usage, last_handoff, "
-    "access, budget FROM issue_records"
+    "access, budget, passage FROM issue_records"
 )
-PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+READ_PASSAGE = "SELECT passage FROM issue_records WHERE issue_id = ?"
+PUT_PASSAGE = (
+    "INSERT INTO issue_records (issue_id, passage) VALUES (?, ?) "
+    "ON CONFLICT (issue_id) DO UPDATE SET passage = excluded.passage"
+)
 PUT_LAST_HANDOFF = (
     "INSERT INTO issue_records (issue_id, last_handoff) VALUES (?, ?) "
     "ON CONFLICT (issue_id) DO UPDATE SET last_handoff = excluded.last_handoff"
@@ -16,16 +21,18 @@ PUT_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 READ_ATTEMPTS_OF_ISSUE = (
     "SELECT id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, turns, "
-    "session_id, totals FROM attempts LEFT JOIN usage ON attempt_id = id WHERE issue_id = ? ORDER BY seq"
+    "session_id, state, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
+    "WHERE issue_id = ? ORDER BY seq"
 )
 READ_INTERRUPTED = (
     "SELECT id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, turns, "
-    "session_id, totals FROM attempts LEFT JOIN usage ON attempt_id = id WHERE ended_at IS NULL ORDER BY seq"
+    "session_id, state, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
+    "WHERE ended_at IS NULL ORDER BY seq"
 )
 FIND_ATTEMPT = "SELECT ended_at FROM attempts WHERE id = ?"
 ADD_ATTEMPT = (
     "INSERT INTO attempts (id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, "
-    "turns, session_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+    "turns, session_id, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 END_ATTEMPT = "UPDATE attempts SET ended_at = ?, outcome = ?, message = ?, turns = ? WHERE id = ?"
 NAME_SESSION = "UPDATE attempts SET session_id = ?, sandbox = ? WHERE id = ?"
@@ -64,30 +71,30 @@ REPLY = "UPDATE steering SET reply = ?, replied_at = ? WHERE issue_id = ? AND re
 USE_REPLY = "UPDATE steering SET used_at = coalesce(used_at, ?) WHERE id = ? AND reply IS NOT NULL"
 
 READ_ACCEPTED = (
-    "SELECT issue_id, attempt_id, title, summary, accepted_at, receipt "
+    "SELECT issue_id, attempt_id, title, summary, accepted_at, from_state, to_state, receipt "
     "FROM completions WHERE state = 'accepted' ORDER BY seq"
 )
 READ_HANDOFFS = (
     "SELECT issue_id, attempt_id, title, delivered_at, handoff FROM completions "
-    "WHERE state = 'delivered' ORDER BY delivered_at DESC, seq DESC LIMIT ?"
+    "WHERE state = 'delivered' AND handoff IS NOT NULL ORDER BY delivered_at DESC, seq DESC LIMIT ?"
 )
 READ_HANDOFF_OF_ISSUE = (
     "SELECT issue_id, attempt_id, title, delivered_at, handoff FROM completions "
-    "WHERE issue_id = ? AND state = 'delivered' ORDER BY seq DESC LIMIT 1"
+    "WHERE issue_id = ? AND state = 'delivered' AND handoff IS NOT NULL ORDER BY seq DESC LIMIT 1"
 )
 FIND_COMPLETION = (
-    "SELECT issue_id, attempt_id, title, summary, accepted_at, receipt "
+    "SELECT issue_id, attempt_id, title, summary, accepted_at, from_state, to_state, receipt "
     "FROM completions WHERE attempt_id = ? AND state <> 'withdrawn'"
 )
 FIND_COMPLETION_STATE = "SELECT state FROM completions WHERE attempt_id = ? AND state <> 'withdrawn'"
 FIND_OPEN_COMPLETION = "SELECT attempt_id FROM completions WHERE issue_id = ? AND state = 'accepted'"
 ADD_COMPLETION = (
-    "INSERT INTO completions (issue_id, attempt_id, title, summary, accepted_at, state) "
-    "VALUES (?,?,?,?,?,'accepted')"
+    "INSERT INTO completions (issue_id, attempt_id, title, summary, accepted_at, from_state, to_state, "
+    "state) VALUES (?,?,?,?,?,?,?,'accepted')"
 )
 ADD_DELIVERED = (
-    "INSERT INTO completions (issue_id, attempt_id, title, summary, accepted_at, state, handoff, "
-    "delivered_at) VALUES (?,?,?,?,?,'delivered',?,?)"
+    "INSERT INTO completions (issue_id, attempt_id, title, summary, accepted_at, from_state, to_state, "
+    "state, handoff, delivered_at) VALUES (?,?,?,?,?,?,?,'delivered',?,?)"
 )
 ATTACH_RECEIPT = "UPDATE completions SET receipt = ? WHERE attempt_id = ? AND state = 'accepted'"
 WITHDRAW = (

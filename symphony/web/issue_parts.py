@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from symphony.core.attention import PARKED
+from symphony.core.attention import OWED, PARKED
 from symphony.core.board import Standing
 from symphony.core.budget import over_budget
 from symphony.core.installation import Installation
@@ -118,7 +118,7 @@ def may_retry(view: Standing | None) -> bool:
 
 def may_cancel(view: Standing | None) -> bool:
     """Say whether an attempt runs, waits, or is to come, that a person could end."""
-    waits = isinstance(view, RetryingView) and view.kind != "handoff"
+    waits = isinstance(view, RetryingView) and view.kind not in OWED
     return waits or isinstance(view, RunningView | WaitingView)
 
 

@@ -158,7 +158,7 @@ SHAPES: Final[dict[str, Schema]] = {
         "An issue that waits for its next attempt.",
         issue_id=TEXT,
         identifier=TEXT,
-        kind=one_of("retry", "continuation", "handoff"),
+        kind=one_of("retry", "continuation", "handoff", "transition"),
         due_at=TIME,
         due_in_seconds=SECONDS,
         failures=COUNT,

@@ -14,6 +14,7 @@ from symphony.core.ports import AttemptRow, HookResult
 from symphony.core.repetition import repeats
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import one_line, plain
+from symphony.core.transition import Exits
 
 DESCRIPTION_LIMIT = 256 * 1024  # characters; an edited issue is sent again as a whole when it fits
 SPEECH_LIMIT = 16 * 1024  # characters of one question, context or reply
@@ -21,13 +22,25 @@ OUTPUT_LIMIT = 8 * 1024  # characters of a failed check's output; its end tells 
 EARLIER_SHOWN = 5  # attempts and answers; older ones are in the branch, if they left anything
 LISTED = 50  # commits; more are in `git log`
 
-FINISH = (
-    "When all that the issue asks for is committed, call `mark_done` with a title and a summary. "
-    "When you need a person, call `request_human_steering` and stop."
-)
+ONLY_DONE = Exits()
 
 
-def continuation_prompt(issue: Issue, turn: int, max_turns: int, edited: bool) -> str:
+def finish(exits: Exits) -> str:
+    """Return the sentences on how an agent ends its work where it may leave in these ways."""
+    person = "When you need a person, call `request_human_steering` and stop."
+    if not exits.finishes:
+        return (
+            "When your part of the issue is committed, call `transition` with the state that takes over "
+            f"({exits.names}) and notes for it. {person}"
+        )
+    other = f", or `transition` when another state has to take over ({exits.names})" if exits.targets else ""
+    done = "When all that the issue asks for is committed, call `mark_done` with a title and a summary"
+    return f"{done}{other}. {person}"
+
+
+def continuation_prompt(
+    issue: Issue, turn: int, max_turns: int, edited: bool, exits: Exits = ONLY_DONE
+) -> str:
     """Return the guidance for the turn that begins now, counted from 1.
 
     An issue that was `edited` since the agent was last told is sent again as a whole.
@@ -42,27 +55,27 @@ def continuation_prompt(issue: Issue, turn: int, max_turns: int, edited: bool) -
         "",
         "Go on from where you are: look at what is missing, do it, and check it. Keep your work committed "
         "on the current branch.",
-        FINISH,
+        finish(exits),
     ]
     return _text(lines)
 
 
-def reply_prompt(steering: SteeringRequest) -> str:
+def reply_prompt(steering: SteeringRequest, exits: Exits = ONLY_DONE) -> str:
     """Return the turn that brings a person's answer, with the question and its context."""
     lines = ["You asked a person:", "", *_quoted(steering.question)]
     if steering.context.strip():
         lines += ["", "with this context:", "", *_quoted(steering.context)]
     lines += ["", "The answer:", "", *_quoted(steering.reply or "")]
-    lines += ["", f"Go on with the issue accordingly. {FINISH}"]
+    lines += ["", f"Go on with the issue accordingly. {finish(exits)}"]
     return _text(lines)
 
 
-def checks_failed_prompt(results: Sequence[HookResult]) -> str:
-    """Return the turn that says which checks failed after `mark_done`, with the end of their output."""
+def checks_failed_prompt(results: Sequence[HookResult], tool: str = "mark_done") -> str:
+    """Return the turn that says which checks failed after a tool's call, with the end of their output."""
     failed = [result for result in results if not result.ok]
     passed = [one_line(result.name) for result in results if result.ok]
     count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
-    lines = [f"Your `mark_done` does not count yet: {count}."]
+    lines = [f"Your `{tool}` does not count yet: {count}."]
     for result in failed:
         ended = (
             "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
@@ -70,7 +83,7 @@ def checks_failed_prompt(results: Sequence[HookResult]) -> str:
         lines += ["", f"{one_line(result.name)} ({ended}):", "", *_quoted_end(result.output)]
     if passed:
         lines += ["", f"These pass: {', '.join(passed)}."]
-    lines += ["", "Correct the cause, commit, and call `mark_done` again."]
+    lines += ["", f"Correct the cause, commit, and call `{tool}` again."]
     return _text(lines)
 
 
@@ -85,14 +98,15 @@ def unmoved_prompt(text: str) -> str:
     return _text(lines)
 
 
-def nearly_spent_prompt(text: str, spending: Sequence[Spending]) -> str:
+def nearly_spent_prompt(text: str, spending: Sequence[Spending], exits: Exits = ONLY_DONE) -> str:
     """Return a turn's text, followed by what little is left of the issue's budget."""
     numbers = ", ".join(map(str, spending))
+    end = "mark_done" if exits.finishes else "transition"
     lines = [
         text.rstrip("\n"),
         "",
         f"The budget of this issue is nearly spent: {numbers}. When it is, your turn is ended wherever you "
-        "are. Finish what matters most, commit it, and call `mark_done`; if more is needed than is left, say "
+        f"are. Finish what matters most, commit it, and call `{end}`; if more is needed than is left, say "
         "so with `request_human_steering`.",
     ]
     return _text(lines)

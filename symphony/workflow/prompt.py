@@ -23,6 +23,7 @@ from liquid.undefined import StrictDefaultUndefined
 
 from symphony.core.issue import Issue
 from symphony.core.text import one_line
+from symphony.core.transition import exits_of
 from symphony.core.workflow import Workflow
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.words import meant
@@ -49,8 +50,15 @@ How to work:
 - Read what is there before you change it, and follow the habits of the project. Run its tests.
 - Commit your work on the current branch in small commits with clear messages. Do not push, and do
   not switch or rename the branch: your commits are collected from here.
+{% if workflow.finishes -%}
 - When all that the issue asks for is committed and works, call the tool `mark_done` with a `title`
   (one line, as of a commit) and a `summary` (what changed, why, and how you checked it).
+{% endif -%}
+{% if workflow.transitions.size > 0 -%}
+- The issue is in the state `{{ issue.state }}`. When your part of it is committed and another state
+  has to take over, call the tool `transition` with that state as `to_state` (`{{ workflow.transitions
+  | join: "`, `" }}`) and `notes` for whoever works on it there.
+{% endif -%}
 - When you cannot go on without a decision or a fact that only a person has, call the tool
   `request_human_steering` with one clear `question` and the `context` needed to answer it, then
   stop. Do not guess, and do not ask for what you can find out yourself.
@@ -87,11 +95,16 @@ def render_prompt(workflow: Workflow, issue: Issue, attempt: int | None, workspa
     """
     source = _Source(workflow.prompt or DEFAULT_PROMPT, workflow.prompt_line, workflow.path)
     template = source.parse()
+    exits = exits_of(workflow.settings, issue.state)
     scope = {
         "issue": issue_scope(issue, source),
         "attempt": attempt,
         "workspace": {key: _data(value, _Budget()) for key, value in workspace.items()},
-        "workflow": {"path": str(workflow.path)},
+        "workflow": {
+            "path": str(workflow.path),
+            "transitions": [target.state for target in exits.targets],
+            "finishes": exits.finishes,
+        },
     }
     try:
         text: str = template.render(scope)

@@ -6,8 +6,10 @@ from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.ports import Earlier, HookResult, Workspace
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Exits
 from symphony.core.workflow import Workflow
 from symphony.workflow.continuation import (
+    ONLY_DONE,
     checks_failed_prompt,
     continuation_prompt,
     earlier_prompt,
@@ -36,22 +38,24 @@ class LiquidPrompts:
             rendered, earlier.attempts, earlier.steering, unfinished=earlier.left is not None
         )
 
-    def continuation(self, issue: Issue, turn: int, max_turns: int, *, edited: bool) -> str:
+    def continuation(
+        self, issue: Issue, turn: int, max_turns: int, *, edited: bool, exits: Exits = ONLY_DONE
+    ) -> str:
         """Return short guidance for a later turn; the whole issue again when it was edited."""
-        return continuation_prompt(issue, turn, max_turns, edited)
+        return continuation_prompt(issue, turn, max_turns, edited, exits)
 
-    def reply(self, steering: SteeringRequest) -> str:
+    def reply(self, steering: SteeringRequest, exits: Exits = ONLY_DONE) -> str:
         """Return the turn that carries a person's answer, with question and context."""
-        return reply_prompt(steering)
+        return reply_prompt(steering, exits)
 
-    def checks_failed(self, results: Sequence[HookResult]) -> str:
-        """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
-        return checks_failed_prompt(results)
+    def checks_failed(self, results: Sequence[HookResult], tool: str = "mark_done") -> str:
+        """Return the turn that tells the agent which checks failed after a tool's call, and how."""
+        return checks_failed_prompt(results, tool)
 
     def unmoved(self, text: str) -> str:
         """Return a turn's text, after the word that the last turn changed nothing."""
         return unmoved_prompt(text)
 
-    def nearly_spent(self, text: str, spending: Sequence[Spending]) -> str:
+    def nearly_spent(self, text: str, spending: Sequence[Spending], exits: Exits = ONLY_DONE) -> str:
         """Return a turn's text, followed by what little is left of the issue's budget."""
-        return nearly_spent_prompt(text, spending)
+        return nearly_spent_prompt(text, spending, exits)

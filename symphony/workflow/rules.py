@@ -131,16 +131,15 @@ def _known_state(settings: Settings, path: KeyPath, name: str) -> Iterator[Findi
 
 
 def _adapters(settings: Settings) -> Iterator[Finding]:
-    if settings.acp.command is not None:
-        return
-    named: list[tuple[KeyPath, str]] = [(("acp", "adapter"), settings.acp.adapter)]
+    named: list[tuple[KeyPath, Settings, str]] = [(("acp", "adapter"), settings, "acp")]
     for name, state in (settings.states or {}).items():
         if state.adapter is not None:
-            named.append(((*STATES, name, "adapter"), state.adapter))
-    for path, adapter in named:
-        if adapter not in ADAPTERS:
+            named.append(((*STATES, name, "adapter"), settings.in_state(name), f"states.{name}"))
+    for path, chosen, section in named:
+        adapter = chosen.acp.adapter
+        if chosen.acp.command is None and adapter not in ADAPTERS:
             message = f'found the unknown adapter "{adapter}"; allowed: {one_of(ADAPTERS)}'
-            yield path, f"{message}, or any name when acp.command is set.{meant(adapter, ADAPTERS)}"
+            yield path, f"{message}, or any name when {section}.command is set.{meant(adapter, ADAPTERS)}"
 
 
 def _efforts(settings: Settings) -> Iterator[Finding]:

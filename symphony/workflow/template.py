@@ -34,8 +34,15 @@ PROMPT_NOTE = """\
 The prompt of each attempt, in Liquid. An unknown variable or filter fails the attempt. In scope:
 issue.id, .identifier, .title, .description, .state, .priority, .labels, .blocked_by, .branch_name,
 .url, .created_at, .updated_at, .path, .extra (its other front matter keys, also as issue.<key>);
-attempt (nil in the first); workspace.path, .branch, .base; workflow.path.
-An empty prompt means the text below.
+attempt (nil in the first); workspace.path, .branch, .base; workflow.path, .transitions (the states
+that the agent may send the issue to), .finishes (whether it may call mark_done here).
+An empty prompt means the text below. One prompt serves all states, with a branch where they differ:
+{% if issue.state == "Review" %}
+Review what the branch changes: `git diff {{ workspace.base }}...`. If it is right, call `mark_done`;
+else call `transition` with `to_state: Todo` and what has to change as `notes`.
+{% else %}
+(the text below)
+{% endif %}
 {% endcomment -%}
 """
 

@@ -15,6 +15,7 @@ from symphony.core.operations import AgentDoor
 from symphony.core.permission import OnPermission
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.settings import AcpSettings
+from symphony.core.transition import Exits
 from symphony.sandbox.local import LocalDriver
 
 FOLDER = Path(__file__).parent
@@ -91,14 +92,19 @@ async def open_program(
         yield session
 
 
+ONLY_DONE = Exits()
+
+
 class Reports:
     """Remembers what an agent reported.
 
     Attributes:
         said: each report as the tool's name and its first argument.
+        exits: how the agent may leave the issue's state.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, exits: Exits = ONLY_DONE) -> None:
+        self.exits = exits
         self.said: list[tuple[str, str]] = []
         self.details: list[str | None] = []
 
@@ -108,6 +114,11 @@ class Reports:
     async def mark_done(self, title: str, summary: str) -> str:
         self.said.append(("mark_done", title))
         self.details.append(summary)
+        return "Accepted."
+
+    async def transition(self, to_state: str, notes: str | None) -> str:
+        self.said.append(("transition", to_state))
+        self.details.append(notes or "")
         return "Accepted."
 
     async def request_human_steering(self, question: str, context: str | None) -> str:

@@ -19,6 +19,7 @@ from symphony.core.ports import SandboxSpec
 from symphony.core.report import ReportRefused
 from symphony.core.settings import ToolSettings
 from symphony.core.tool import Tool
+from symphony.core.transition import Exits
 from symphony.mcp_server.arguments import BadArguments
 from symphony.mcp_server.door import Refused
 from symphony.mcp_server.gate import Gate
@@ -46,6 +47,7 @@ class Reports:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
+    exits: Exits = Exits()
     cancelled: int = 0
     tools: Sequence[Tool] = ()
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +57,9 @@ class Reports:
 
     async def mark_done(self, title: str, summary: str) -> str:
         return await self._take("Accepted.", "mark_done", title, summary)
+
+    async def transition(self, to_state: str, notes: str | None) -> str:
+        return await self._take("Accepted.", "transition", to_state, notes)
 
     async def request_human_steering(self, question: str, context: str | None) -> str:
         return await self._take("Asked.", "request_human_steering", question, context)

@@ -28,6 +28,7 @@ from symphony.core.ports import AttemptRow, Changes, Store
 from symphony.core.receipt import CheckRun, Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.stored import Delivery
+from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 from symphony.store.errors import StoreError
 from symphony.store.memory import MemoryStore
@@ -489,6 +490,46 @@ async def test_a_handoff_of_work_that_no_agent_declared_done_is_recorded_too(sta
 
     assert [row.handoff for row in await store.recent_handoffs(9)] == [Handoff("none", "No change.")]
     assert (await store.load()).records == {"7": IssueRecord("7", failures=2, last_handoff="No change.")}
+
+
+async def test_a_transition_is_recorded_once_and_is_no_handoff(stage: Stage) -> None:
+    word = replace(done(), from_state="Todo", to_state="Review")
+    await stage.store.accept_completion(word)
+    assert (await (await stage.restart()).load()).records == {"7": IssueRecord("7", completion=word)}
+
+    for note in ("moved", "moved again"):
+        await stage.store.complete_transition(word, note, "r1", at(5))
+
+    store = await stage.restart()
+    assert (await store.load()).records == {"7": IssueRecord("7", passage=Passage(1, "moved", "r1"))}
+    assert (await store.handoff_of("7"), await store.recent_handoffs(9)) == (None, ())
+    assert await store.accept_completion(done(title="too late")) == word
+    next_word = replace(done("a2"), from_state="Review", to_state="Todo")
+    assert await store.accept_completion(next_word) == next_word
+    await store.complete_transition(next_word, "back", "r2", at(6))
+    assert (await store.load()).records["7"].passage == Passage(2, "back", "r2")
+
+
+async def test_a_transition_that_was_withdrawn_is_not_recorded(stage: Stage) -> None:
+    word = replace(done(), from_state="Todo", to_state="Review")
+    await stage.store.accept_completion(word)
+    await stage.store.withdraw_completion("7", "a1")
+    await stage.store.complete_transition(word, "moved", "r", at(5))
+    assert (await (await stage.restart()).load()).records.get("7", IssueRecord("7")) == IssueRecord("7")
+
+
+async def test_how_agents_passed_an_issue_on_and_where_an_attempt_began_outlive_a_restart(
+    stage: Stage,
+) -> None:
+    row = replace(attempt(), state="Review")
+    await stage.store.attempt_started(row)
+    record = IssueRecord("7", passage=Passage(3, "a1 moved it — “so”", "rev"), attempts=1)
+    await stage.store.apply(Changes(records=(record,)))
+
+    store = await stage.restart()
+
+    assert (await store.load()).records["7"].passage == record.passage
+    assert await store.attempts_of("7") == (row,)
 
 
 async def test_the_newest_handoffs_come_first(store: AnyStore) -> None:

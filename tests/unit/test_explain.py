@@ -15,6 +15,7 @@ from symphony.core.outcome import StopReason
 from symphony.core.permission import PermissionAnswer, PermissionRequest, Proposal
 from symphony.core.problem import Problem
 from symphony.core.step import Step, when
+from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 from tests.support.explained import check_explained
 from tests.support.world import (
@@ -75,6 +76,9 @@ STANDINGS = {
     ReasonCode.PAUSED: lone({"paused": True}),
     ReasonCode.OUT_OF_BUDGET: lone(
         {"usage": Usage(input_tokens=2000)}, sections={"agent": {"budget": {"tokens": 1000}}}
+    ),
+    ReasonCode.PASSED_AROUND: lone(
+        {"passage": Passage(10, "attempt 10 (codex) moved it from Review to Todo", "r")}
     ),
     ReasonCode.BLOCKED: make_state(make_issue("1", blocked_by=("2",)), make_issue("2", "In Progress")),
     ReasonCode.MISSING_LABEL: lone(sections={"tracker": {"required_labels": ["go"]}}),
@@ -178,6 +182,12 @@ SAID = {
     ReasonCode.OUT_OF_BUDGET: (
         "Not running: out of budget: 2,000 of 1,000 tokens; `symphony budget 1 --tokens +N` raises it.",
         "Nothing, until `symphony budget 1 --tokens +N` or agent.budget in WORKFLOW.md allows it more.",
+    ),
+    ReasonCode.PASSED_AROUND: (
+        "Not running: its agents have moved it 10 times (agent.max_transitions) and it is not done; "
+        "`symphony retry 1` or an edit of the file lets them go on. "
+        "Last: attempt 10 (codex) moved it from Review to Todo.",
+        "Nothing, until `symphony retry 1` or an edit of its file lets them go on.",
     ),
     ReasonCode.BLOCKED: (
         "Not running: blocked by 2 (In Progress).",

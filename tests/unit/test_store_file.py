@@ -602,9 +602,9 @@ async def test_one_open_question_and_one_open_completion_are_the_databases_own_r
         connection.execute("PRAGMA foreign_keys = ON")
         for statement in (
             "INSERT INTO steering VALUES (9, 's2', '7', 'a', 'q', '', 'x', NULL, NULL, NULL)",
-            "INSERT INTO completions VALUES (9, '7', 'b', 't', 's', 'x', 'accepted', NULL, NULL)",
-            "INSERT INTO completions VALUES (9, '8', 'a', 't', 's', 'x', 'delivered', NULL, NULL)",
-            "INSERT INTO completions VALUES (9, '8', 'b', 't', 's', 'x', 'lost', NULL, NULL)",
+            "INSERT INTO completions VALUES (9,'7', 'b', 't','s','x', 'accepted', NULL, NULL, NULL, '', '')",
+            "INSERT INTO completions VALUES (9,'8', 'a', 't','s','x','delivered', NULL, NULL, NULL, '', '')",
+            "INSERT INTO completions VALUES (9,'8', 'b', 't', 's', 'x', 'lost', NULL, NULL, NULL, '', '')",
             "INSERT INTO usage VALUES ('nobody', '{}')",
         ):
             with pytest.raises(sqlite3.IntegrityError):

@@ -60,6 +60,13 @@ ROWS: dict[int, tuple[str, ...]] = {
         "seconds":1.5}]}' WHERE attempt_id = '10.1'""",
     ),
     4: ("""UPDATE issue_records SET budget = '{"tokens":500}' WHERE issue_id = '8'""",),
+    6: (
+        f"""INSERT INTO completions VALUES (3, '11', '11.1', 'Try', 'Look.', '{AT}', 'accepted', NULL, NULL,
+        NULL, 'Todo', 'Review')""",
+        """UPDATE issue_records SET passage = '{"count":2,"last":"7.1 moved it","revision":"r"}'
+        WHERE issue_id = '8'""",
+        "UPDATE attempts SET state = 'Review' WHERE id = '7.2'",
+    ),
 }  # fmt: skip
 NEWEST = len(STEPS)
 OLDER = range(1, NEWEST)
@@ -140,6 +147,8 @@ async def test_an_older_store_says_today_what_it_said_then(path: Path, version: 
     assert [(asked.host, asked.decision) for asked in hosts] == (
         [("pypi.org", AccessDecision.ISSUE)] if version >= 2 else []
     )
+    passage = memory.records["8"].passage
+    assert (passage.count, passage.last) == ((2, "7.1 moved it") if version >= 6 else (0, ""))
     completion = memory.records["10"].completion
     assert completion is not None
     assert (completion.title, completion.accepted_at) == ("More", T0)

@@ -232,7 +232,8 @@ acp:
     assert [str(problem) for problem in error.problems] == [
         '/repo/WORKFLOW.md:3: agent.max_turns: found "many" (text); allowed: a whole number of at least 1.',
         "/repo/WORKFLOW.md:4: agent.max_turn: unknown key; allowed: max_concurrent_agents, max_turns, "
-        "max_retry_backoff_ms, max_concurrent_agents_by_state, max_failures, budget. Did you mean max_turns?",
+        "max_retry_backoff_ms, max_concurrent_agents_by_state, max_failures, "
+        "max_transitions, budget. Did you mean max_turns?",
         "/repo/WORKFLOW.md:5: agent.budget.usd: found -1 (a whole number); allowed: a number greater than 0 "
         "or null.",
         '/repo/WORKFLOW.md:6: sandbox: found "smolv" (text); allowed: smolvm or local. Did you mean smolvm?',
@@ -475,7 +476,7 @@ def test_each_wrong_value_says_what_was_found_and_what_is_allowed(yaml: str, pro
             [
                 'states.Todo.adapter: found the unknown adapter "codx"; allowed: claude, codex, opencode or '
                 "demo, or "
-                "any name when acp.command is set. Did you mean codex?"
+                "any name when states.Todo.command is set. Did you mean codex?"
             ],
         ),
     ],

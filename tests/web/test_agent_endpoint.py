@@ -13,6 +13,7 @@ from mcp import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 
 from symphony.core.ports import McpAccess
+from symphony.core.transition import Exits
 from symphony.mcp_server.gate import Gate
 from symphony.web.listener import open_listener
 from tests.web.support import BOUND, Answer, Client, Daemon, surface_of
@@ -27,6 +28,7 @@ class Reports:
     told: list[tuple[Any, ...]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
+    exits: Exits = Exits()
 
     async def connected(self, client: str) -> None:
         self.told.append(("connected", client))
@@ -37,6 +39,10 @@ class Reports:
             await asyncio.Event().wait()
         self.told.append((title, summary))
         return f"Accepted: {title}"
+
+    async def transition(self, to_state: str, notes: str | None) -> str:
+        self.told.append((to_state, notes or ""))
+        return "Accepted."
 
     async def request_human_steering(self, question: str, context: str | None) -> str:
         return "Asked."

@@ -137,10 +137,10 @@ def _note(draft: Draft, event: Noted) -> None:
             commands.use_reply(draft, event)
         case CompletionAccepted(completion=completion):
             draft.put(replace(draft.record(completion.issue_id), completion=completion))
-            draft.say(completion.issue_id, "accept", f"mark_done: {completion.title}")
-        case CompletionWithdrawn(issue_id=issue_id):
+            draft.say(completion.issue_id, "accept", completion.said)
+        case CompletionWithdrawn(issue_id=issue_id, why=why):
             draft.put(replace(draft.record(issue_id), completion=None))
-            draft.say(issue_id, "withdraw", "checks failed after mark_done")
+            draft.say(issue_id, "withdraw", why)
         case AccessRefused():
             access.note_refusals(draft, event)
         case AccessDecided():

@@ -54,7 +54,7 @@ def retry(draft: Draft, event: RetryAsked) -> None:
             record = replace(record, claim=None)
         case _:
             pass
-    draft.put(replace(record, failures=0, failure_reasons=()))
+    draft.put(replace(record, failures=0, failure_reasons=(), passage=record.passage.begun_anew()))
     draft.say(event.issue_id, "retry", "a person asked for it")
 
 
@@ -67,10 +67,14 @@ def cancel(draft: Draft, event: CancelAsked) -> None:
     """
     record = known_record(draft, event.issue_id)
     if record.completion is not None and not _is_checked(record):
+        to_state = record.completion.to_state
+        doing = f"on its way to {to_state}" if to_state else "done and its work is being handed over"
         raise CommandRefused(
-            f"Issue {event.issue_id} is done and its work is being handed over.",
+            f"Issue {event.issue_id} is {doing}.",
             code="already_done",
-            remedy="Wait for the handoff, then move the issue where you want it.",
+            remedy="Wait until it is there, then cancel or move it."
+            if to_state
+            else "Wait for the handoff, then move the issue where you want it.",
         )
     attempt = running_attempt(record)
     if attempt is not None:

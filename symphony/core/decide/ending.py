@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import assert_never
 
 from symphony.core.backoff import CONTINUATION_DELAY, retry_delay
-from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.claim import Claim, Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.event import AttemptEnded
 from symphony.core.handoff import Handoff
@@ -18,10 +18,12 @@ from symphony.core.outcome import (
     Released,
     Stopped,
     StopReason,
+    Transitioned,
     TurnsExhausted,
 )
 from symphony.core.repetition import repeats
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Passage
 
 NEEDS_PERSON = frozenset(
     {
@@ -69,7 +71,7 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
     steering = unused_steering(record)
     record = replace(record, claim=None, usage=record.usage.plus(event.usage), access=record.access.ended())
     if record.completion is not None:
-        _end_of_finished_work(draft, record, event.outcome, steering)
+        _end_of_finished_work(draft, record, attempt, event.outcome, steering)
     elif attempt.stopping is StopReason.CANCELLED or event.outcome == Stopped(StopReason.CANCELLED):
         draft.put(replace(record, claim=cancelled(draft.now, attempt.revision, steering)))
         draft.say(record.issue_id, "stopped", "the attempt ended: a person cancelled it")
@@ -77,9 +79,27 @@ def end_attempt(draft: Draft, event: AttemptEnded) -> None:
         _end_of_unfinished_work(draft, record, attempt, event.outcome, steering)
 
 
+def _pass_on(
+    draft: Draft,
+    record: IssueRecord,
+    attempt: Running,
+    outcome: Transitioned,
+    steering: SteeringRequest | None,
+) -> None:
+    """The issue is in another state: what works on it there begins anew, unless a person cancelled it."""
+    claim: Claim | None = Waiting(steering) if steering is not None else None
+    if attempt.stopping is StopReason.CANCELLED:
+        claim = cancelled(draft.now, outcome.revision, steering)
+    passage = record.passage.on(outcome.note, outcome.revision)
+    passed = replace(record, completion=None, failures=0, failure_reasons=(), passage=passage)
+    draft.put(replace(passed, claim=claim))
+    draft.say(record.issue_id, "transition", outcome.note)
+
+
 def _end_of_finished_work(
     draft: Draft,
     record: IssueRecord,
+    attempt: Running,
     outcome: Outcome,
     steering: SteeringRequest | None,
 ) -> None:
@@ -88,14 +108,27 @@ def _end_of_finished_work(
     waiting = Waiting(question) if question is not None else None
     match outcome:
         case Delivered(handoff=Handoff() as handoff) | Stopped(handoff=Handoff() as handoff):
-            done = replace(record, completion=None, failures=0, failure_reasons=())
+            done = replace(record, completion=None, failures=0, failure_reasons=(), passage=Passage())
             draft.put(replace(done, claim=waiting, last_handoff=handoff.note))
             draft.say(record.issue_id, "delivered", handoff.note)
+        case Transitioned():
+            _pass_on(draft, record, attempt, outcome, steering)
         case Failed(message=message):
             _retry_later(draft, _with_failure(draft, record, message), message, question)
+        case _ if attempt.stopping is StopReason.CANCELLED and _is_to_go_on(draft, record):
+            issue = draft.state.issues.get(record.issue_id)
+            revision = issue.revision if issue else attempt.revision
+            draft.put(replace(record, claim=cancelled(draft.now, revision, steering)))
+            draft.say(record.issue_id, "stopped", "the attempt ended: a person cancelled it")
         case _:
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "owe", f"the handoff is still to be made: {outcome.code}")
+
+
+def _is_to_go_on(draft: Draft, record: IssueRecord) -> bool:
+    """Say whether its accepted completion is a transition after which others work on it."""
+    to_state = record.completion.to_state if record.completion else ""
+    return bool(to_state) and not draft.state.states.is_terminal(to_state)
 
 
 def _end_of_unfinished_work(
@@ -108,8 +141,11 @@ def _end_of_unfinished_work(
     waiting = Waiting(steering) if steering is not None else None
     match outcome:
         case Delivered(handoff=handoff):
-            draft.put(replace(record, failures=0, failure_reasons=(), last_handoff=handoff.note))
+            done = replace(record, failures=0, failure_reasons=(), passage=Passage())
+            draft.put(replace(done, last_handoff=handoff.note))
             draft.say(record.issue_id, "delivered", handoff.note)
+        case Transitioned():
+            _pass_on(draft, record, attempt, outcome, steering)
         case Failed() | TurnsExhausted() | Stopped(reason=StopReason.STALLED) if (
             steering is not None and steering.open
         ):

@@ -25,6 +25,8 @@ def reconcile(draft: Draft) -> None:
                 _release_inactive(draft, record)
             case Parked():
                 _release_edited(draft, record, record.claim)
+            case None if record.passage.count:
+                _take_hand(draft, record)
             case _:
                 pass
 
@@ -135,5 +137,15 @@ def _release_edited(draft: Draft, record: IssueRecord, parked: Parked) -> None:
     if issue is None or issue.revision == parked.revision:
         return
     waiting = Waiting(parked.steering) if parked.steering else None
-    draft.put(replace(record, claim=waiting, failures=0, failure_reasons=()))
+    passage = record.passage.begun_anew()
+    draft.put(replace(record, claim=waiting, failures=0, failure_reasons=(), passage=passage))
     draft.say(record.issue_id, "release", "the issue was edited after it was parked")
+
+
+def _take_hand(draft: Draft, record: IssueRecord) -> None:
+    """See that a person has edited an issue since an agent moved it: its agents may do so as often again."""
+    issue, known = draft.state.issues.get(record.issue_id), record.passage.revision
+    if issue is None or not known or issue.revision == known or record.completion is not None:
+        return
+    draft.put(replace(record, passage=record.passage.begun_anew()))
+    draft.say(record.issue_id, "release", "the issue was edited after its agents had moved it")

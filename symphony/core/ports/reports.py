@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from symphony.core.tool import Tool
+from symphony.core.transition import Exits
 
 
 class AgentReports(Protocol):
@@ -23,12 +24,21 @@ class AgentReports(Protocol):
         """The workflow's own tools that this dispatch offers; the same for all of its life."""
         ...
 
+    @property
+    def exits(self) -> Exits:
+        """How the agent may leave the state that its issue is in, the same for the whole dispatch."""
+        ...
+
     async def connected(self, client: str) -> None:
         """Note that the agent's MCP client has listed the tools."""
         ...
 
     async def mark_done(self, title: str, summary: str) -> str:
         """Accept the agent's word once, durably; a repeat answers the same."""
+        ...
+
+    async def transition(self, to_state: str, notes: str | None) -> str:
+        """Accept once, durably, that the issue goes to another state; a repeat answers the same."""
         ...
 
     async def request_human_steering(self, question: str, context: str | None) -> str:

@@ -19,7 +19,11 @@ from symphony.core.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One attempt, as the store keeps it."""
+    """One attempt, as the store keeps it.
+
+    Attributes:
+        state: the issue's when it began; empty for one of an older symphony.
+    """
 
     id: str
     issue_id: str
@@ -32,6 +36,7 @@ class AttemptRow:
     message: str = ""
     turns: int = 0
     session_id: str | None = None
+    state: str = ""
     usage: Usage = Usage()
 
 
@@ -142,7 +147,7 @@ class Store(Protocol):
         ...
 
     async def accept_completion(self, completion: Completion) -> Completion:
-        """Store an accepted `mark_done` once; return the one that is stored for this attempt.
+        """Store an accepted completion once; return the one that is stored for this attempt.
 
         Raises:
             StoreError: `completion_open` when another attempt's is not handed over yet.
@@ -159,6 +164,12 @@ class Store(Protocol):
 
     async def complete_handoff(self, completion: Completion, handoff: Handoff, at: datetime) -> None:
         """Record that the completion was handed over."""
+        ...
+
+    async def complete_transition(
+        self, completion: Completion, note: str, revision: str, at: datetime
+    ) -> None:
+        """Record that the issue was moved, once; and, at once with it, in the record's passage."""
         ...
 
     async def ask(self, steering: SteeringRequest) -> None:

@@ -11,7 +11,10 @@ from symphony.core.ports.workspaces import HookResult, Workspace
 from symphony.core.problem import Problem
 from symphony.core.safety import SafetyRef
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Exits
 from symphony.core.workflow import Workflow
+
+ONLY_DONE = Exits()
 
 
 class Prompts(Protocol):
@@ -27,23 +30,25 @@ class Prompts(Protocol):
         """
         ...
 
-    def continuation(self, issue: Issue, turn: int, max_turns: int, *, edited: bool) -> str:
+    def continuation(
+        self, issue: Issue, turn: int, max_turns: int, *, edited: bool, exits: Exits = ONLY_DONE
+    ) -> str:
         """Return short guidance for a later turn; the whole issue again when it was edited."""
         ...
 
-    def reply(self, steering: SteeringRequest) -> str:
+    def reply(self, steering: SteeringRequest, exits: Exits = ONLY_DONE) -> str:
         """Return the turn that carries a person's answer, with question and context."""
         ...
 
-    def checks_failed(self, results: Sequence[HookResult]) -> str:
-        """Return the turn that tells the agent which checks failed after `mark_done`, and how."""
+    def checks_failed(self, results: Sequence[HookResult], tool: str = "mark_done") -> str:
+        """Return the turn that tells the agent which checks failed after a tool's call, and how."""
         ...
 
     def unmoved(self, text: str) -> str:
         """Return a turn's text, after the word that the last turn changed nothing."""
         ...
 
-    def nearly_spent(self, text: str, spending: Sequence[Spending]) -> str:
+    def nearly_spent(self, text: str, spending: Sequence[Spending], exits: Exits = ONLY_DONE) -> str:
         """Return a turn's text, followed by what little is left of the issue's budget."""
         ...
 

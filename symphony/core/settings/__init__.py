@@ -83,8 +83,13 @@ class Settings(Section):
         Field(
             examples=[
                 {
-                    "Proposed": {"role": "holding"},
-                    "Todo": {"role": "active"},
+                    "Backlog": {"role": "holding"},
+                    "Todo": {
+                        "role": "active",
+                        "adapter": "claude",
+                        "allowed_transitions": ["Review", "Backlog"],
+                        "checks": [{"name": "tests", "run": "scripts/test"}],
+                    },
                     "Review": {
                         "role": "active",
                         "adapter": "codex",
@@ -94,7 +99,6 @@ class Settings(Section):
                         "max_concurrent": 1,
                         "allowed_transitions": ["Todo", "Done"],
                         "hooks": {"before_run": "git log --oneline -5"},
-                        "checks": [{"name": "tests", "run": "scripts/test"}],
                     },
                     "Done": {"role": "terminal"},
                 }
@@ -102,7 +106,8 @@ class Settings(Section):
         ),
     ] = None
     """States with their own roles and settings; replaces the tracker's two lists. In a state, an
-    absent key inherits the workflow's value, and an explicit null clears it."""
+    absent key inherits the workflow's value, and an explicit null clears it. In the example one agent
+    implements, another reviews, sends back or finishes: see docs/states.md."""
 
     polling: PollingSettings = PollingSettings()
     """The safety net behind file watching."""
@@ -187,10 +192,12 @@ class Settings(Section):
             return self
         given = chosen.model_fields_set
         acp: dict[str, object] = {
-            key: getattr(chosen, key) for key in ("model", "effort", "mode") if key in given
+            key: getattr(chosen, key) for key in ("command", "model", "effort", "mode") if key in given
         }
         if "adapter" in given:
-            acp["adapter"] = chosen.adapter or AcpSettings().adapter
+            acp["adapter"] = adapter = chosen.adapter or AcpSettings().adapter
+            if adapter != self.acp.adapter:
+                acp.setdefault("command", None)  # it starts the workflow's own agent, not this one
         changes: dict[str, object] = {"acp": self.acp.model_copy(update=acp)}
         if "max_turns" in given:
             turns = chosen.max_turns or AgentSettings().max_turns

@@ -54,6 +54,9 @@ class AgentSettings(Section):
     max_failures: Positive = 5
     """So many failed or fruitless attempts in a row park the issue until a person acts."""
 
+    max_transitions: Positive = 10
+    """So many moves of one issue by its agents hold it where it is until a person retries or edits it."""
+
     budget: Budget = Budget()
     """Ceilings per issue."""
 

@@ -45,7 +45,10 @@ class StateSettings(Section):
     """active: worked on; holding: left alone; terminal: finished."""
 
     adapter: str | None = None
-    """Replaces `acp.adapter`."""
+    """Replaces `acp.adapter`, and with another one `acp.command` is left out, which starts that."""
+
+    command: str | None = None
+    """Replaces `acp.command`."""
 
     model: str | None = None
     """Replaces `acp.model`."""
@@ -63,7 +66,9 @@ class StateSettings(Section):
     """At most so many attempts on issues in this state at once."""
 
     allowed_transitions: Words | None = None
-    """The states that an agent may move an issue to; absent means every configured one."""
+    """The states that an agent may move an issue to with `transition`: absent is every configured one, an
+    empty list none. `mark_done` moves it too, to the terminal state of finished work: a list that lacks
+    that state takes `mark_done` away."""
 
     hooks: HooksSettings | None = None
     """Replaces `hooks` as a whole."""
