@@ -100,6 +100,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "contract/test_host_commands.py",
         "contract/test_mcp_endpoint.py",
         "engine/test_tools.py",
+        "realagents/test_tools.py",
     ),
     "7.1": (
         "web/test_api.py",
