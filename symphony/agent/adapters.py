@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from symphony.agent.errors import AgentError
-from symphony.agent.switches import Switching, codex_switches, no_switches, opencode_switches
+from symphony.agent.switches import CODEX_KEYS, Switching, codex_switches, no_switches, opencode_switches
 from symphony.agent.versions import Versions
 from symphony.core.guest import GUEST_DEMO
 from symphony.core.settings import AcpSettings
@@ -109,7 +109,7 @@ CODEX = Adapter(
     login="Set OPENAI_API_KEY, or run `codex login`.",
     modes=("full-access", "agent-full-access"),  # its default cannot write, and asks nothing
     api_hosts=("api.openai.com", "chatgpt.com", "auth.openai.com"),
-    credentials=("OPENAI_API_KEY", "CODEX_API_KEY"),
+    credentials=CODEX_KEYS,
     base_url="OPENAI_BASE_URL",
     switches=codex_switches,
     versions=Versions(

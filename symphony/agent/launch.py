@@ -33,7 +33,7 @@ def launch_of(
     """
     key = any(given.get(name) for name in adapter.credentials)
     url = given.get(adapter.base_url) if adapter.base_url else None
-    switches = adapter.switches(acp, Given(key, url))
+    switches = adapter.switches(acp, Given(key, url, in_guest))
     argv = adapter.launch(acp, in_guest=in_guest)
     if acp.command is None:
         argv = (*argv, *switches.argv)

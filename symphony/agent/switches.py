@@ -20,10 +20,12 @@ class Given:
     Attributes:
         key: whether a key to its model is among it.
         base_url: another place for its model.
+        in_guest: whether it runs in a machine, without the user's configuration.
     """
 
     key: bool = False
     base_url: str | None = None
+    in_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Switches:
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+
+CODEX_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY")
+GUEST_PROVIDER = "symphony"
 
 Switching: TypeAlias = Callable[[AcpSettings, Given], Switches]
 
@@ -44,7 +49,7 @@ def no_switches(_: AcpSettings, __: Given) -> Switches:
 
 def codex_switches(_: AcpSettings, given: Given) -> Switches:
     """Return Codex's settings as arguments."""
-    settings: dict[str, bool | str] = {
+    settings: dict[str, bool | str | list[str]] = {
         "check_for_update_on_startup": False,
         "analytics.enabled": False,
         "features.unified_exec": False,  # else a command that it was told to cancel runs on
@@ -53,8 +58,30 @@ def codex_switches(_: AcpSettings, given: Given) -> Switches:
         settings["cli_auth_credentials_store"] = "ephemeral"  # else the key replaces the user's login
     if given.base_url:
         settings["openai_base_url"] = given.base_url
+    if given.in_guest:
+        settings |= _codex_in_guest(given)
     words = (f"{name}={json.dumps(value)}" for name, value in settings.items())  # which TOML reads as well
     return Switches(tuple(word for setting in words for word in ("-c", setting)))
+
+
+def _codex_in_guest(given: Given) -> Mapping[str, bool | str | list[str]]:
+    """Return what keeps Codex on terms with the engine that puts its key into its requests.
+
+    The engine refuses web sockets with a status on which Codex gives up, and every request whose body
+    holds a placeholder, as it does once a command has printed its variables.
+    """
+    provider = f"model_providers.{GUEST_PROVIDER}"
+    place = {f"{provider}.base_url": given.base_url} if given.base_url else {}
+    return {
+        "model_provider": GUEST_PROVIDER,
+        f"{provider}.name": "OpenAI",  # by this name Codex knows what the provider can do
+        f"{provider}.wire_api": "responses",
+        f"{provider}.requires_openai_auth": True,
+        f"{provider}.supports_websockets": False,
+        **place,
+        "shell_environment_policy.exclude": [*CODEX_KEYS],
+        "features.shell_snapshot": False,  # else commands get the variables all the same
+    }
 
 
 def opencode_switches(acp: AcpSettings, _: Given) -> Switches:

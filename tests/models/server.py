@@ -41,6 +41,7 @@ class Model:
         asked: the bodies of requests for work, oldest first.
         headers: their headers.
         errors: what went wrong in the test itself.
+        no_upgrade: the status for who wants a web socket; at 426 Codex does without one, at once.
     """
 
     replies: list[Reply] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Model:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     url: str = ""
+    no_upgrade: int = 426
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def play(self, *replies: Reply) -> None:
@@ -78,7 +80,7 @@ async def open_model(host: str = "127.0.0.1") -> AsyncIterator[Model]:
     for dialect in DIALECTS:
         app.router.add_post(dialect.path, _answering(model, dialect))
     app.router.add_post("/v1/messages/count_tokens", _count_tokens)
-    app.router.add_route("*", "/{rest:.*}", _nothing)
+    app.router.add_route("*", "/{rest:.*}", _nothing_for(model))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -153,7 +155,10 @@ async def _count_tokens(_: web.Request) -> web.Response:
     return web.json_response({"input_tokens": 100})
 
 
-async def _nothing(request: web.Request) -> web.Response:
-    if request.headers.get("Upgrade"):
-        return web.Response(status=426)  # then Codex does without web sockets, at once
-    return web.json_response({"error": {"message": f"there is no {request.path}"}}, status=404)
+def _nothing_for(model: Model) -> Callable[[web.Request], Any]:
+    async def nothing(request: web.Request) -> web.Response:
+        if request.headers.get("Upgrade"):
+            return web.Response(status=model.no_upgrade)
+        return web.json_response({"error": {"message": f"there is no {request.path}"}}, status=404)
+
+    return nothing

@@ -1,11 +1,17 @@
 """Real agents do the main job, ask, go on, are cancelled, and are resumed [CONTRACT 5, 6]."""
 
 import asyncio
+import os
+import shlex
+import shutil
 import signal
 from typing import Any
 
 import pytest
 
+from symphony.agent.adapters import ADAPTERS
+from symphony.agent.launch import launch_of
+from symphony.core.settings import AcpSettings
 from tests.models.script import Run, Say, Silence, UseMcp
 from tests.models.server import Model
 from tests.realagents.conftest import BOUND_S, KEY, PATIENT, processes_with, until_gone, work
@@ -99,6 +105,24 @@ async def test_after_kill_9_the_session_is_resumed_with_its_history(
     methods = [line["frame"].get("method") for line in project.log("3") if line["kind"] == "frame_out"]
     assert methods.count("session/new") == 1
     assert {"session/resume", "session/load"} & set(methods)
+
+
+@pytest.mark.parametrize("agent", ["codex"], indirect=True)
+async def test_codex_as_a_machine_starts_it_bears_an_engine_that_refuses_web_sockets_and_placeholders(
+    agent: str, project: Project, model: Model
+) -> None:
+    program = shutil.which("codex-acp")
+    assert program is not None
+    launch = launch_of(ADAPTERS[agent], AcpSettings(), os.environ, in_guest=True)
+    command = shlex.join([program, *launch.argv[1:]])
+    project.configure("Do {{ issue.title }}.\n", acp={"command": command, "adapter": agent, **PATIENT})
+    model.no_upgrade = 400
+    model.play(Run("env"), *work(project, agent))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    assert "PATH=" in model.prompts()
+    assert KEY not in model.prompts()  # in a machine it is a placeholder, and such a request is refused
 
 
 @pytest.mark.parametrize("permission", ["deny", "ask"])

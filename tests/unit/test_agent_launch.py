@@ -54,6 +54,23 @@ def test_codex_keeps_a_key_in_memory_and_takes_a_place_of_its_own_for_the_model(
     assert "sk-2" not in " ".join(argv)
 
 
+def test_codex_in_a_machine_does_without_web_sockets_and_keeps_its_key_from_commands():
+    given = {"OPENAI_API_KEY": "sk-2", "OPENAI_BASE_URL": "https://proxy/v1"}
+    in_guest = launch_of(ADAPTERS["codex"], AcpSettings(), given, in_guest=True).argv
+    on_host = launch_of(ADAPTERS["codex"], AcpSettings(), given).argv
+    assert in_guest[len(on_host) :: 2] == ("-c",) * 8
+    assert in_guest[len(on_host) + 1 :: 2] == (
+        'model_provider="symphony"',
+        'model_providers.symphony.name="OpenAI"',
+        'model_providers.symphony.wire_api="responses"',
+        "model_providers.symphony.requires_openai_auth=true",
+        "model_providers.symphony.supports_websockets=false",
+        'model_providers.symphony.base_url="https://proxy/v1"',
+        'shell_environment_policy.exclude=["OPENAI_API_KEY", "CODEX_API_KEY"]',
+        "features.shell_snapshot=false",
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "asks"),
     [
