@@ -28,7 +28,8 @@ REFUSED = re.compile(
 )
 NO_CREDENTIALS = re.compile(
     r"""\bauthentication[\s_](?:required|failed|error) | \bfailed\s+to\s+authenticate
-      | \b401\b[^\n]{0,24}\bunauthorized | \bunauthorized\b | \binvalid[\s_](?:x-)?api[\s_-]?key
+      | \b401\b[^\n]{0,24}\bunauthorized | \b403\b[^\n]{0,24}\bforbidden
+      | \bunauthorized\b | \binvalid[\s_](?:x-)?api[\s_-]?key
       | \bmissing\s+environment\s+variable | \bnot\s+logged\s+in | \bplease\s+(?:run\s+)?/?login
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -30,6 +30,7 @@ from symphony.agent.errors import (
     AgentReadTimeout,
     AgentRequestFailed,
 )
+from symphony.agent.faults import fault_of
 from symphony.agent.limits import error_text, is_refused_for_now, lacks_credentials, seconds_until_reset
 from symphony.agent.transport import (
     LEFT_BEHIND_WAIT,
@@ -180,6 +181,12 @@ class Link:
             return AgentAuthRequired(
                 f"{self.agent} has no valid credentials for its model: {one_line(said, REASON_SHOWN)}.",
                 remedy=self._adapter.login,
+            )
+        if (fault := fault_of(message, data)) is not None:
+            return AgentRequestFailed(
+                f"{self.agent} {fault.fact}: {one_line(said, REASON_SHOWN)}.",
+                code=fault.code,
+                remedy=fault.remedy,
             )
         return AgentRequestFailed(
             f"{self.agent} answered `{method}` with error {error.code}: {one_line(said, REASON_SHOWN)}.",

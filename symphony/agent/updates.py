@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from symphony.core.text import one_line
+from symphony.core.text import counted, one_line
 
 LINE = 200  # characters of a summary
+SHOWN_COMMANDS = 12
 SHOWN_ENTRIES = 3  # plan entries named in a summary
 
 
@@ -54,12 +55,13 @@ def read_update(params: Any) -> Update:
             return Update("usage", _usage(update), usage=update)
         case "current_mode_update":
             return Update("mode", _line(f"mode: {_word(update.get('currentModeId'))}"))
-        case (
-            "user_message_chunk"
-            | "available_commands_update"
-            | "config_option_update"
-            | "session_info_update"
-        ):
+        case "available_commands_update":
+            return Update("commands", _commands(update.get("availableCommands")))
+        case "config_option_update":
+            return Update("options", _options(update.get("configOptions")))
+        case "session_info_update":
+            return Update("session", _line(f"session: {_word(update.get('title'))}"))
+        case "user_message_chunk":
             return Update("other", str(name))
         case _:
             return Update("other", _line(f"unknown update: {_word(name)}"))
@@ -89,11 +91,30 @@ def _tool_call(update: Mapping[str, Any]) -> str:
 
 
 def _plan(entries: Any) -> str:
-    steps = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    steps = _maps(entries)
     done = sum(1 for step in steps if step.get("status") == "completed")
     current = [_word(step.get("content")) for step in steps if step.get("status") == "in_progress"]
     now = f": {'; '.join(current[:SHOWN_ENTRIES])}" if current else ""
     return _line(f"plan {done}/{len(steps)} done{now}")
+
+
+def _commands(commands: Any) -> str:
+    names = [f"/{_word(each.get('name'))}" for each in _maps(commands)]
+    more = ", …" if len(names) > SHOWN_COMMANDS else ""
+    return _line(f"{counted(len(names), 'command')}: {', '.join(names[:SHOWN_COMMANDS])}{more}".rstrip(": "))
+
+
+def _options(options: Any) -> str:
+    chosen = [f"{_word(each.get('id'))} {_shown(each.get('currentValue'))}" for each in _maps(options)]
+    return _line(f"options: {', '.join(chosen)}")
+
+
+def _maps(values: Any) -> list[Mapping[str, Any]]:
+    return [each for each in values if isinstance(each, Mapping)] if isinstance(values, list) else []
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else _word(value)
 
 
 def _usage(update: Mapping[str, Any]) -> str:

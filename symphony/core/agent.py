@@ -96,7 +96,8 @@ class AgentEvent:
 
     Attributes:
         kind: `frame_in`, `frame_out`, `stderr`, `garbage`, `message`, `thought`, `tool_call`,
-            `plan`, `usage`, `permission`, `mode`, `program`, `warning` or `other`.
+            `plan`, `usage`, `permission`, `mode`, `commands`, `options`, `session`, `program`,
+            `warning` or `other`.
         summary: one line for people; empty when there is nothing to show.
         frame: the raw message for the run log, when the event is one.
         usage: the session's totals so far, when the event reports them.

@@ -14,6 +14,7 @@ from tests.models.offered import Call, Tool, call_of
 from tests.models.script import Cut, Refuse, Reply, Run, Say, Silence, Spent, UseMcp, Write
 
 SIDE_WORDS = "A title"  # for what agents ask beside the work, such as a session's title
+ENDS = ("stop", "output_item.done")  # in what an answer ends with, in each dialect
 LARGEST = 64 * 2**20  # bytes of a request: agents send their whole history
 
 
@@ -134,20 +135,27 @@ async def _send(
     *,
     cut: bool = False,
 ) -> web.StreamResponse:
-    if dialect.path == anthropic.PATH and not body.get("stream"):
+    whole = dialect.path == anthropic.PATH and not body.get("stream")
+    if whole and cut:
+        return _hang_up(request, web.Response())
+    if whole:
         return web.json_response(anthropic.whole(number, str(body.get("model")), said, spent))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     for name, event in dialect.stream(number, str(body.get("model")), said, spent):
-        if cut and "stop" in name + json.dumps(event.get("choices", "")):
-            assert request.transport is not None
-            request.transport.abort()
-            return response
+        if cut and any(word in name + json.dumps(event.get("choices", "")) for word in ENDS):
+            return _hang_up(request, response)
         head = f"event: {name}\n" if name else ""
         await response.write(f"{head}data: {json.dumps(event)}\n\n".encode())
     if dialect.path == chat.PATH:
         await response.write(b"data: [DONE]\n\n")
     await response.write_eof()
+    return response
+
+
+def _hang_up(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
     return response
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from tests.models.script import Cut, Refuse
 from tests.models.server import Model
-from tests.realagents.conftest import BOUND_S, work
+from tests.realagents.conftest import BOUND_S, configure, work
 from tests.support.project import LOOK_S, Project
 
 UNAUTHORIZED = Refuse(401, "authentication_error", "invalid x-api-key")
@@ -16,7 +19,7 @@ SOON_ENOUGH_MS = 25_000  # for a program of hundreds of megabytes to start; the 
 ALWAYS = 40  # as often as no agent tries again
 
 
-async def ended(project: Project, model: Model, refuse: Refuse) -> tuple[str, str, dict[str, str]]:
+async def ended(project: Project, model: Model, refuse: Refuse | Cut) -> tuple[str, str, dict[str, str]]:
     model.play(*[refuse] * ALWAYS)
     project.drop("3", "---\ntitle: Say hello\n---\n")
     async with project.daemon() as daemon:
@@ -46,6 +49,71 @@ async def test_a_rate_limit_pauses_the_adapter_until_its_reset(
 async def test_an_overload_pauses_the_adapter(agent: str, project: Project, model: Model) -> None:
     outcome, _, limits = await ended(project, model, OVERLOADED)
     assert (outcome, list(limits)) == ("rate_limited", [agent])
+
+
+NO_CREDIT = Refuse(402, "billing_error", "Your credit balance is too low to access the API", SOON)
+TOO_LONG = {
+    "claude": Refuse(400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+    "codex": Refuse(400, "context_length_exceeded", "This model's maximum context length is 128000 tokens"),
+    "opencode": Refuse(
+        400, "context_length_exceeded", "This model's maximum context length is 128000 tokens"
+    ),
+}
+NO_MODEL = {
+    "claude": Refuse(404, "not_found_error", "model: nope"),
+    "codex": Refuse(404, "model_not_found", "The model `nope` does not exist"),
+    "opencode": Refuse(404, "model_not_found", "The model `nope` does not exist"),
+}
+BROKEN = Refuse(500, "api_error", "Internal server error", SOON)
+
+
+async def test_an_account_without_credit_is_told_as_such(agent: str, project: Project, model: Model) -> None:
+    outcome, message, _ = await ended(project, model, NO_CREDIT)
+    assert outcome == "agent.no_credit"
+    assert message.endswith(
+        "Add credit there, or give the agent another key; then `symphony retry` the issue."
+    )
+
+
+async def test_a_context_that_is_too_long_is_told_as_such(agent: str, project: Project, model: Model) -> None:
+    outcome, message, _ = await ended(project, model, TOO_LONG[agent])
+    assert outcome == "agent.context_full"
+    assert message.endswith("if it comes again, split the issue.")
+
+
+async def test_a_model_that_its_provider_does_not_know_is_told_as_such(
+    agent: str, project: Project, model: Model
+) -> None:
+    outcome, message, _ = await ended(project, model, NO_MODEL[agent])
+    assert outcome == "agent.unknown_model"
+    assert message.endswith("Correct `acp.model`, or the model in the agent's own settings.")
+
+
+async def test_a_provider_that_is_broken_is_told_as_such(agent: str, project: Project, model: Model) -> None:
+    outcome, _, limits = await ended(project, model, BROKEN)
+    assert (outcome, limits) == ("agent.model_failed", {})
+
+
+async def test_a_stream_that_is_cut_off_again_and_again_is_told_as_such(
+    agent: str, project: Project, model: Model
+) -> None:
+    outcome, _, _ = await ended(project, model, Cut())
+    assert outcome == "agent.connection_lost"
+
+
+async def test_a_model_that_cannot_be_reached_is_told_as_such(
+    agent: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "without a network"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name, value in configure(agent, "http://127.0.0.1:9", home).items():
+        monkeypatch.setenv(name, value)
+    project.drop("3")
+    async with project.daemon() as daemon:
+        line = await daemon.until_outcome("3")
+    assert line["outcome"] == "agent.no_network"
+    assert "Check the network and the model's address" in line["message"]
 
 
 async def test_an_agent_that_cannot_reach_its_tools_fails_before_its_model_is_asked(

@@ -11,7 +11,11 @@ import pytest
 
 from symphony.agent.adapters import ADAPTERS
 from symphony.agent.launch import launch_of
+from symphony.cli.timeline import Entry, Timeline
 from symphony.core.settings import AcpSettings
+from symphony.store.run_log_reader import RunLogLine
+from symphony.web.timeline.assembler import Assembler
+from symphony.web.timeline.entries import Note, ToolCall
 from tests.models.script import Run, Say, Silence, UseMcp
 from tests.models.server import Model
 from tests.realagents.conftest import BOUND_S, KEY, PATIENT, processes_with, until_gone, work
@@ -43,6 +47,33 @@ async def test_an_issue_goes_from_todo_to_done_with_a_patch_that_applies(
     assert KEY not in "".join(
         path.read_text("utf-8", "replace") for path in (tmp_path / "home").rglob("auth.json")
     )
+
+
+async def test_what_an_agent_reports_is_shown_as_what_it_is(
+    agent: str, project: Project, model: Model
+) -> None:
+    model.play(*work(project, agent), Say("It is done."))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    lines = project.log("3")
+    (program,) = (line["text"] for line in lines if line["kind"] == "program")
+    assert program.split()[-1] in ADAPTERS[agent].versions.tested
+    assert not [line for line in lines if line["kind"] == "warning"]
+    assert not [line for line in lines if line["kind"] == "other" and "unknown" in line["text"]]
+    told = {line["kind"] for line in lines}
+    assert {"tool_call", "message", "usage", "commands"} <= told
+    page, logs = Assembler(), Timeline()
+    for number, line in enumerate(lines):
+        page.take(RunLogLine(number, number + 1, line))
+    bodies = [entry.body for entry in page.entries]
+    calls = [body for body in bodies if isinstance(body, ToolCall)]
+    assert any(diff.path.endswith("hello.txt") for call in calls for diff in call.diffs)
+    assert any("git add hello.txt" in str(call) for call in calls)
+    assert any("mark_done" in call.title for call in calls)
+    assert any(isinstance(body, Note) and body.label == "usage" for body in bodies)
+    labels = {entry.label for line in lines for entry in logs.take(line) if isinstance(entry, Entry)}
+    assert {"tool", "usage", "commands", "program", "tools", "done"} <= labels
 
 
 async def test_a_question_is_answered_and_the_reply_is_the_next_prompt(

@@ -149,7 +149,24 @@ def test_any_params_are_read(params: object) -> None:
             "context 5 of 9 tokens, 0.5 USD",
         ),
         ({"sessionUpdate": "current_mode_update", "currentModeId": "plan"}, "mode", "mode: plan"),
-        ({"sessionUpdate": "available_commands_update"}, "other", "available_commands_update"),
+        ({"sessionUpdate": "available_commands_update"}, "commands", "0 commands"),
+        (
+            {"sessionUpdate": "available_commands_update", "availableCommands": [{"name": "init"}, {}, 7]},
+            "commands",
+            "2 commands: /init, /?",
+        ),
+        (
+            {
+                "sessionUpdate": "config_option_update",
+                "configOptions": [
+                    {"id": "model", "currentValue": "opus"},
+                    {"id": "fast", "currentValue": True},
+                ],
+            },
+            "options",
+            "options: model opus, fast true",
+        ),
+        ({"sessionUpdate": "session_info_update", "title": "Say\nhello"}, "session", "session: Say hello"),
     ],
 )
 def test_an_update_has_one_line_for_people(update: dict[str, object], kind: str, summary: str) -> None:

@@ -34,6 +34,7 @@ NEEDS_PERSON = frozenset(
         "agent.login_not_writable",
         "agent.login_refused",
         "agent.login_unreadable",
+        "agent.no_credit",
         "agent.not_found",
         "agent.too_old",
         "agent.unknown_adapter",

@@ -76,6 +76,8 @@ def _content(content: list[Any]) -> tuple[tuple[FileDiff, ...], tuple[str, ...]]
                 outputs.append(_ends(text))
             case {"type": "content", "content": {"resource": {"text": str(text)}}} if text.strip():
                 outputs.append(_ends(text))
+            case {"type": "terminal", "terminalId": str(terminal)}:
+                outputs.append(f"[terminal {one_line(terminal, 40)}]")
             case {"type": "content", "content": {"type": str(kind)}} if kind != "text":
                 outputs.append(f"[{one_line(kind, 40)}]")
     if len(content) > BLOCKS:
