@@ -14,6 +14,7 @@ from typing import Any
 from symphony.cli.place import Place
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import AccessAnswer
+from symphony.core.best import BestState
 from symphony.core.budget import CeilingChange, parse_changes
 from symphony.core.budget_answer import budget_answer
 from symphony.core.decide import CommandRefused, decide
@@ -42,6 +43,7 @@ from symphony.core.restore import restore
 from symphony.core.scheduler import SchedulerState
 from symphony.core.states import StateRole
 from symphony.core.usage import Usage
+from symphony.engine.earlier import best_known
 from symphony.host.lock import DaemonFile, DaemonLock, hold
 from symphony.store.errors import StoreError
 from symphony.store.exchange import exchange_store
@@ -169,6 +171,7 @@ class FilesDesk:
                     access=record.access,
                     budget=state.account(issue_id),
                     receipt=delivery.handoff.receipt if delivery else None,
+                    best=await self._best(issue_id),
                 )
             )
 
@@ -178,7 +181,14 @@ class FilesDesk:
             if issue_id not in state.records and not state.issues.present(issue_id):
                 raise _not_found(issue_id)
             decisions = await store.audit_of(issue_id, DECISIONS) if store else ()
-        return explanation_view(explain(state, issue_id, _now(), decisions))
+        best = await self._best(issue_id)
+        return explanation_view(explain(state, issue_id, _now(), decisions, best))
+
+    async def _best(self, issue_id: str) -> BestState | None:
+        from symphony.workspace.best import GitBestStates  # slow to import
+        from symphony.workspace.host_repository import HostRepository
+
+        return await best_known(GitBestStates(HostRepository(self._installation.host_repository)), issue_id)
 
     async def _approve(self, issue_id: str) -> Json:
         state = await self._restored(Memory())

@@ -36,6 +36,7 @@ def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     print_ledger(screen, detail["issue_id"], detail["access"])
     _decisions(screen, detail["audit"])
     _handoff(screen, detail)
+    _best(screen, detail["best"])
     _safety(screen, detail["safety"])
     screen.heading("Run log")
     log = Path(detail["run_log"])
@@ -147,6 +148,14 @@ def _handoff(screen: Screen, detail: Json) -> None:
         screen.line(f"Checks that the files {receipt['tree'][:COMMIT_SHOWN]} passed:", indent="  ")
         for run in receipt["checks"]:
             screen.line(str(CheckRun(**run)), indent="    ")
+
+
+def _best(screen: Screen, best: Json | None) -> None:
+    if best is None:
+        return
+    screen.heading("The best so far" + (", and the work has become worse since" if best["lost"] else ""))
+    screen.line(best["text"], indent="  ")
+    screen.command(best["command"])
 
 
 def _safety(screen: Screen, saved: Json | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from symphony.core.best import BestState
 from symphony.core.effect import Audit
 from symphony.core.eligibility import ReasonCode
 from symphony.core.outlook import Outlook
@@ -39,9 +40,18 @@ class Explanation:
 
 
 def explain(
-    state: SchedulerState, issue_id: str, now: datetime, decisions: Sequence[Audit] = ()
+    state: SchedulerState,
+    issue_id: str,
+    now: datetime,
+    decisions: Sequence[Audit] = (),
+    best: BestState | None = None,
 ) -> Explanation:
-    """Return the issue explained as of now; `decisions` are the audit's on it, newest first."""
+    """Return the issue explained as of now; `decisions` are the audit's on it, newest first.
+
+    What was better once is offered after all that happens next.
+    """
     reason = standing_of(state, issue_id, now)
     steps = tuple(Outlook(state, issue_id, now).steps(reason))
+    if best is not None and best.lost:
+        steps = (*steps, Step(best.offer))
     return Explanation(issue_id, now, reason.code, sentence_of(reason), steps, tuple(decisions[:DECISIONS]))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from symphony.core.access import AccessDecision, AccessLedger
 from symphony.core.access_answer import AccessAnswer
+from symphony.core.best import BestState
 from symphony.core.budget import CeilingChange, Spending
 from symphony.core.budget_answer import BudgetAnswer
 from symphony.core.effect import Audit
@@ -31,6 +32,7 @@ class IssueDetail:
         machine: of the attempt that lives; None without one.
         budget: what all its attempts have spent, and the ceilings in force.
         receipt: the checks that its latest handoff has passed; None without one.
+        best: its work with the fewest failing checks; None when none fails, or it is not known.
     """
 
     issue_id: str
@@ -47,6 +49,7 @@ class IssueDetail:
     machine: MachineUsage | None = None
     budget: tuple[Spending, ...] = ()
     receipt: Receipt | None = None
+    best: BestState | None = None
 
 
 class Operations(Protocol):

@@ -42,7 +42,7 @@ from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
-from symphony.engine.earlier import earlier_of
+from symphony.engine.earlier import best_known, earlier_of
 from symphony.engine.headway import Headway
 from symphony.engine.line import open_line
 from symphony.engine.machine_watch import watch_machine
@@ -245,7 +245,8 @@ class Attempt:
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
-            earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left)
+            best = await best_known(self._ports.workspaces.bests, self._context.issue_id)
+            earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left, best)
             resume = _session_to_resume(earlier, self._settings, issue.state)
             servers = (*reach.servers(sandbox), *await more_servers(self._context, sandbox))
             spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)

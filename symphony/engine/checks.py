@@ -4,7 +4,9 @@ They run where the agent runs, in a clean checkout of what was imported: they se
 on the branch, and what they write is in nobody's way.
 """
 
+from symphony.core.best import Checked
 from symphony.core.claim import Phase
+from symphony.core.errors import SymphonyError
 from symphony.core.handoff import Imported
 from symphony.core.ports import Checkouts, HookResult, Sandbox
 from symphony.engine.context import AttemptContext
@@ -39,4 +41,17 @@ async def run_checks(
             result = HookResult(check.name, ran.exit_status, output, seconds)
             context.log_hook(result)
             results.append(result)
+    failing = tuple(result.name for result in results if not result.ok)
+    if failing:
+        await _keep_if_best(context, imported, failing)
     return tuple(results)
+
+
+async def _keep_if_best(context: AttemptContext, imported: Imported, failing: tuple[str, ...]) -> None:
+    """Keep the work on a ref if fewer checks fail than ever before; that it cannot be is only said."""
+    total, number, at = len(context.settings.checks), context.start.number, context.ports.clock.now()
+    checked = Checked(imported.head_commit, failing, total, number, at, not imported.saved_uncommitted)
+    try:
+        await context.ports.workspaces.bests.keep(context.issue_id, checked)
+    except SymphonyError as error:
+        context.progress.run_log.append("problem", step="keep_best", message=str(error))

@@ -144,6 +144,7 @@ class Delivery:
                 handed_over = True
                 took = self._ports.clock.now() - began
                 self._ports.meter.handed_over(self._context.start.attempt_id, handoff.kind, took)
+                await self._ports.workspaces.bests.forget(completion.issue_id)
                 await self._after_run(issue, workspace, imported, completion, handoff)
                 if not keep:
                     await self._remove(issue, workspace)

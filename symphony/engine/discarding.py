@@ -34,6 +34,7 @@ async def discard_workspace(
     async with journal.step(Action.DISCARD_WORKSPACE, **detail) as result:
         result["safety"] = await _keep(workspace, workspaces, clock)
         await workspaces.remove(workspace, settings, environment)
+        await workspaces.bests.forget(workspace.issue_id)
         if given_up is not None:
             await store.withdraw_completion(workspace.issue_id, given_up)
 

@@ -1,11 +1,23 @@
-"""What is known of an issue's attempts before the next one."""
+"""What is known of an issue's attempts before the next one, and of how good its work ever was."""
 
-from symphony.core.ports import Earlier, Store
+from symphony.core.best import BestState
+from symphony.core.errors import SymphonyError
+from symphony.core.ports import BestStates, Earlier, Store
 from symphony.core.safety import SafetyRef
 
 
-async def earlier_of(store: Store, issue_id: str, left: SafetyRef | None = None) -> Earlier:
-    """Return what a new attempt is told of the ended ones, and of what they `left` in the workspace."""
+async def earlier_of(
+    store: Store, issue_id: str, left: SafetyRef | None = None, best: BestState | None = None
+) -> Earlier:
+    """Return what a new attempt is told of the ended ones, what they `left`, and how good it ever was."""
     attempts = await store.attempts_of(issue_id)
     steering = await store.steering_of(issue_id)
-    return Earlier(tuple(row for row in attempts if row.ended_at is not None), steering, left)
+    return Earlier(tuple(row for row in attempts if row.ended_at is not None), steering, left, best)
+
+
+async def best_known(bests: BestStates, issue_id: str) -> BestState | None:
+    """Return the best state of an issue; None when it has none, or when git cannot tell."""
+    try:
+        return await bests.of(issue_id)
+    except SymphonyError:
+        return None

@@ -38,6 +38,7 @@ from symphony.core.step import Step
 from symphony.core.text import one_line
 from symphony.engine.access_desk import AccessDesk
 from symphony.engine.discarding import discard_workspace
+from symphony.engine.earlier import best_known
 from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import issue_journal
 from symphony.engine.mailbox import MailboxClosed
@@ -100,6 +101,7 @@ class EngineOperations:
             machine=attempt.machine if attempt else None,
             budget=state.account(issue_id),
             receipt=None if delivery is None else delivery.handoff.receipt,
+            best=await best_known(self._ports.workspaces.bests, issue_id),
         )
 
     async def explain(self, issue_id: str) -> Explanation:
@@ -111,7 +113,9 @@ class EngineOperations:
         if not self._is_known(issue_id):
             raise _not_found(issue_id)
         decisions = await self._ports.store.audit_of(issue_id, DECISIONS)
-        explanation = explain(self._orchestrator.state, issue_id, self._ports.clock.now(), decisions)
+        best = await best_known(self._ports.workspaces.bests, issue_id)
+        state, now = self._orchestrator.state, self._ports.clock.now()
+        explanation = explain(state, issue_id, now, decisions, best)
         store = self._orchestrator.store_problem
         if store is None:
             return explanation

@@ -122,6 +122,7 @@ class Recovery:
     async def _cleaned_up(self, intent: Intent) -> Answer:
         if self._is_open(intent.issue_id):
             return Result.UNDONE, "the handoff is repeated from the import on"
+        await self._ports.workspaces.bests.forget(intent.issue_id)
         if intent.detail.get("keep"):
             return Result.DONE, "the workspace is kept, for what is in it and not in the handoff"
         return await self._removed(intent)

@@ -75,6 +75,7 @@ class IssueParts:
                 "link": link_in(detail.last_handoff),
                 "checks": check_results(sight),
                 "receipt": detail.receipt,
+                "best": detail.best,
             },
             TEXT: {"markdown": sight.text},
             ATTEMPTS: {

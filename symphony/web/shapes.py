@@ -261,12 +261,10 @@ SHAPES: Final[dict[str, Schema]] = {
         machine=maybe(ref("Machine")),
         budget=many(ref("Spending")),
         receipt=maybe(ref("Receipt")),
+        best=maybe(ref("Best")),
     ),
-    "Receipt": record(
-        "The checks that the latest handoff has passed, on these files.",
-        tree=TEXT,
-        checks=many(ref("CheckRun")),
-    ),
+    "Receipt": record("What a handoff has passed.", tree=TEXT, checks=many(ref("CheckRun"))),
+    "Best": record("The fewest failing checks.", ref=TEXT, commit=TEXT, command=TEXT, lost=FLAG, text=TEXT),
     "CheckRun": record("A check.", name=TEXT, command=TEXT, exit_status=maybe(WHOLE), seconds=SECONDS),
     "Spending": record(
         "What all attempts on an issue have spent of one kind; `ceiling` is null where there is none, and "

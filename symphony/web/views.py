@@ -40,7 +40,7 @@ from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.budget_view import spending_view
 from symphony.web.plain_value import plain_value
-from symphony.web.receipt_view import receipt_view
+from symphony.web.receipt_view import best_view, receipt_view
 
 Json: TypeAlias = dict[str, Any]
 BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
@@ -333,4 +333,5 @@ def detail_view(detail: IssueDetail) -> Json:
         "machine": machine_view(detail.machine),
         "budget": spending_view(detail.budget),
         "receipt": receipt_view(detail.receipt),
+        "best": best_view(detail.best),
     }

@@ -7,6 +7,7 @@ so that it cannot be taken for symphony's own words.
 from collections.abc import Sequence
 from itertools import takewhile
 
+from symphony.core.best import BestState
 from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.outcome import NO_FAULT
@@ -119,6 +120,7 @@ def earlier_prompt(
     commits: Sequence[str] = (),
     *,
     unfinished: bool = False,
+    best: BestState | None = None,
 ) -> str:
     """Return a rendered prompt, followed by what is known of earlier attempts; alone if nothing is.
 
@@ -141,6 +143,8 @@ def earlier_prompt(
             "Work of theirs lies in this folder unfinished, some of it perhaps uncommitted. Look at "
             "`git status` and `git log` first, and do not throw it away unseen.",
         ]
+    if best is not None and best.lost:
+        lines += ["", _better(best)]
     if (alike := _alike(attempts)) > 1:
         lines += [
             "",
@@ -155,6 +159,18 @@ def earlier_prompt(
         return prompt
     heading = ["Earlier attempts worked on this issue in this folder. Build on what they left:", ""]
     return _text([prompt.rstrip("\n"), "", *heading, *lines[1 if not lines[0] else 0 :]])
+
+
+def _better(state: BestState) -> str:
+    """Return the offer of work on which fewer checks fail than on what was checked last."""
+    told = f"The work was better once: commit {state.best}. Checked last was commit {state.last}."
+    if not state.best.committed:
+        return f"{told} It was never committed here; a person gets it with `{state.command}`."
+    commit = state.best.commit[:12]
+    return (
+        f"{told} `git diff {commit}` shows what has changed since, and `git checkout {commit} -- .` brings "
+        "its files back."
+    )
 
 
 def _alike(attempts: Sequence[AttemptRow]) -> int:

@@ -35,7 +35,11 @@ class LiquidPrompts:
         place = {"path": str(workspace.path), "branch": workspace.branch, "base": workspace.base}
         rendered = render_prompt(workflow, issue, number if number > 1 else None, place)
         return earlier_prompt(
-            rendered, earlier.attempts, earlier.steering, unfinished=earlier.left is not None
+            rendered,
+            earlier.attempts,
+            earlier.steering,
+            unfinished=earlier.left is not None,
+            best=earlier.best,
         )
 
     def continuation(

@@ -4,7 +4,9 @@ Refs in it: `refs/symphony/base/<key>` is where an issue's work started, `refs/h
 what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were imported and
 are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed,
 `refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it,
-`refs/symphony/now/<key>` where the base stood when a delivery was last tried on it.
+`refs/symphony/now/<key>` where the base stood when a delivery was last tried on it,
+`refs/symphony/best/<key>` the work with the fewest failing checks, `refs/symphony/best-facts/<key>`
+what is known of it.
 Nothing is ever collected as garbage here. Called by the other modules of this room.
 """
 
@@ -262,3 +264,13 @@ def safety_prefix(key: str) -> str:
 def now_ref(key: str) -> str:
     """Return the ref of where an issue's base stood when its delivery was last tried on it."""
     return f"refs/symphony/now/{key}"
+
+
+def best_ref(key: str) -> str:
+    """Return the ref of the best state of an issue's work."""
+    return f"refs/symphony/best/{key}"
+
+
+def best_facts_ref(key: str) -> str:
+    """Return the ref of what is known of it."""
+    return f"refs/symphony/best-facts/{key}"

@@ -22,6 +22,7 @@ from symphony.workspace.branch import check_branch
 from symphony.workspace.collection import SAVED_SUBJECT
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.host_repository import safety_prefix
+from symphony.workspace.memory_best import MemoryBestStates
 from symphony.workspace.memory_checkouts import MemoryCheckouts
 from symphony.workspace.memory_faults import FAULTS, Fault
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
@@ -84,6 +85,7 @@ class MemoryWorkspaces:
         self.hook_runs: list[HookRun] = []
         self.patches: dict[Path, bytes] = {}
         self.removed: list[str] = []
+        self.bests = MemoryBestStates(REPOSITORY)
         self._history = MemoryHistory()
         self._base = self._history.add(MemoryCommit(dict(project), "Start", None))
         self._folders: dict[str, MemoryFolder] = {}

@@ -23,6 +23,7 @@ from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
+from symphony.workspace.best import GitBestStates
 from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.checkouts import GitCheckouts
@@ -76,6 +77,7 @@ class GitWorkspaces:
         self._repository = HostRepository(installation.host_repository)
         self._handing = Handing(installation, self._repository, self._scratch)
         self._safety_refs = SafetyRefs(self._repository)
+        self.bests = GitBestStates(self._repository)
         self._environment = environment
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from symphony.core.best import Checked
 from symphony.core.handoff import Imported
 from symphony.core.keys import workspace_key
 from symphony.core.ports import Sandbox, Workspace, Workspaces
@@ -456,6 +457,35 @@ async def test_a_clean_checkout_holds_what_was_imported_and_nothing_else(world: 
         assert workspace.path not in folder.parents
         assert world.read(folder, "work.txt") == "committed\n"
         assert world.read(folder, "late.txt") is None
+
+
+def checked(imported: Imported, *failing: str, number: int = 1) -> Checked:
+    at = datetime(2026, 1, 1, 12, number, tzinfo=UTC)
+    return Checked(imported.head_commit, failing, 3, number, at, committed=True)
+
+
+async def test_the_work_with_the_fewest_failing_checks_is_kept_and_of_equals_the_newest(world: World) -> None:
+    workspace, bests = await prepare(world), world.workspaces.bests
+    states = []
+    for number, failing in enumerate(("a b c", "a", "a b", "b"), start=1):
+        world.write(workspace, "work.txt", f"{number}\n")
+        world.commit(workspace, f"Work {number}")
+        imported = await collect(world, workspace)
+        states.append(await bests.keep("12", checked(imported, *failing.split(), number=number)))
+    assert [state.best.attempt for state in states] == [1, 2, 2, 4]
+    assert [state.lost for state in states] == [False, False, True, False]
+    assert {state.name for state in states} == {"refs/symphony/best/12"}
+    assert await bests.of("12") == states[-1]
+    assert await bests.of("13") is None
+
+
+async def test_a_best_state_that_is_let_go_is_gone(world: World) -> None:
+    workspace, bests = await prepare(world), world.workspaces.bests
+    await bests.forget("12")
+    await bests.keep("12", checked(await collect(world, workspace), "a"))
+    await bests.forget("12")
+    await bests.forget("12")
+    assert await bests.of("12") is None
 
 
 async def test_each_checkout_is_new_and_gone_after_its_context(world: World) -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from symphony.core.best import Checked
 from symphony.workspace.checkouts import GitCheckouts
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.workspaces import GitWorkspaces
-from tests.support.git_project import GitWorld, PlainSandbox, git, write_files
+from tests.support.git_project import TODAY, GitWorld, PlainSandbox, git, write_files
 
 
 @pytest.fixture
@@ -106,3 +107,24 @@ async def test_what_a_dead_daemon_left_of_checkouts_is_deleted_by_the_next_one(w
     ):
         assert list(checkouts.folder.iterdir()) == [folder]
     assert not leftover.exists()
+
+
+async def test_a_best_state_outlives_the_daemon_and_its_command_brings_it_to_a_person(world):
+    workspace = await world.prepare()
+    world.commit(workspace, {"a.txt": b"good"}, "Good")
+    good = await world.collect(workspace)
+    await world.workspaces.bests.keep("12", Checked(good.head_commit, ("x\ny",), 3, 1, TODAY, committed=True))
+    world.commit(workspace, {"a.txt": b"bad"}, "Bad")
+    bad = await world.collect(workspace)
+    worse = Checked(bad.head_commit, ("x", "y" * 500), 3, 2, TODAY, committed=True)
+    await world.workspaces.bests.keep("12", worse)
+
+    best = await GitWorkspaces(world.installation, {}).bests.of("12")
+
+    assert best is not None
+    assert best.lost
+    assert best.best == Checked(good.head_commit, ("x y",), 3, 1, TODAY, committed=True)
+    assert best.command == f"git fetch {world.host} refs/symphony/best/12:refs/heads/best/12"
+    assert str(best.best) == f"{good.head_commit[:12]} of attempt 1, on which 1 of 3 checks fails (x y)"
+    git(world.source, *best.command.split()[1:])
+    assert git(world.source, "show", "best/12:a.txt") == "good"

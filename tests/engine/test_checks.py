@@ -16,6 +16,7 @@ from symphony.core.receipt import CheckRun, Receipt
 from symphony.engine.conversation import FREE_TURNS
 from symphony.engine.reports import ACCEPTED, ANSWER_WITHIN, CHECKS_RUN
 from symphony.engine.verifier import MOST_FAILURES, MOST_ROUNDS
+from symphony.workspace.errors import WorkspaceError
 
 CHECKED = (
     "---\nsandbox: local\nacp: {adapter: demo}\nagent: {max_failures: 1}\n"
@@ -389,6 +390,119 @@ async def test_work_that_has_passed_before_a_kill_is_checked_again_only_if_the_c
     assert len(checks.saw) == 1 + changed
     (row,) = await world.store.recent_handoffs(1)
     assert row.handoff.receipt.checks[0].command == ("make all" if changed else "make test")
+
+
+THREE = CHECKED.replace(
+    "checks: [{name: tests, run: make test, timeout_ms: 120000}]",
+    "checks: [{name: a, run: a}, {name: b, run: b}, {name: c, run: c}]",
+).replace("max_failures: 1", "max_failures: 3, max_turns: 1")
+
+
+def failing_by_file(world):
+    """Let those of the three checks fail that the file names."""
+    world.file.write(THREE)
+
+    async def sh(io):
+        name = io.argv[-1].split()[-1]
+        return name.encode() in world.workspaces.files_at(io.cwd)["failing"]
+
+    world.driver.register("sh", sh)
+
+
+def fails(world, names):
+    """A step in which the agent commits what these checks fail on."""
+
+    async def action(_, cwd):
+        folder = world.workspaces._folders[cwd.name]
+        world.workspaces.write(folder.workspace, "failing", names)
+        world.workspaces.commit(folder.workspace, "Work")
+
+    return Work(action)
+
+
+async def test_an_attempt_that_ends_worse_is_followed_by_an_offer_of_the_best_state(world):
+    failing_by_file(world)
+    world.script(
+        "1",
+        one_turn(fails(world, b"a"), mark_done()),
+        one_turn(fails(world, b"abc"), mark_done()),
+        one_turn(Hang()),
+    )
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: len(world.agents.sessions) == 3 and world.agents.sessions[2].prompts)
+        detail, explained = await world.operations.detail("1"), await world.operations.explain("1")
+    best = detail.best
+    good, bad = best.best.commit[:12], best.last.commit[:12]
+    assert "The work was better once" not in world.agents.sessions[1].prompts[0]
+    assert (
+        f"The work was better once: commit {good} of attempt 1, on which 1 of 3 checks fails (a). Checked "
+        f"last was commit {bad} of attempt 2, on which 3 of 3 checks fail (a, b, c). `git diff {good}` shows "
+        f"what has changed since, and `git checkout {good} -- .` brings its files back."
+    ) in world.agents.sessions[2].prompts[0]
+    assert explained.next[-1].text == (
+        f"It was better once, at commit {best.best}; now it is {best.last}. `git fetch /memory/host.git "
+        "refs/symphony/best/1:refs/heads/best/1` gets it"
+    )
+
+
+async def test_work_that_was_never_committed_is_offered_to_a_person(world):
+    failing_by_file(world)
+
+    async def leaves(_, cwd):
+        world.workspaces._folders[cwd.name].files["failing"] = b"a"
+
+    world.script(
+        "1",
+        one_turn(Work(leaves), mark_done()),
+        one_turn(fails(world, b"abc"), mark_done()),
+        one_turn(Hang()),
+    )
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: len(world.agents.sessions) == 3 and world.agents.sessions[2].prompts)
+    assert (
+        "It was never committed here; a person gets it with `git fetch /memory/host.git "
+        "refs/symphony/best/1:refs/heads/best/1`."
+    ) in world.agents.sessions[2].prompts[0]
+
+
+async def test_the_best_state_goes_when_the_issue_is_delivered(world):
+    failing_by_file(world)
+    world.script("1", one_turn(fails(world, b"a"), mark_done(), fails(world, b""), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: done(world))
+        assert (await world.operations.detail("1")).best is None
+
+
+async def test_the_best_state_goes_when_the_work_is_discarded(world):
+    failing_by_file(world)
+    world.file.write(THREE.replace("max_failures: 3", "max_failures: 1"))
+    world.script("1", one_turn(fails(world, b"a"), mark_done(), mark_done(), mark_done()), one_turn(Hang()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: len(world.agents.sessions) == 2)
+        await world.operations.cancel("1")
+        await world.until(lambda: isinstance(world.claim("1"), Parked))
+        assert (await world.operations.detail("1")).best is not None
+        await world.operations.discard("1")
+        assert (await world.operations.detail("1")).best is None
+
+
+async def test_a_best_state_that_cannot_be_kept_keeps_no_agent_from_going_on(world):
+    Checks(world, FAIL, PASS)
+
+    async def broken(*_):
+        raise WorkspaceError("git is ill.", code="workspace.git_failed")
+
+    world.workspaces.bests.keep = world.workspaces.bests.of = broken
+    world.script("1", one_turn(writes(world), mark_done(), mark_done()))
+    async with world.running():
+        world.drop("1")
+        await world.until(lambda: done(world))
+        assert (await world.operations.detail("1")).best is None
+    assert "problem" in world.kinds("1")
 
 
 def running_checks(world):

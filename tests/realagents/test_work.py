@@ -18,7 +18,7 @@ from symphony.web.timeline.assembler import Assembler
 from symphony.web.timeline.entries import Note, ToolCall
 from tests.models.script import Run, Say, Silence, UseMcp
 from tests.models.server import Model
-from tests.realagents.conftest import BOUND_S, KEY, PATIENT, processes_with, until_gone, work
+from tests.realagents.conftest import BOUND_S, COMMIT, KEY, PATIENT, processes_with, until_gone, work
 from tests.support.project import LOOK_S, Project, git
 
 CLIENTS = {"claude": "claude-code", "codex": "codex-mcp-client", "opencode": "opencode"}
@@ -168,3 +168,31 @@ async def test_symphonys_own_tools_need_no_permission(
     project.drop("3")
     async with project.daemon() as daemon:
         await daemon.until(lambda: project.state_of("3") == "Done")
+
+
+async def test_a_check_that_fails_is_the_answer_to_mark_done_and_is_mended_in_the_same_turn(
+    agent: str, project: Project, model: Model, tmp_path: Any
+) -> None:
+    check = {"name": "greeting", "run": "grep -q world hello.txt || { echo nobody is greeted; exit 3; }"}
+    project.configure(
+        "Do {{ issue.title }}.\n",
+        acp={"command": None, "adapter": agent, **PATIENT},
+        agent={"max_failures": 1, "max_turns": 1},
+        checks=[check],
+    )
+    first = work(project, agent)
+    mend = Run(f"echo hello world > hello.txt && {COMMIT}")
+    model.play(*first, mend, first[-1], Say("It is done."))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    clone = project.apply("3", tmp_path / "clone")
+    assert (clone / "hello.txt").read_text() == "hello world\n"
+    log = project.log("3")
+    ended = [line["status"] for line in log if line["kind"] == "hook" and line["name"] == "greeting"]
+    assert ended == [3, 0]
+    assert [line["turns"] for line in log if line["kind"] == "ended"] == [1]
+    said = [asked for asked in model.asked if "nobody is greeted" in str(asked)]
+    assert said, "the check's output has not reached the model"
+    assert "greeting (exit status 3):" in str(said[0])
+    assert "greeting (" in project.patch("3").read_text()

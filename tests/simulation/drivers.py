@@ -233,6 +233,11 @@ class SimulatedWorkspaces:
         finally:
             self._disk._faults.clear()
 
+    @property
+    def bests(self) -> Any:
+        self._life.check()
+        return self._disk.bests
+
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[Any]:
         await self.reach()

@@ -343,6 +343,7 @@ def test_a_full_detail() -> None:
             },
         ],
         "receipt": None,
+        "best": None,
     }
 
 

@@ -1,10 +1,12 @@
-"""The receipt of the checks that a piece of work has passed."""
+"""The receipt of the checks that a piece of work has passed, and the best of what has not."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from symphony.cli.screen import Screen
-from symphony.cli.show import _handoff
+from symphony.cli.show import _best, _handoff
+from symphony.core.best import BestState, Checked
 from symphony.core.operations import IssueDetail
 from symphony.core.receipt import CheckRun, Receipt
 from symphony.web.views import detail_view
@@ -64,3 +66,24 @@ def test_it_is_in_the_state_api_and_in_show(capsys):
         "    tests (make test): exit status 0 after 1m 5s",
         "    lint (ruff check): exit status 0 after 0s",
     ]
+
+
+def test_the_best_state_is_in_the_state_api_and_in_show(capsys):
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    good = Checked("a" * 40, ("lint",), 2, 1, at, committed=True)
+    bad = Checked("b" * 40, ("lint", "tests"), 2, 2, at, committed=True)
+    best = BestState("refs/symphony/best/7", Path("/host.git"), good, bad)
+    detail = IssueDetail("7", None, "", (), (), (), Path("/l"), "", 0, paused=False, best=best)
+    view = detail_view(detail)
+    assert view["best"] == {
+        "ref": "refs/symphony/best/7",
+        "commit": "a" * 40,
+        "command": "git fetch /host.git refs/symphony/best/7:refs/heads/best/7",
+        "lost": True,
+        "text": "Commit aaaaaaaaaaaa of attempt 1, on which 1 of 2 checks fails (lint).",
+    }
+    _best(Screen(), view["best"])
+    said = capsys.readouterr().out
+    assert "The best so far, and the work has become worse since" in said
+    assert "Commit aaaaaaaaaaaa of attempt 1, on which 1 of 2 checks fails (lint)." in said
+    assert "git fetch /host.git refs/symphony/best/7:refs/heads/best/7" in said

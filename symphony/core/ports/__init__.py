@@ -16,12 +16,13 @@ from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, Sa
 from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store, StoreExchange
 from symphony.core.ports.tracker import Tracker
 from symphony.core.ports.workflow import Earlier, Prompts, Reloaded, WorkflowSource
-from symphony.core.ports.workspaces import Checkouts, HookResult, Workspace, Workspaces
+from symphony.core.ports.workspaces import BestStates, Checkouts, HookResult, Workspace, Workspaces
 
 __all__ = [
     "AgentReports",
     "Agents",
     "AttemptRow",
+    "BestStates",
     "Changes",
     "Checkouts",
     "Clock",

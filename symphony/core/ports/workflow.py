@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from symphony.core.best import BestState
 from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.ports.store import AttemptRow
@@ -61,11 +62,13 @@ class Earlier:
         attempts: ended attempts, oldest first.
         steering: questions with their replies, oldest first.
         left: what lay in the workspace and in nothing that was imported; None when nothing did.
+        best: the work with the fewest failing checks; None before any failed.
     """
 
     attempts: tuple[AttemptRow, ...] = ()
     steering: tuple[SteeringRequest, ...] = ()
     left: SafetyRef | None = None
+    best: BestState | None = None
 
 
 class WorkflowSource(Protocol):

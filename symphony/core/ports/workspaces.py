@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from symphony.core.best import BestState, Checked
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.ports.sandbox import Sandbox
@@ -79,11 +80,44 @@ class Checkouts(Protocol):
         ...
 
 
+class BestStates(Protocol):
+    """The best of each issue's work while checks fail on it."""
+
+    async def of(self, issue_id: str) -> BestState | None:
+        """Return it, without writing anything; None when there is none.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
+        ...
+
+    async def keep(self, issue_id: str, checked: Checked) -> BestState:
+        """Note work that checks fail on, which was imported, and keep it if none was better.
+
+        Raises:
+            WorkspaceError: whatever git says; nothing has changed.
+        """
+        ...
+
+    async def forget(self, issue_id: str) -> None:
+        """Let go of it; repeating it does nothing.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
+        ...
+
+
 class Workspaces(Protocol):
     """Per-issue git workspaces and what is handed over from them [CONTRACT 8, 9].
 
     Everything that runs git for the host works in the repository that only the host writes.
     """
+
+    @property
+    def bests(self) -> BestStates:
+        """The best states of all issues."""
+        ...
 
     async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
         """Return the issue's workspace, made if it is not there; runs `after_create` when made.
