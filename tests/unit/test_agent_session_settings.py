@@ -311,12 +311,12 @@ async def test_a_turn_has_no_bound_while_a_person_is_asked_and_what_was_left_of_
     bounds: list[float | None] = []
 
     async def ask(_: Proposal) -> PermissionAnswer:
-        bounds.append(session._bound.when())
+        bounds.append(session.session._bound.when())
         return PermissionAnswer.ONCE
 
     def heard(event: AgentEvent) -> None:
-        if event.kind == "permission" and session._bound is not None:
-            bounds.append(session._bound.when())
+        if event.kind == "permission" and session.session._bound is not None:
+            bounds.append(session.session._bound.when())
 
     async with open_program(
         tmp_path, "asks_permission", heard=heard, permission="ask", on_permission=ask
