@@ -12,14 +12,27 @@ from symphony.core.settings import AcpSettings
 from symphony.core.text import one_line
 
 
-def settled(acp: AcpSettings, proposal: Proposal, *, can_ask: bool) -> tuple[PermissionAnswer | None, str]:
-    """Return the answer that needs no person, None when one is to be asked, and the reason."""
+def settled(
+    acp: AcpSettings, proposal: Proposal, *, can_ask: bool, against: str = ""
+) -> tuple[PermissionAnswer | None, str]:
+    """Return the answer that needs no person, None when one is to be asked, and the reason.
+
+    `against` is what the guard rails have against it; empty for nothing.
+    """
+    if against:
+        return PermissionAnswer.DENY, against
     if is_own_tool(proposal):
         return PermissionAnswer.ALWAYS, "symphony's own tools are always allowed"
     policy, why = policy_of(acp, proposal)
     if policy != "ask":
         return PermissionAnswer.ALWAYS if policy == "allow" else PermissionAnswer.DENY, why
     return (None, why) if can_ask else (PermissionAnswer.DENY, f"{why}, and nobody can be asked here")
+
+
+def asked_again(answer: PermissionAnswer, proposal: Proposal) -> PermissionAnswer:
+    """Return an answer that does not outlast its call: what is not asked again is not looked at again."""
+    lasts = answer is PermissionAnswer.ALWAYS and not is_own_tool(proposal)
+    return PermissionAnswer.ONCE if lasts else answer
 
 
 async def answer_of(

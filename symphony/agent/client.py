@@ -17,8 +17,9 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
-from symphony.agent.asking import answer_of, settled
+from symphony.agent.asking import answer_of, asked_again, settled
 from symphony.agent.permission import PermissionChoice, allow, allow_once, deny, read_proposal
+from symphony.agent.watch import Watch
 from symphony.core.agent import AgentEvent
 from symphony.core.permission import OnPermission, PermissionAnswer, Proposal
 from symphony.core.settings import AcpSettings
@@ -40,8 +41,10 @@ class Client:
         on_event: Callable[[AgentEvent], None],
         on_permission: OnPermission | None,
         calls: Mapping[str, Mapping[str, Any]],
+        watch: Watch,
     ) -> None:
         """Take what answers requests, and the tool calls that the agent has told of, by their ids."""
+        self._watch = watch
         self._calls = calls
         self._acp = acp
         self._on_event = on_event
@@ -65,8 +68,13 @@ class Client:
         del session_id  # a process has one
         choices = tuple(PermissionChoice(option.option_id, option.name, option.kind) for option in options)
         call = tool_call.model_dump(by_alias=True, mode="json")
-        proposal = read_proposal(call, choices, self._calls.get(tool_call.tool_call_id, {}))
-        answer, why = await self._decide(proposal)
+        known = self._calls.get(tool_call.tool_call_id, {})
+        proposal = read_proposal(call, choices, known)
+        said = {name: value for name, value in {**known, **call}.items() if value}
+        against = self._watch.asked(tool_call.tool_call_id, said, proposal)
+        answer, why = await self._decide(proposal, against)
+        if answer is not None and self._watch.blocks:
+            answer = asked_again(answer, proposal)
         choice = None if answer is None else SAID[answer](choices)
         answered = "cancelled" if choice is None else one_line(choice.name or choice.id, 80)
         self._on_event(AgentEvent("permission", f"{proposal.title}: {answered} ({why})"))
@@ -74,12 +82,12 @@ class Client:
             return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
         return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=choice.id))
 
-    async def _decide(self, proposal: Proposal) -> tuple[PermissionAnswer | None, str]:
+    async def _decide(self, proposal: Proposal, against: str) -> tuple[PermissionAnswer | None, str]:
         """Return the answer, None for a cancelled turn, and the reason."""
         if self._cancelled.is_set():
             return None, "the turn is being cancelled"
         ask = self._on_permission
-        answer, why = settled(self._acp, proposal, can_ask=ask is not None)
+        answer, why = settled(self._acp, proposal, can_ask=ask is not None, against=against)
         if answer is not None or ask is None:
             return answer, why
         self._on_event(AgentEvent("permission", f"{proposal.title}: a person is asked ({why})"))

@@ -18,6 +18,7 @@ from symphony.agent.opening import open_acp_session
 from symphony.agent.session import AcpSession
 from symphony.agent.transport import OnEvent
 from symphony.agent.usage import Meter
+from symphony.agent.watch import Watch
 from symphony.core.agent import AgentEvent, SessionSpec
 from symphony.core.permission import OnPermission
 from symphony.core.ports import Process
@@ -43,8 +44,9 @@ async def open_conversation(
     meter = Meter(
         adapter.tokens, resumed=spec.resume is not None, cost_survives_load=adapter.cost_survives_load
     )
-    listener = Listener(meter, on_event)
-    client = Client(spec.acp, on_event, on_permission, listener.calls)
+    watch = Watch(spec, on_event)
+    listener = Listener(meter, on_event, watch)
+    client = Client(spec.acp, on_event, on_permission, listener.calls, watch)
     link = Link(process, adapter, spec, client, on_event, listener.notified, bounds, now)
 
     async def remember(version: str, offers: Offers) -> None:

@@ -7,6 +7,7 @@ from symphony.agent.speech import Speech
 from symphony.agent.transport import OnEvent
 from symphony.agent.updates import read_update
 from symphony.agent.usage import Meter
+from symphony.agent.watch import Watch
 from symphony.core.agent import AgentEvent
 from symphony.core.text import one_line
 
@@ -22,11 +23,12 @@ class Listener:
         calls: the newest tool calls by their ids, with the last that was said of each.
     """
 
-    def __init__(self, meter: Meter, on_event: OnEvent) -> None:
+    def __init__(self, meter: Meter, on_event: OnEvent, watch: Watch) -> None:
         self.replaying = False
         self.speech = Speech()
         self.calls: dict[str, Mapping[str, Any]] = {}
         self.meter = meter
+        self._watch = watch
         self._on_event = on_event
 
     def notified(self, method: str, params: Any) -> None:
@@ -44,6 +46,8 @@ class Listener:
             self._remember(params["update"])
         totals = self.meter.totals if update.usage is not None else None
         self._on_event(AgentEvent(update.kind, update.summary, usage=totals))
+        if update.kind == "tool_call" and isinstance(identity := params["update"].get("toolCallId"), str):
+            self._watch.heard(identity, self.calls[identity])
 
     def _remember(self, update: Mapping[str, Any]) -> None:
         identity = update.get("toolCallId")

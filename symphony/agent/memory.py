@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, assert_never
 from urllib.parse import unquote, urlsplit
 
-from symphony.agent.asking import answer_of, settled
+from symphony.agent.asking import answer_of, asked_again, settled
 from symphony.agent.errors import AgentClosedPipe, AgentError, AgentExited, AgentIgnoredCancel
 from symphony.agent.memory_stdio import MemoryStdio
 from symphony.agent.script import (
@@ -31,6 +31,7 @@ from symphony.agent.script import (
 )
 from symphony.agent.speech import Speech
 from symphony.agent.updates import read_update
+from symphony.agent.watch import Watch
 from symphony.core.agent import AgentEvent, McpServer, SessionSpec, StopKind, TurnEnd
 from symphony.core.machine import GuestNeeds
 from symphony.core.operations import AgentDoor
@@ -133,6 +134,7 @@ class MemorySession:
         self._on_event = on_event
         self._door = door
         self._on_permission = on_permission
+        self._watch = Watch(spec, on_event)
         self._stdio: MemoryStdio | None = None
         self._cancelled = asyncio.Event()
         self._gone: AgentError | None = None
@@ -213,10 +215,11 @@ class MemorySession:
             case Say(text, times):
                 for _ in range(times):
                     self._update("agent_message_chunk", content={"type": "text", "text": text})
-            case UseTool(title):
-                self._update(
-                    "tool_call", toolCallId=f"call-{next(self._calls)}", title=title, status="completed"
-                )
+            case UseTool(title, kind, given, output):
+                call = {"toolCallId": f"call-{next(self._calls)}", "title": title, "status": "completed"}
+                more = {"kind": kind, "rawInput": given, "rawOutput": output} if given or output else {}
+                self._update("tool_call", **call, **more)
+                self._watch.heard(call["toolCallId"], {**call, **more})
             case Work(action):
                 await action(self._sandbox, self.spec.cwd)
             case Spend(usage):
@@ -243,11 +246,14 @@ class MemorySession:
 
     async def _ask(self, proposal: Proposal) -> bool:
         ask = self._on_permission
-        answer, why = settled(self.spec.acp, proposal, can_ask=ask is not None)
+        given = {"command": proposal.subject} if proposal.kind == "execute" else {"path": proposal.subject}
+        against = self._watch.asked(f"call-{next(self._calls)}", {"rawInput": given}, proposal)
+        answer, why = settled(self.spec.acp, proposal, can_ask=ask is not None, against=against)
         if answer is None and ask is not None:
             answer, why = await answer_of(ask(proposal), self._cancelled)
         if answer is None:
             return False
+        answer = asked_again(answer, proposal) if self._watch.blocks else answer
         self.permissions.append(answer)
         self._on_event(AgentEvent("permission", f"{proposal.title}: {answer} ({why})"))
         return True
@@ -277,8 +283,8 @@ class MemorySession:
     def _server(self) -> McpServer | None:
         return next(iter(self.spec.mcp_servers), None)
 
-    def _update(self, kind: str, **fields: Any) -> None:
-        params = {"sessionId": self._id, "update": {"sessionUpdate": kind, **fields}}
+    def _update(self, what: str, /, **fields: Any) -> None:
+        params = {"sessionId": self._id, "update": {"sessionUpdate": what, **fields}}
         self._on_event(AgentEvent("frame_in", frame={"method": "session/update", "params": params}))
         update = read_update(params)
         self._speech.hear(update)

@@ -241,7 +241,7 @@ class _Choosing:
             await self._choose("effort", acp.effort, EFFORT)
         if acp.mode is not None:
             await self._choose_mode(acp.mode)
-        elif acp.permission == "allow" and not acp.permission_rules:
+        elif self._spec.asking.permission == "allow" and not acp.permission_rules:
             await self._enter_quiet_mode(adapter.modes)
 
     async def _choose(self, what: str, wanted: str, names: Sequence[str]) -> None:

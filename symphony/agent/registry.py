@@ -93,7 +93,7 @@ class AcpAgents:
         adapter = find_adapter(spec.acp.adapter)
         known = host_environment(adapter, self._environ)
         in_guest = sandbox.machine is not None
-        launch = launch_of(adapter, spec.acp, known, in_guest=in_guest)
+        launch = launch_of(adapter, spec.asking, known, in_guest=in_guest)
         supplied = self._supplies.in_guest if in_guest else self._supplies.for_host
         supply = await supplied(adapter, spec.acp)
         if supply.file is not None:

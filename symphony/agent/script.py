@@ -25,9 +25,12 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class UseTool:
-    """Show a tool call of this title, without doing anything."""
+    """Show a tool call of this title, with what it was given and gave, without doing anything."""
 
     title: str
+    kind: str = "other"
+    given: Mapping[str, Any] = field(default_factory=dict)
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)

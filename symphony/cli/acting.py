@@ -2,7 +2,7 @@
 
 import sys
 
-from symphony.cli.desk import Desk, act
+from symphony.cli.desk import Desk, Json, act
 from symphony.cli.errors import CommandError, usage_error
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
@@ -53,8 +53,18 @@ def move_issue(place: Place, issue_id: str, state: str) -> None:
 
 
 def approve_issue(place: Place, issue_id: str) -> None:
-    """Let a proposed issue be worked on."""
-    issue = act(place, lambda desk: desk.approve(issue_id))
+    """Let a proposed issue be worked on, or held work out."""
+
+    def approve(desk: Desk) -> tuple[bool, bool, Json | None]:
+        held = any(view["issue_id"] == issue_id for view in desk.state()["held"])
+        return held, desk.live, desk.approve(issue_id)
+
+    held, live, issue = act(place, approve)
+    if held or issue is None:
+        Screen().line(
+            f"The work of issue {issue_id} is let out and handed over{'' if live else f' {LATER}'}."
+        )
+        return
     Screen().line(f"Issue {issue_id} is in {issue['state']}: {issue['path']}")
 
 

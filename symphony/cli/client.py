@@ -79,9 +79,9 @@ class DaemonDesk:
         moved: Json = self._ask("POST", f"{_path(issue_id)}/move", {"state": state})["issue"]
         return moved
 
-    def approve(self, issue_id: str) -> Json:
-        """Move a proposed issue to where it is worked on and return it."""
-        approved: Json = self._ask("POST", f"{_path(issue_id)}/approve", {})["issue"]
+    def approve(self, issue_id: str) -> Json | None:
+        """Move a proposed issue to where it is worked on, or let held work out; return the issue."""
+        approved: Json | None = self._ask("POST", f"{_path(issue_id)}/approve", {})["issue"]
         return approved
 
     def access(self, issue_id: str, host: str, decision: str) -> Json:

@@ -206,7 +206,7 @@ def move(issue_id: IssueId, state: StateName, workflow: Workflow = WORKFLOW) -> 
 
 
 def approve(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """Let a proposed issue be worked on."""
+    """Let a proposed issue be worked on, or finished work out that is held for a secret."""
     from symphony.cli.acting import approve_issue
 
     approve_issue(Place(workflow), issue_id)

@@ -60,8 +60,8 @@ class Desk(Protocol):
         """Move the issue's file and return the issue."""
         ...
 
-    def approve(self, issue_id: str) -> Json:
-        """Move a proposed issue to where it is worked on and return it."""
+    def approve(self, issue_id: str) -> Json | None:
+        """Move a proposed issue to where it is worked on, or let held work out; return the issue."""
         ...
 
     def access(self, issue_id: str, host: str, decision: str) -> Json:

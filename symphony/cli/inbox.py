@@ -1,5 +1,7 @@
 """`symphony inbox`: only what does not go on without a person."""
 
+import shlex
+
 from symphony.cli.access import print_requests
 from symphony.cli.desk import Desk, Json, read
 from symphony.cli.permission import print_permissions
@@ -20,6 +22,7 @@ def show_inbox(place: Place, *, as_json: bool) -> None:
         return
     print_questions(screen, needs["questions"])
     asks = print_permissions(screen, needs["running"])
+    _held(screen, needs["held"])
     print_requests(screen, needs["access"], needs["access_count"], needs["generated_at"])
     _parked(screen, needs["parked"])
     _undelivered(screen, needs["undelivered"], needs["undelivered_count"])
@@ -31,6 +34,7 @@ def show_inbox(place: Place, *, as_json: bool) -> None:
         or needs["undelivered_count"]
         or needs["problems"]
         or needs["access"]
+        or needs["held"]
     ):
         screen.line("Nothing needs you.")
 
@@ -48,10 +52,23 @@ def needs_of(desk: Desk) -> Json:
         "parked": [view for view in blocked if view["code"] in PARKED],
         "undelivered": handoffs,
         "undelivered_count": state["counts"]["undelivered"],
+        "held": state["held"],
         "access": state["access"],
         "access_count": state["counts"]["access"],
         "problems": state["problems"],
     }
+
+
+def _held(screen: Screen, views: list[Json]) -> None:
+    if not views:
+        return
+    screen.heading(f"Held with secrets in the finished work ({len(views)})")
+    for view in views:
+        screen.table([(view["issue_id"], view["title"])], style="bold")
+        for finding in view["findings"]:
+            screen.line(finding["said"], indent="    ")
+        for command in ("approve", "retry", "discard"):
+            screen.command(f"symphony {command} {shlex.quote(view['issue_id'])}")
 
 
 def _parked(screen: Screen, views: list[Json]) -> None:

@@ -27,6 +27,7 @@ from symphony.core.event import (
     Event,
     PauseAsked,
     PermissionGiven,
+    ReleaseAsked,
     ReplyGiven,
     ResumeAsked,
     RetryAsked,
@@ -106,8 +107,8 @@ class FilesDesk:
         """Move the issue's file and return the issue."""
         return issue_view(asyncio.run(self._tracker.move(issue_id, state)))
 
-    def approve(self, issue_id: str) -> Json:
-        """Move a proposed issue to where it is worked on and return it."""
+    def approve(self, issue_id: str) -> Json | None:
+        """Move a proposed issue to where it is worked on, or let held work out; return the issue."""
         return asyncio.run(self._approve(issue_id))
 
     def reply(self, issue_id: str, text: str) -> None:
@@ -169,6 +170,7 @@ class FilesDesk:
                     failures=record.failures,
                     paused=record.paused,
                     access=record.access,
+                    guard=record.guard,
                     budget=state.account(issue_id),
                     receipt=delivery.handoff.receipt if delivery else None,
                     best=await self._best(issue_id),
@@ -190,9 +192,13 @@ class FilesDesk:
 
         return await best_known(GitBestStates(HostRepository(self._installation.host_repository)), issue_id)
 
-    async def _approve(self, issue_id: str) -> Json:
-        state = await self._restored(Memory())
+    async def _approve(self, issue_id: str) -> Json | None:
+        async with self._read() as store:
+            state = await self._restored(await store.load() if store else Memory())
         issue = state.issues.get(issue_id)
+        if state.record(issue_id).guard.held is not None:
+            await self._decide(ReleaseAsked(issue_id))
+            return issue_view(issue) if issue else None
         if issue is None:
             raise _not_found(issue_id)
         if state.states.role(issue.state) is not StateRole.HOLDING:

@@ -13,10 +13,11 @@ from symphony.core.errors import SymphonyError
 from symphony.core.keys import workspace_key
 from symphony.core.receipt import CheckRun
 from symphony.core.text import duration
-from symphony.web.views import time_view
+from symphony.web.times import time_view
 
 DESCRIPTION_LINES = 40  # the file has the rest
 DECISIONS = 12
+FINDINGS = 12
 COMMIT_SHOWN = 12  # digits
 
 
@@ -34,6 +35,7 @@ def show_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     _attempts(screen, detail["attempts"])
     _steering(screen, detail)
     print_ledger(screen, detail["issue_id"], detail["access"])
+    _guard(screen, detail["guard"])
     _decisions(screen, detail["audit"])
     _handoff(screen, detail)
     _best(screen, detail["best"])
@@ -126,6 +128,21 @@ def _steering(screen: Screen, detail: Json) -> None:
         else:
             screen.line(f"{moment(steering['replied_at'])}  you answered:", style="green", indent="  ")
             screen.paragraph(steering["reply"] or "", indent="    ")
+
+
+def _guard(screen: Screen, guard: Json) -> None:
+    if not (guard["findings"] or guard["held"]):
+        return
+    screen.heading("Guard rails")
+    if guard["held"]:
+        screen.line("These secrets hold its finished work:", style="yellow", indent="  ")
+        for finding in guard["held"]["findings"]:
+            screen.line(finding["said"], indent="    ")
+    for finding in guard["findings"][-FINDINGS:]:
+        screen.line(f"{moment(finding['at'])}  {finding['said']}", indent="  ")
+    more = len(guard["findings"][:-FINDINGS]) + guard["not_kept"]
+    if more:
+        screen.line(f"({counted(more, 'more finding')})", style="dim", indent="  ")
 
 
 def _decisions(screen: Screen, audit: list[Json]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from symphony.core.errors import SymphonyError
-from symphony.core.settings import AcpSettings
+from symphony.core.guard.finding import Finding
+from symphony.core.settings import AcpSettings, GuardSettings
 from symphony.core.usage import Usage
 
 OWN_SERVER: Final = "symphony"
@@ -44,6 +45,7 @@ class SessionSpec:
         mcp_servers: symphony's own endpoint first, then those of `acp.mcp_servers`.
         resume: a session of an earlier process to go on with, if the agent can.
         credentials: names of the variables in which the program finds keys to its model.
+        guard: what its tool calls are looked through for.
     """
 
     acp: AcpSettings
@@ -52,6 +54,13 @@ class SessionSpec:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     resume: str | None = None
     credentials: frozenset[str] = frozenset()
+    guard: GuardSettings = GuardSettings(mode="off")
+
+    @property
+    def asking(self) -> AcpSettings:
+        """The settings by which a program learns whether to ask, which it has to for `guard: block`."""
+        blocks = self.guard.mode == "block" and self.acp.permission == "allow"
+        return self.acp.model_copy(update={"permission": "ask"}) if blocks else self.acp
 
 
 class ModelResting(SymphonyError):
@@ -97,13 +106,19 @@ class AgentEvent:
     Attributes:
         kind: `frame_in`, `frame_out`, `stderr`, `garbage`, `message`, `thought`, `tool_call`,
             `plan`, `usage`, `permission`, `mode`, `commands`, `options`, `session`, `program`,
-            `warning` or `other`.
+            `warning`, `guard` or `other`.
         summary: one line for people; empty when there is nothing to show.
         frame: the raw message for the run log, when the event is one.
         usage: the session's totals so far, when the event reports them.
+        finding: of the guard rails, for `guard`.
+        refused: the agent had asked for what was found, and was refused it.
+        ends_turn: what was found runs already, and must not.
     """
 
     kind: str
     summary: str = ""
     frame: Mapping[str, Any] | None = None
     usage: Usage | None = None
+    finding: Finding | None = None
+    refused: bool = False
+    ends_turn: bool = False

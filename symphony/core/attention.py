@@ -19,6 +19,7 @@ class NeedKind(StrEnum):
     QUESTION = "question"
     PERMISSION = "permission"
     ACCESS = "access"
+    HELD = "held"
     HANDOFF = "handoff"
     PARKED = "parked"
     PROBLEM = "problem"
@@ -59,6 +60,7 @@ def needs_of(snapshot: Snapshot) -> tuple[Need, ...]:
         *_questions(snapshot),
         *_permissions(snapshot),
         *_access(snapshot),
+        *_held(snapshot),
         *_handoffs(snapshot),
         *_parked(snapshot),
         *_problems(snapshot),
@@ -112,6 +114,20 @@ def _access(snapshot: Snapshot) -> Iterator[Need]:
             text=f"Its guest was refused {request.host}{port}.",
             host=request.host,
             since=request.asked_at,
+        )
+
+
+def _held(snapshot: Snapshot) -> Iterator[Need]:
+    for view in snapshot.held:
+        yield Need(
+            key=f"held:{view.issue_id}:{view.since.isoformat()}",
+            kind=NeedKind.HELD,
+            issue_id=view.issue_id,
+            identifier=view.identifier,
+            title=view.title,
+            text=f"{view.reason[:1].upper()}{view.reason[1:]}.",
+            context="\n".join(str(finding) for finding in view.findings),
+            since=view.since,
         )
 
 

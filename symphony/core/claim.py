@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from symphony.core.access import AccessLedger
 from symphony.core.budget import Ceilings
+from symphony.core.guard.ledger import GuardLedger
 from symphony.core.handoff import Completion
 from symphony.core.machine import MachineUsage
 from symphony.core.outcome import StopReason
@@ -141,6 +142,7 @@ class IssueRecord:
         access: hosts that the guest was refused, and what a person decided about them.
         budget: ceilings that a person gave the issue; they count before WORKFLOW.md's.
         passage: how agents have passed it on from state to state.
+        guard: what the guard rails found, and whether they hold its finished work.
     """
 
     issue_id: str
@@ -155,6 +157,7 @@ class IssueRecord:
     access: AccessLedger = AccessLedger()
     budget: Ceilings = Ceilings()
     passage: Passage = Passage()
+    guard: GuardLedger = GuardLedger()
 
     @property
     def spent(self) -> Usage:

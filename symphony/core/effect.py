@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from symphony.core.budget import Ceilings
+from symphony.core.guard.finding import Finding
 from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.outcome import StopReason
@@ -20,6 +21,7 @@ class StartAttempt:
     Attributes:
         number: 1 for the first on this issue ever.
         allowed_hosts: what a person has opened for the issue beside the settings.
+        findings: what the guard rails found in earlier attempts.
     """
 
     issue: Issue
@@ -27,16 +29,24 @@ class StartAttempt:
     number: int
     workflow: Workflow
     allowed_hosts: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StartDelivery:
-    """Finish the handoff of an accepted completion, without an agent."""
+    """Finish the handoff of an accepted completion, without an agent.
+
+    Attributes:
+        released: names held work that a person lets out; empty for none.
+        findings: what the guard rails found on the issue.
+    """
 
     completion: Completion
     attempt_id: str
     number: int
     workflow: Workflow
+    released: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from symphony.core.admission import Room, is_paused
 from symphony.core.budget import over_budget, raising
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
+from symphony.core.guard.ledger import held_reason
 from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
@@ -31,6 +32,7 @@ class ReasonCode(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     UNDELIVERED = "undelivered"
+    HELD_BACK = "held_back"
     PAUSED = "paused"
     OUT_OF_BUDGET = "out_of_budget"
     PASSED_AROUND = "passed_around"
@@ -176,6 +178,8 @@ def _why_claimed(record: IssueRecord, now: datetime) -> Reason | None:
 
 def _why_held_back(state: SchedulerState, record: IssueRecord) -> Reason | None:
     if record.completion is not None:
+        if (hold := record.guard.held) is not None:
+            return Reason(ReasonCode.HELD_BACK, held_reason(hold, record.issue_id))
         return Reason(ReasonCode.UNDELIVERED, what_is_owed(record.completion))
     if record.paused:
         return Reason(ReasonCode.PAUSED, f"paused by you; `symphony resume {record.issue_id}` lifts it")

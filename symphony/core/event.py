@@ -9,6 +9,7 @@ from symphony.core.admission import HostMemory
 from symphony.core.budget import CeilingChange
 from symphony.core.claim import Phase
 from symphony.core.disk import HostDisk
+from symphony.core.guard.finding import Finding
 from symphony.core.handoff import Completion
 from symphony.core.issue import IssueSet
 from symphony.core.machine import MachineUsage
@@ -151,6 +152,27 @@ class PermissionClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingMade:
+    """The guard rails found something in a running attempt.
+
+    Attributes:
+        refused: the agent had asked for it, and was refused it.
+    """
+
+    issue_id: str
+    attempt_id: str
+    finding: Finding
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAsked:
+    """A person lets finished work out that is held because of secrets in it."""
+
+    issue_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetryAsked:
     """A person wants the issue tried again now."""
 
@@ -273,6 +295,8 @@ Event: TypeAlias = (
     | PermissionAsked
     | PermissionGiven
     | PermissionClosed
+    | FindingMade
+    | ReleaseAsked
     | RetryAsked
     | CancelAsked
     | PauseAsked

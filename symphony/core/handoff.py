@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from symphony.core.guard.finding import Finding
 from symphony.core.receipt import Receipt
 
 
@@ -66,6 +67,19 @@ class Imported:
     def changed(self) -> bool:
         """Say whether there is anything to hand over."""
         return self.base_commit != self.head_commit
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search for secrets in a branch has found.
+
+    Attributes:
+        findings: each with file and line, at most as many as are shown.
+        whole: everything was looked through; False when it is too large for that.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ def idleness(state: SchedulerState, now: datetime) -> Idleness:
 def _standing(state: SchedulerState, record: IssueRecord) -> Idleness:
     """Return how one issue's claim stands; whether it may start is asked of the candidates."""
     if record.completion is not None and not isinstance(record.claim, Running | Parked):
+        if record.guard.held is not None:
+            return Idleness.NEEDS_A_PERSON
         tried = record.failures >= state.workflow.settings.agent.max_failures
         return Idleness.NEEDS_A_PERSON if tried or state.room.never else Idleness.BUSY
     match record.claim:

@@ -12,6 +12,7 @@ from symphony.core.budget import CeilingChange, Spending
 from symphony.core.budget_answer import BudgetAnswer
 from symphony.core.effect import Audit
 from symphony.core.explain import Explanation
+from symphony.core.guard.ledger import GuardLedger
 from symphony.core.issue import Issue, IssueDraft
 from symphony.core.machine import MachineUsage
 from symphony.core.permission import PermissionAnswer
@@ -33,6 +34,7 @@ class IssueDetail:
         budget: what all its attempts have spent, and the ceilings in force.
         receipt: the checks that its latest handoff has passed; None without one.
         best: its work with the fewest failing checks; None when none fails, or it is not known.
+        guard: what the guard rails found, and whether they hold its finished work.
     """
 
     issue_id: str
@@ -50,6 +52,7 @@ class IssueDetail:
     budget: tuple[Spending, ...] = ()
     receipt: Receipt | None = None
     best: BestState | None = None
+    guard: GuardLedger = GuardLedger()
 
 
 class Operations(Protocol):
@@ -60,7 +63,7 @@ class Operations(Protocol):
             `draining`; and for
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
-            `not_proposed`, `nothing_to_discard`, `no_ceiling`, `no_open_permission`,
+            `not_proposed`, `not_held`, `nothing_to_discard`, `no_ceiling`, `no_open_permission`,
             `several_permissions`; the tracker's codes for create and move; for access `invalid_host`,
             `access_never`, `access_no_machine`, `access_full`, `workflow_not_editable`, and the
             machine's own.
@@ -126,8 +129,11 @@ class Operations(Protocol):
         """Move its file into another state."""
         ...
 
-    async def approve(self, issue_id: str) -> Issue:
-        """Move a proposed issue into the first active state."""
+    async def approve(self, issue_id: str) -> Issue | None:
+        """Move a proposed issue into the first active state, or let held work out.
+
+        None is held work whose issue has no file any more.
+        """
         ...
 
     async def discard(self, issue_id: str) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
+from symphony.core.guard.finding import Finding
+from symphony.core.guard.ledger import said_of
 from symphony.core.handoff import Handoff
 
 
@@ -125,13 +127,42 @@ class OutOfBudget:
     code: str = "out_of_budget"
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """The work is finished and not handed over: there are secrets in it, and a person has to say so.
+
+    Attributes:
+        work: of the hold.
+    """
+
+    work: str
+    findings: tuple[Finding, ...]
+    code: str = "held_back"
+
+
 Outcome: TypeAlias = (
-    Delivered | Transitioned | TurnsExhausted | Failed | RateLimited | Stopped | Released | OutOfBudget
+    Delivered
+    | Transitioned
+    | TurnsExhausted
+    | Failed
+    | RateLimited
+    | Stopped
+    | Released
+    | OutOfBudget
+    | HeldBack
 )
 
 
 NO_FAULT = frozenset(
-    {"delivered", "transitioned", "rate_limited", "out_of_budget", "waiting_for_reply", *StopReason}
+    {
+        "delivered",
+        "transitioned",
+        "rate_limited",
+        "out_of_budget",
+        "waiting_for_reply",
+        "held_back",
+        *StopReason,
+    }
 ) - {StopReason.STALLED}
 """Codes of endings that tell nothing against the attempt; every other one counts as a failure."""
 
@@ -152,6 +183,8 @@ def outcome_message(outcome: Outcome) -> str:
             return "" if handoff is None else handoff.note
         case OutOfBudget(spent=spent, note=note):
             return f"The budget was spent: {spent}. {note}".rstrip()
+        case HeldBack(findings=findings):
+            return f"The work is held for a person: there are secrets in it: {said_of(findings)}."
         case Released():
             return ""
         case _ as never:

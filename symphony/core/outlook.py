@@ -57,6 +57,12 @@ class Outlook:
                 yield Step(f"Nothing, until {self._command('retry')} or an edit of its file starts it again")
             case ReasonCode.UNDELIVERED:
                 yield from self._handoff(record, issue)
+            case ReasonCode.HELD_BACK:
+                yield Step(
+                    f"Nothing, until {self._command('approve')} hands it over as it is,"
+                    f" {self._command('retry')} looks again, or {self._command('discard')} gives it up"
+                )
+                yield from self._end_of_drain()
             case ReasonCode.PAUSED:
                 yield Step(f"Nothing, until {self._command('resume')} lifts the pause")
                 yield from self._then(issue, replace(record, paused=False))

@@ -8,11 +8,12 @@ from symphony.core.access_view import ACCESS_SHOWN, access_views
 from symphony.core.admission import Room
 from symphony.core.claim import Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.eligibility import Reason, why_answer_waits, why_not_running
+from symphony.core.guard.ledger import held_reason
 from symphony.core.issue import Issue
 from symphony.core.problem import Problem
 from symphony.core.scheduler import SchedulerState
 from symphony.core.slots import Slots
-from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
+from symphony.core.snapshot import BlockedView, HeldView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.standing import sentence_of, standing_of
 from symphony.core.text import counted
 from symphony.core.usage import Usage
@@ -45,6 +46,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
     reasons = [(issue, why_not_running(state, issue, slots, now, room)) for issue in state.candidates]
     blocked = tuple(_blocked(state, reasons))
     access = tuple(access_views(state))
+    held = tuple(_held(state))
     counts = Counter(
         running=len(running),
         retrying=len(retrying),
@@ -54,6 +56,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         undelivered=sum(1 for record in state.records.values() if record.completion is not None),
         eligible=sum(1 for _, reason in reasons if reason is None),
         access=len(access),
+        held=len(held),
         permissions=sum(request.open for view in running for request in view.permissions),
     )
     counts.update({f"state:{name}": number for name, number in state.in_state.items()})
@@ -72,6 +75,7 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
         blocked=tuple(sorted(blocked, key=_needs_nobody)),
         problems=problems,
         access=access[:ACCESS_SHOWN],
+        held=held,
         totals=totals,
         rate_limits={name: until for name, until in state.adapter_pauses.items() if until > now},
         paused=state.paused,
@@ -99,7 +103,8 @@ def standing(state: SchedulerState, issue_id: str, now: datetime) -> str:
 
 
 def _needs_nobody(view: BlockedView) -> bool:
-    return view.code not in {"failed", "cancelled", "out_of_budget", "passed_around", "undelivered"}
+    needy = {"failed", "cancelled", "out_of_budget", "passed_around", "held_back", "undelivered"}
+    return view.code not in needy
 
 
 def _running(state: SchedulerState) -> Iterator[RunningView]:
@@ -127,6 +132,7 @@ def _running_view(issue: Issue | None, record: IssueRecord, running: Running) ->
         stopping=running.stopping.value if running.stopping else None,
         machine=running.machine,
         permissions=running.permissions,
+        findings=len(record.guard.noted) + record.guard.not_kept,
     )
 
 
@@ -140,6 +146,16 @@ def _waiting(state: SchedulerState, slots: Slots, room: Room) -> Iterator[Waitin
                 reason = why_answer_waits(attempt, issue.state, slots, room)
             machine = attempt.machine if attempt else None
             yield WaitingView(record.issue_id, issue.identifier, issue.title, steering, reason, machine)
+
+
+def _held(state: SchedulerState) -> Iterator[HeldView]:
+    for record in state.records.values():
+        hold = record.guard.held
+        if hold is not None and record.completion is not None:
+            issue = state.issues.get(record.issue_id)
+            identifier, title = (issue.identifier, issue.title) if issue else (record.issue_id, "")
+            reason = held_reason(hold, record.issue_id)
+            yield HeldView(record.issue_id, identifier, title or identifier, reason, hold.at, hold.findings)
 
 
 def _retrying(state: SchedulerState) -> Iterator[RetryingView]:
@@ -175,6 +191,7 @@ def _status(state: SchedulerState, counts: Counter[str], problems: tuple[Problem
     needs = [
         f"{counts['waiting']} waiting for your answer" if counts["waiting"] else "",
         f"{counted(counts['permissions'], 'permission')} to give or refuse" if counts["permissions"] else "",
+        f"{counts['held']} held with secrets in the work" if counts["held"] else "",
         f"{counts['failed']} failed" if counts["failed"] else "",
         f"{counted(counts['access'], 'host')} to allow or deny" if counts["access"] else "",
         counted(len(problems), "problem") if len(problems) > 1 else "".join(map(str, problems)),

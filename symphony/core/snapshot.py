@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from symphony.core.access_view import AccessView
+from symphony.core.guard.finding import Finding
 from symphony.core.issue import IssueSet
 from symphony.core.machine import MachineUsage
 from symphony.core.permission import PermissionRequest
@@ -22,6 +23,7 @@ class RunningView:
     Attributes:
         machine: None where it has none, or none yet.
         permissions: what its agent waits for, oldest first.
+        findings: how much the guard rails have found on its issue.
     """
 
     issue_id: str
@@ -41,6 +43,7 @@ class RunningView:
     stopping: str | None = None
     machine: MachineUsage | None = None
     permissions: tuple[PermissionRequest, ...] = ()
+    findings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,18 @@ class WaitingView:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldView:
+    """Finished work that waits for a person because there are secrets in it."""
+
+    issue_id: str
+    identifier: str
+    title: str
+    reason: str
+    since: datetime
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BlockedView:
     """One active issue that is not eligible, with the reason in the scheduler's words.
 
@@ -93,14 +108,15 @@ class Snapshot:
     """The whole picture.
 
     Attributes:
-        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible, access, permissions`
-            and one `state:<name>` per state folder.
+        counts: `running, retrying, waiting, blocked, failed, undelivered, eligible, access, permissions,
+            held` and one `state:<name>` per state folder.
         status: one word: `working`, `attention`, `idle` or `draining`.
         status_reason: the word explained.
         rate_limits: adapter to the time until which it rests.
         blocked: active issues that do not run, those that need a person first.
         access: hosts that guests were refused and a person has to decide about; at most
             `ACCESS_SHOWN`.
+        held: finished work that a person has to let out or give up.
         sandbox: the kind in force, which the command line may have chosen.
     """
 
@@ -114,6 +130,7 @@ class Snapshot:
     blocked: tuple[BlockedView, ...] = ()
     problems: tuple[Problem, ...] = ()
     access: tuple[AccessView, ...] = ()
+    held: tuple[HeldView, ...] = ()
     totals: Usage = Usage()
     rate_limits: Mapping[str, datetime] = field(default_factory=dict)
     paused: bool = False

@@ -15,6 +15,7 @@ from symphony.core.eligibility import (
     why_not_startable,
     why_undelivered,
 )
+from symphony.core.guard.ledger import held_reason
 from symphony.core.handoff import Completion
 from symphony.core.issue import Issue
 from symphony.core.scheduler import SchedulerState
@@ -44,6 +45,8 @@ def sentence_of(reason: Reason) -> str:
             return f"Held: {text}."
         case ReasonCode.CONFLICT:
             return f"In conflict: {text}."
+        case ReasonCode.HELD_BACK:
+            return f"Held for you: {text}."
         case ReasonCode.PROPOSED | ReasonCode.UNDELIVERED | ReasonCode.UNREADABLE | ReasonCode.GONE:
             return f"{text[:1].upper()}{text[1:]}."
         case (
@@ -90,6 +93,8 @@ def standing_of(state: SchedulerState, issue_id: str, now: datetime) -> Reason:
 
 
 def _undelivered(state: SchedulerState, record: IssueRecord, completion: Completion) -> Reason:
+    if (hold := record.guard.held) is not None:
+        return Reason(ReasonCode.HELD_BACK, held_reason(hold, record.issue_id))
     why = why_undelivered(record, state.room)
     return Reason(ReasonCode.UNDELIVERED, f"{what_is_owed(completion)}{f': {why}' if why else ''}")
 

@@ -44,6 +44,7 @@ from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
 from symphony.engine.earlier import best_known, earlier_of
 from symphony.engine.headway import Headway
+from symphony.engine.holding import WorkHeld
 from symphony.engine.line import open_line
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.more_servers import more_servers
@@ -142,6 +143,8 @@ class Attempt:
             await asyncio.wait({steps})
 
     def _failure(self, error: BaseException | None) -> Outcome:
+        if isinstance(error, WorkHeld):
+            return error.outcome
         if isinstance(error, ModelResting):
             until = self._ports.clock.now() + rest(error.retry_after_s)
             return RateLimited(self._settings.acp.adapter, until, str(error))
@@ -249,7 +252,8 @@ class Attempt:
             earlier = await earlier_of(self._ports.store, self._context.issue_id, self._left, best)
             resume = _session_to_resume(earlier, self._settings, issue.state)
             servers = (*reach.servers(sandbox), *await more_servers(self._context, sandbox))
-            spec = SessionSpec(self._settings.acp, workspace.path, servers, resume=resume)
+            acp, guard = self._settings.acp, self._settings.guard
+            spec = SessionSpec(acp, workspace.path, servers, resume=resume, guard=guard)
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
             await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
             wait = Wait(self._context, sandbox.machine)

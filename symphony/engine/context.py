@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symphony.core.effect import StartAttempt, StartDelivery
+from symphony.core.guard.finding import Finding
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.machine import GuestNeeds
@@ -42,6 +43,16 @@ class AttemptContext:
     workflow: Workflow
     progress: Progress
     journal: Journal
+
+    @property
+    def released(self) -> str:
+        """Name the held work that a person lets out; empty for none."""
+        return self.start.released if isinstance(self.start, StartDelivery) else ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the guard rails found on the issue, in this attempt and in earlier ones."""
+        return tuple(dict.fromkeys((*self.start.findings, *self.progress.findings)))
 
     @classmethod
     def of(

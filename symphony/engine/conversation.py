@@ -55,6 +55,10 @@ SAME_CHECKS = "mark_done was called again and again; nothing had changed, and th
 NO_PROGRESS_REMEDY = "Read the run log, and word the issue more plainly or ask for less."
 
 
+BLOCKED = "The agent ran, without asking for permission, what the guard rails do not let it:"
+BLOCKED_REMEDY = "If it is harmless, name its rule in guard.allow."
+
+
 class TurnFailed(SymphonyError):
     """A turn ended in a way that is no success."""
 
@@ -201,23 +205,33 @@ class Conversation:
         prompt = asyncio.create_task(self._line.prompt(text))
         reported = asyncio.create_task(self._reports.turn_is_over.wait())
         spent = asyncio.create_task(self._budget.run_out())
+        blocked = asyncio.create_task(self._progress.blocked.wait())
         try:
-            await asyncio.wait({prompt, reported, spent}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({prompt, reported, spent, blocked}, return_when=asyncio.FIRST_COMPLETED)
             if reported.done():
                 await done_within(prompt, self._clock, TURN_END_GRACE)
             if not prompt.done():
                 await self._line.cancel()
+            if blocked.done():
+                raise await self._blocked(prompt)
             return await prompt
         except SymphonyError as error:
-            if self._reports.completion is None and not spent.done():
+            if blocked.done() or (self._reports.completion is None and not spent.done()):
                 raise
             return error
         finally:
-            for task in (prompt, reported, spent):
+            for task in (prompt, reported, spent, blocked):
                 task.cancel()
-            await asyncio.wait({prompt, reported, spent})
+            await asyncio.wait({prompt, reported, spent, blocked})
             self._progress.end_turn()
             self._context.ports.meter.turn_ended(self._progress.attempt_id, self._clock.now() - began)
+
+    async def _blocked(self, prompt: "asyncio.Task[TurnEnd]") -> TurnFailed:
+        """Return the failure of a turn that ran what it must not, once it has ended."""
+        await asyncio.wait({prompt})
+        return TurnFailed(
+            f"{BLOCKED} {self._progress.blocked_by}.", code="guard.blocked", remedy=BLOCKED_REMEDY
+        )
 
     async def _note_used(self, told: Sequence[SteeringRequest]) -> None:
         used = tuple(steering.id for steering in told if not steering.open)

@@ -12,6 +12,7 @@ from pathlib import Path
 from symphony.core.claim import Phase
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionAccepted, CompletionWithdrawn
+from symphony.core.guard.summary import with_findings
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
@@ -21,6 +22,7 @@ from symphony.core.receipt import CheckRun, Receipt
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
+from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.transition import carry_out, goes_on, is_there, note_of
 
@@ -91,6 +93,8 @@ class Delivery:
             await self._context.mailbox.put(CompletionAccepted(stored))
             ended = await self.again(stored)
             return Stopped(StopReason.TERMINAL, ended.handoff) if isinstance(ended, Delivered) else ended
+        except WorkHeld as held:
+            return held.outcome
         except SymphonyError as error:
             return Failed(error.code, str(error))
 
@@ -127,14 +131,17 @@ class Delivery:
         """Move the issue to its terminal state, hand the branch over, and clean up.
 
         Raises:
+            WorkHeld: a person has to say that it may go out.
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
         settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
+        searched = await hold_secrets(self._context, imported, completion)
+        completion = with_findings(completion, self._context.findings)
         await self._move(issue, completion)
         async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
-            note = " ".join([handoff.note, *imported.notes])
+            note = " ".join(filter(None, [handoff.note, *imported.notes, searched]))
             handoff = replace(handoff, note=note, receipt=completion.receipt)
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
         try:

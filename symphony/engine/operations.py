@@ -19,6 +19,7 @@ from symphony.core.event import (
     DrainAsked,
     PauseAsked,
     PermissionGiven,
+    ReleaseAsked,
     ReplyGiven,
     ResumeAsked,
     RetryAsked,
@@ -98,6 +99,7 @@ class EngineOperations:
             failures=record.failures,
             paused=record.paused,
             access=record.access,
+            guard=record.guard,
             machine=attempt.machine if attempt else None,
             budget=state.account(issue_id),
             receipt=None if delivery is None else delivery.handoff.receipt,
@@ -190,14 +192,18 @@ class EngineOperations:
         await self._tracking.look_at_written(issue.path, *([] if before is None else [before.path]))
         return issue
 
-    async def approve(self, issue_id: str) -> Issue:
-        """Move a proposed issue into the first active state.
+    async def approve(self, issue_id: str) -> Issue | None:
+        """Move a proposed issue into the first active state, or let held work out.
 
         Raises:
-            CommandRefused: `issue_not_found`; `not_proposed` when it is not in a holding state.
+            CommandRefused: `issue_not_found`; `not_proposed` when it is not in a holding state, and
+                nothing of it is held.
         """
         state = self._orchestrator.state
         issue = state.issues.get(issue_id)
+        if state.record(issue_id).guard.held is not None:
+            await self._mailbox.ask(ReleaseAsked(issue_id))
+            return issue
         if issue is None:
             raise _not_found(issue_id)
         if state.states.role(issue.state) is not StateRole.HOLDING:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from symphony.core.agent import AgentEvent
 from symphony.core.claim import Phase
-from symphony.core.event import AttemptProgressed
+from symphony.core.event import AttemptProgressed, FindingMade
+from symphony.core.guard.finding import Finding
+from symphony.core.guard.ledger import KEPT_OF_ATTEMPT
 from symphony.core.ports import Clock, Meter, Meters, RunLog
 from symphony.core.usage import Usage
 from symphony.engine.mailbox import Mailbox
@@ -23,6 +25,8 @@ class Progress:
     Attributes:
         usage: what is counted; of the running turn all but the time since it began or last waited.
         spending: set when what is spent, or how time is counted, has changed.
+        findings: what the guard rails have found so far.
+        blocked: set when one of them, `blocked_by`, ends the turn.
     """
 
     issue_id: str
@@ -36,6 +40,9 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
     last_event: str = ""
     spending: asyncio.Event = field(default_factory=asyncio.Event)
+    findings: list[Finding] = field(default_factory=list)
+    blocked: asyncio.Event = field(default_factory=asyncio.Event)
+    blocked_by: Finding | None = None
     _sent_at: datetime = NEVER
     _sent: Usage = Usage()
     _heard_at: datetime = NEVER
@@ -58,6 +65,8 @@ class Progress:
             self.run_log.append(event.kind, frame=event.frame)
         else:
             self.run_log.append(event.kind, text=event.summary)
+        if event.finding is not None:
+            self._note_finding(event.finding, event)
         if event.usage is not None:
             self.usage = self.usage.raised_to(replace(event.usage, seconds=0.0))
             self.spending.set()
@@ -66,6 +75,14 @@ class Progress:
         self._heard_at = self.clock.now()
         if self._heard_at >= self._sent_at + INTERVAL:
             self._send()
+
+    def _note_finding(self, finding: Finding, event: AgentEvent) -> None:
+        if finding not in self.findings and len(self.findings) < KEPT_OF_ATTEMPT:
+            self.findings.append(finding)
+            self.mailbox.post(FindingMade(self.issue_id, self.attempt_id, finding, event.refused))
+        if event.ends_turn:
+            self.blocked_by = self.blocked_by or finding
+            self.blocked.set()
 
     def tell_spent(self) -> None:
         """Let the scheduler know what is spent, though nothing more is heard."""

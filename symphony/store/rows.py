@@ -16,6 +16,7 @@ from symphony.core.steering import SteeringRequest
 from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 from symphony.store.access_rows import access_of, access_text
+from symphony.store.guard_rows import guard_of, guard_text
 from symphony.store.receipts import receipt_fields, receipt_of
 from symphony.store.texts import instant_text, json_text, optional_instant, optional_instant_text
 
@@ -103,6 +104,7 @@ def record_row(record: IssueRecord) -> Row:
         access_text(record.access),
         budget_text(record.budget),
         passage_text(record.passage),
+        guard_text(record.guard),
     )
 
 
@@ -114,7 +116,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         newest: returns the steering request as it is now, as a reply comes after the claim.
     """
     issue_id, claim, detail, failures, reasons, paused, attempts, usage, last_handoff, *rest = row
-    access, budget, passage = rest
+    access, budget, passage, guard = rest
     return IssueRecord(
         issue_id=issue_id,
         claim=None if claim is None else claim_of(claim, json.loads(detail), newest),
@@ -127,6 +129,7 @@ def record_of(row: Row, newest: Callable[[SteeringRequest], SteeringRequest]) ->
         access=access_of(access),
         budget=budget_of(budget),
         passage=passage_of(passage),
+        guard=guard_of(guard),
     )
 
 

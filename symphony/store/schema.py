@@ -142,7 +142,9 @@ VERSION_6: Step = (
     "ALTER TABLE attempts ADD COLUMN state TEXT NOT NULL DEFAULT ''",
 )
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
+VERSION_7: Step = ("ALTER TABLE issue_records ADD COLUMN guard TEXT NOT NULL DEFAULT '{}'",)
+
+STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

@@ -2,9 +2,9 @@
 
 READ_RECORDS = (
     "SELECT issue_id, claim, claim_detail, failures, failure_reasons, paused, attempts, usage, last_handoff, "
-    "access, budget, passage FROM issue_records"
+    "access, budget, passage, guard FROM issue_records"
 )
-PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+PUT_RECORD = "INSERT OR REPLACE INTO issue_records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 READ_PASSAGE = "SELECT passage FROM issue_records WHERE issue_id = ?"
 PUT_PASSAGE = (
     "INSERT INTO issue_records (issue_id, passage) VALUES (?, ?) "

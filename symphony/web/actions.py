@@ -121,11 +121,14 @@ class Actions:
         return await self._command(request, self._operations.resume, "{} is no longer paused.")
 
     async def approve(self, request: web.Request) -> web.StreamResponse:
-        """Move a proposed issue into the first active state."""
+        """Move a proposed issue into the first active state, or let held work out."""
         await read_form(request, NoFields)
 
         async def approve() -> str:
+            held = any(view.issue_id == issue_id(request) for view in self._operations.snapshot().held)
             issue = await self._operations.approve(issue_id(request))
+            if held or issue is None:
+                return f"The work of {shown(issue_id(request))} is let out, and is handed over."
             return f"{shown(issue.identifier)} is approved, and is in {one_line(issue.state, SHOWN)} now."
 
         return await self._carry_out(request, approve)

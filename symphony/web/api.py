@@ -219,11 +219,10 @@ class Api:
         )
 
     async def approve(self, request: web.Request) -> web.Response:
-        """Move a proposed issue into the first active state."""
+        """Move a proposed issue into the first active state, or let held work out."""
         await self._body(request, NoFields)
-        return json_response(
-            {"issue": issue_view(await self._finish(self._operations.approve(issue_id(request))))}
-        )
+        issue = await self._finish(self._operations.approve(issue_id(request)))
+        return json_response({"issue": issue and issue_view(issue)})
 
     async def access(self, request: web.Request) -> web.Response:
         """Let an issue's guest reach a host, or keep it from it."""

@@ -125,9 +125,9 @@ CALLS: Final = (
     Call(
         "post",
         "/api/v1/issues/{id}/approve",
-        "Move a proposed issue into the first active state.",
+        "Move a proposed issue into the first active state, or let held work out.",
         200,
-        "OneIssue",
+        "ApprovedIssue",
         NoFields,
         WRITE,
     ),

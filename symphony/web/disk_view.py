@@ -5,7 +5,7 @@ from typing import Any
 
 from symphony.core.retention import Fate, RetentionReport
 from symphony.core.text import one_line
-from symphony.web.views import time_view
+from symphony.web.times import time_view
 
 LONGEST = 500  # characters of a reason, which may hold what a file is called
 EARLIEST = datetime.min.replace(tzinfo=UTC)

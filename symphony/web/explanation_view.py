@@ -8,7 +8,8 @@ from datetime import datetime
 
 from symphony.core.explain import Explanation
 from symphony.core.step import Step
-from symphony.web.views import Json, audit_view, seconds_view, time_view
+from symphony.web.times import seconds_view, time_view
+from symphony.web.views import Json, audit_view
 
 
 def explanation_view(explanation: Explanation) -> Json:

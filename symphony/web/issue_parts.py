@@ -20,9 +20,9 @@ from symphony.web.timeline.entries import Note
 from symphony.web.usage_chart import usage_chart
 
 GROUP: Final = "issue"
-TITLE, FACTS, STANDING, EXPLAIN, STEERING, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
-    "issue-title", "issue-facts", "issue-standing", "issue-explain", "issue-steering", "issue-delivery",
-    "issue-text", "issue-attempts", "issue-audit", "issue-changes",
+TITLE, FACTS, STANDING, EXPLAIN, STEERING, GUARD, DELIVERY, TEXT, ATTEMPTS, AUDIT, CHANGES = (
+    "issue-title", "issue-facts", "issue-standing", "issue-explain", "issue-steering", "issue-guard",
+    "issue-delivery", "issue-text", "issue-attempts", "issue-audit", "issue-changes",
 )  # fmt: skip
 ATTEMPTS_SHOWN: Final = 50
 QUESTIONS_SHOWN: Final = 50
@@ -41,6 +41,7 @@ class IssueParts:
         issue, view = detail.issue, sight.standing
         running = view if isinstance(view, RunningView) else None
         spent = spent_on(detail, running)
+        held = detail.guard.held is not None
         role = picture.states.role(issue.state) if issue else None
         values: dict[str, dict[str, Any]] = {
             TITLE: {"issue": issue},
@@ -55,10 +56,11 @@ class IssueParts:
                 "spent": spent,
                 "state": issue.state if issue else "",
                 "states": picture.states.names if issue else (),
-                "may_retry": may_retry(view),
+                "may_retry": may_retry(view) or held,
                 "may_cancel": may_cancel(view),
                 "may_discard": not isinstance(view, RunningView | WaitingView),
-                "may_approve": role is StateRole.HOLDING,
+                "may_approve": role is StateRole.HOLDING or held,
+                "findings": len(detail.guard.noted) + detail.guard.not_kept,
                 "budget": detail.budget,
                 "out_of_budget": over_budget(detail.budget) is not None,
                 "finished": role is StateRole.TERMINAL,
@@ -69,6 +71,7 @@ class IssueParts:
                 "access": detail.access,
                 "permissions": running.permissions if running else (),
             },
+            GUARD: {"guard": detail.guard},
             DELIVERY: {
                 "handoff": detail.last_handoff,
                 "command": apply_command(detail),

@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from symphony.web.calls import CALLS, Call
 from symphony.web.errors import INVALID_PREFIX, STATUS_BY_CODE
-from symphony.web.shapes import SHAPES, TEXT, Schema, record, ref
+from symphony.web.schema import TEXT, Schema, record, ref
+from symphony.web.shapes import SHAPES
 
 LISTENER_CODES: Final[Mapping[int, tuple[str, ...]]] = {
     400: ("bad_request", "invalid_body", "invalid_form", "invalid_json"),

@@ -1,6 +1,6 @@
 """The JSON of the HTTP API as schemas (JSON Schema 2020-12), one for each function of `views`."""
 
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from symphony.core.access import AccessDecision
 from symphony.core.access_answer import MachineAnswer
@@ -9,58 +9,23 @@ from symphony.core.eligibility import ReasonCode
 from symphony.core.machine import MachineState
 from symphony.core.permission import PermissionAnswer
 from symphony.core.stored import Kind
-
-Schema: TypeAlias = dict[str, Any]
-
-TEXT: Final[Schema] = {"type": "string"}
-FLAG: Final[Schema] = {"type": "boolean"}
-WHOLE: Final[Schema] = {"type": "integer"}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-AMOUNT: Final[Schema] = {"type": "number"}
-SECONDS: Final[Schema] = {"type": "number", "minimum": 0, "description": "Seconds."}
-TIME: Final[Schema] = {
-    "type": "string",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
-    "description": "UTC with milliseconds.",
-}
-NOTHING: Final[Schema] = {"type": "null"}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to a named shape."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def maybe(schema: Schema) -> Schema:
-    """Return a schema that also takes null."""
-    return {"anyOf": [schema, NOTHING]}
-
-
-def many(schema: Schema) -> Schema:
-    """Return a list's schema."""
-    return {"type": "array", "items": schema}
-
-
-def named(schema: Schema, words: str) -> Schema:
-    """Return the schema of an object whose keys are names."""
-    return {"type": "object", "additionalProperties": schema, "description": words}
-
-
-def one_of(*values: str) -> Schema:
-    """Return the schema of a closed set of words."""
-    return {"type": "string", "enum": list(values)}
-
-
-def record(words: str, **fields: Schema) -> Schema:
-    """Return the schema of an object with exactly these fields."""
-    return {
-        "type": "object",
-        "description": words,
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
-
+from symphony.web.guard_shapes import GUARD_SHAPES
+from symphony.web.schema import (
+    AMOUNT,
+    COUNT,
+    FLAG,
+    SECONDS,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    many,
+    maybe,
+    named,
+    one_of,
+    record,
+    ref,
+)
 
 ISSUE: Final[Schema] = {
     "id": TEXT,
@@ -90,6 +55,7 @@ REQUEST: Final[Schema] = {
 OF_ISSUE: Final[Schema] = {"issue_id": TEXT, "identifier": TEXT, "title": TEXT}
 
 SHAPES: Final[dict[str, Schema]] = {
+    **GUARD_SHAPES,
     "Usage": record(
         "What an attempt or an issue has cost, as agents report it.",
         input_tokens=WHOLE,
@@ -153,6 +119,7 @@ SHAPES: Final[dict[str, Schema]] = {
         stopping=maybe(TEXT),
         machine=maybe(ref("Machine")),
         permissions=many(ref("Permission")),
+        findings=COUNT,
     ),
     "Retrying": record(
         "An issue that waits for its next attempt.",
@@ -210,6 +177,7 @@ SHAPES: Final[dict[str, Schema]] = {
         waiting=many(ref("Waiting")),
         blocked=many(ref("Blocked")),
         access=many(ref("OpenAccess")),
+        held=many(ref("Held")),
         problems=many(ref("Problem")),
         totals=ref("Usage"),
         rate_limits=named(TIME, "Adapters that rest, with the time until which they do."),
@@ -262,6 +230,7 @@ SHAPES: Final[dict[str, Schema]] = {
         budget=many(ref("Spending")),
         receipt=maybe(ref("Receipt")),
         best=maybe(ref("Best")),
+        guard=ref("Guard"),
     ),
     "Receipt": record("What a handoff has passed.", tree=TEXT, checks=many(ref("CheckRun"))),
     "Best": record("The fewest failing checks.", ref=TEXT, commit=TEXT, command=TEXT, lost=FLAG, text=TEXT),
@@ -328,6 +297,10 @@ SHAPES: Final[dict[str, Schema]] = {
     ),
     "Issues": record("Every readable issue.", issues=many(ref("IssueSummary"))),
     "OneIssue": record("An issue as it is now.", issue=ref("Issue")),
+    "ApprovedIssue": record(
+        "The issue as it is now; null when held work was let out and its file is gone.",
+        issue=maybe(ref("Issue")),
+    ),
     "Accepted": record("A command was taken, and its effect follows.", accepted=TEXT),
     "IssueAccepted": record(
         "A command about an issue was taken, and its effect follows.", accepted=TEXT, issue_id=TEXT

@@ -7,22 +7,25 @@ Shapes that scripts and the command line rely on:
 - a usage is `{input_tokens, output_tokens, cached_tokens, total_tokens, cost_usd, seconds,
   context_used, context_size}`, the last two null when unknown;
 - `state` is `{generated_at, status, status_reason, paused, counts, running[], retrying[],
-  waiting[], blocked[], access[], problems[], totals, rate_limits}`; `counts` and `rate_limits` are objects
+  waiting[], blocked[], access[], held[], problems[], totals,
+  rate_limits}`; `counts` and `rate_limits` are objects
   by name, `totals` is a usage;
 - `blocked` holds the first 200, those that need a person before the others; `counts` has all;
 - an issue in a list is `{id, identifier, title, state, priority, labels, blocked_by, branch_name,
   url, created_at, updated_at, path}`; by itself it has `description`, `revision` and `extra` too;
 - a detail is `{issue_id, issue, standing, attempts[], steering[], audit[], run_log, last_handoff,
-  failures, paused, access, machine, budget[]}`; `issue` is null when its file is gone or unreadable;
+  failures, paused, access, machine, budget[], guard}`; `issue` is null when its file is gone or unreadable;
 - a machine is `{name, state, memory_bytes, cpu_percent}`, in `running[]`, `waiting[]` and a detail;
   null where there is none; `cpu_percent` is of one core;
 - a permission is `{id, issue_id, attempt_id, title, kind, subject, arguments, lasting, asked_at, open,
   answer}`, in `permissions[]` of `running[]`;
+- a finding of the guard rails is `{kind, rule, place, line, excerpt, said}`, never with the secret; a
+  detail's `guard` is `{findings[], not_kept, held}`, and `held[]` of a state has finished work that waits;
 - an access request is `{host, port, tries, asked_at, last_at, open, decision, decided_at, trouble}`
   and in a state also has its issue's `{issue_id, identifier, title, not_kept}`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from symphony.core.access import AccessLedger, AccessRequest
@@ -39,23 +42,13 @@ from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snaps
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.budget_view import spending_view
+from symphony.web.guard_view import guard_view, held_view
 from symphony.web.plain_value import plain_value
 from symphony.web.receipt_view import best_view, receipt_view
+from symphony.web.times import seconds_view, time_view
 
 Json: TypeAlias = dict[str, Any]
 BLOCKED_SHOWN = 200  # a page, not the whole backlog; `counts` has all
-
-
-def time_view(moment: datetime | None) -> str | None:
-    """Return a time in UTC with milliseconds."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def seconds_view(duration: timedelta) -> float:
-    """Return a duration in seconds, to the millisecond, never negative."""
-    return max(0.0, round(duration.total_seconds(), 3))
 
 
 def usage_view(usage: Usage) -> Json:
@@ -121,6 +114,7 @@ def running_view(view: RunningView, now: datetime) -> Json:
         "stopping": view.stopping,
         "machine": machine_view(view.machine),
         "permissions": [permission_view(request) for request in view.permissions],
+        "findings": view.findings,
     }
 
 
@@ -253,6 +247,7 @@ def state_view(snapshot: Snapshot) -> Json:
         "waiting": [waiting_view(view, now) for view in snapshot.waiting],
         "blocked": [blocked_view(view) for view in snapshot.blocked[:BLOCKED_SHOWN]],
         "access": [access_view(view) for view in snapshot.access],
+        "held": [held_view(view) for view in snapshot.held],
         "problems": [problem_view(problem) for problem in snapshot.problems],
         "totals": usage_view(snapshot.totals),
         "rate_limits": {adapter: time_view(until) for adapter, until in snapshot.rate_limits.items()},
@@ -334,4 +329,5 @@ def detail_view(detail: IssueDetail) -> Json:
         "budget": spending_view(detail.budget),
         "receipt": receipt_view(detail.receipt),
         "best": best_view(detail.best),
+        "guard": guard_view(detail.guard),
     }

@@ -26,6 +26,7 @@ DEPTH_LIMIT = 40  # the settings need 6; the limit ends an anchor that contains 
 NODE_LIMIT = 50_000  # aliases of aliases multiply: a few lines of YAML can mean billions of values
 SURROGATE = re.compile("[\ud800-\udfff]")  # YAML can spell half of a pair; nothing can store it
 PLAIN_KEY = re.compile(r"[\w -]+")
+SHORT_FORMS = {"guard": "mode"}
 MERGE = "tag:yaml.org,2002:merge"
 MAP = "tag:yaml.org,2002:map"
 LIST = "tag:yaml.org,2002:seq"
@@ -107,7 +108,17 @@ def parse_document(parts: Parts, path: Path) -> Document:
             remedy="Write settings as `key: value` lines between the two `---` lines.",
         )
     reader.document.values = reader.value(node, ())
+    _spell_out(reader.document)
     return reader.document
+
+
+def _spell_out(document: Document) -> None:
+    """Write sections of which the file has the main key's value alone as the maps that they stand for."""
+    for section, key in SHORT_FORMS.items():
+        value = document.values.get(section)
+        if isinstance(value, str | bool):
+            document.values[section] = {key: value}
+            document.lines[(section, key)] = document.line((section,))
 
 
 def _unreadable(path: Path, text: str, index: int, message: str) -> WorkflowError:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.ports import HookResult, Sandbox, Workspace
@@ -243,6 +243,11 @@ class MemoryWorkspaces:
             commits=len(list(self._history.since(workspace.base_commit, head))),
             saved_uncommitted=head != tip,
         )
+
+    async def search(self, imported: Imported) -> Searched:
+        """Look for secrets in what the branch adds to its base."""
+        await asyncio.sleep(0)
+        return self._history.search(imported.base_commit, imported.head_commit)
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings

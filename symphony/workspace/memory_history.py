@@ -4,6 +4,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from symphony.core.guard.finding import Finding, FindingKind
+from symphony.core.guard.ledger import HELD_KEPT
+from symphony.core.guard.secrets import find_secrets, without_secrets
+from symphony.core.handoff import Searched
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryCommit:
@@ -38,6 +43,27 @@ class MemoryHistory:
         """Keep a commit; return its id."""
         self.commits[commit.id] = commit
         return commit.id
+
+    def search(self, base: str, head: str) -> Searched:
+        """Return the secrets that the commits after `base` add, oldest commit first."""
+        found: dict[Finding, None] = {}
+        for commit in reversed([*self.since(base, head)]):
+            for place, line, text in self._added(commit):
+                for match in find_secrets(text):
+                    found[Finding.of(FindingKind.SECRET, match, place, line)] = None
+        return Searched(tuple(found)[:HELD_KEPT])
+
+    def _added(self, name: str) -> Iterable[tuple[str, int, str]]:
+        commit = self.commits[name]
+        before = self.commits[commit.parent].files if commit.parent else {}
+        yield f"the message of commit {name[:7]}", 0, commit.message
+        for path, content in sorted(commit.files.items()):
+            if path not in before:
+                yield f"the name of {without_secrets(path)}", 0, path
+            known = before.get(path, b"").split(b"\n")
+            for number, line in enumerate(content.split(b"\n"), 1):
+                if line not in known:
+                    yield without_secrets(path), number, line.replace(b"\0", b"").decode("utf-8", "replace")
 
     def since(self, base: str, head: str) -> Iterable[str]:
         """Return the commits after `base`, newest first."""

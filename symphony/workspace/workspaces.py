@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from symphony.core.branch import BranchDiff
-from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.installation import Installation
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
@@ -54,6 +54,7 @@ from symphony.workspace.refusals import (
 )
 from symphony.workspace.safety import Safety, SafetyRefs
 from symphony.workspace.scratch import Scratch
+from symphony.workspace.search import search_branch
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 
 FORGE_VARIABLE = "SYMPHONY_REPO"
@@ -172,6 +173,15 @@ class GitWorkspaces:
         await self._repository.open()
         async with self._scratch.open("import") as scratch:
             return await Collection(self._repository, workspace, scratch).run(sandbox)
+
+    async def search(self, imported: Imported) -> Searched:
+        """Look for secrets in every line, message and file name that the branch adds to its base.
+
+        Raises:
+            WorkspaceError: `workspace.*`.
+        """
+        async with self._scratch.open("search") as scratch:
+            return await search_branch(self._repository, imported, scratch)
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings

@@ -20,6 +20,7 @@ from symphony.agent.script import (
     Spend,
     Step,
     Turn,
+    UseTool,
     Work,
     ask,
     mark_done,
@@ -33,6 +34,7 @@ from tests.simulation.talk import Talk, Telling, WatchedSession
 from tests.simulation.workflows import TURN_COST
 
 NAME = "the agent"
+LEAKED = "api_key = '" + "q7Rk2Lw9" + "Zx4Vb8Nt" + "1Hd5'"  # found, and not taken out when it is said
 PIECE = TURN_COST // 2
 
 
@@ -142,6 +144,8 @@ class Author:
             "rests": (Fail(AgentRateLimited(NAME, "429", random.choice((None, 60.0)))),),
             "floods": (Say("x" * 50, 300), spend, work),
             "proposes": (Call("propose_issue", {"title": f"More of {name}"}), work, spend, done),
+            "destroys": (UseTool("Run", "execute", {"command": "rm -rf /"}), work, spend, done),
+            "leaks": (work, spend, mark_done(f"Done {name}", f"It works with {LEAKED}.")),
             "asks leave": (AskPermission(Proposal("rm -rf build", "execute")), work, spend, done),
             "blunders": (Call("mark_done", {"title": ""}), spend),
         }[kind]
@@ -193,6 +197,8 @@ KINDS = {
     "rests": 5,
     "floods": 1,
     "proposes": 1,
+    "destroys": 3,
+    "leaks": 4,
     "asks leave": 3,
     "blunders": 2,
 }

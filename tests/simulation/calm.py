@@ -65,6 +65,8 @@ def _do_their_part(world: World) -> None:
         move_file(world, path, "Todo", noticed=True)
     for issue in _all(world):
         claim = state.record(issue).claim
+        if state.record(issue).guard.held is not None:
+            command(world, "approve", issue)
         if state.record(issue).budget.tokens is not None:
             budget(world, issue, "default")
         match claim:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import AttemptRow, HookResult, Sandbox, Workspace
 from symphony.core.safety import SafetyRef
@@ -221,6 +221,10 @@ class SimulatedWorkspaces:
             return await self._disk.collect(workspace, sandbox)
         finally:
             self._disk._faults.clear()
+
+    async def search(self, imported: Imported) -> Searched:
+        await self.reach()
+        return await self._disk.search(imported)
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings

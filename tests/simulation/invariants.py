@@ -112,7 +112,10 @@ class Invariants:
                 self._blame(f"every active issue runs or waits: {issue.id} ({reason.code}) is shown nowhere")
         for issue_id in self._startable.keys() - startable:
             del self._startable[issue_id]
+        waiting = {view.issue_id for view in engine.snapshot().held}
         for record in state.records.values():
+            if record.completion is not None and record.guard.held and record.issue_id not in waiting:
+                self._blame(f"held work waits for a person: that of {record.issue_id} is shown nowhere")
             overdue = isinstance(record.claim, Continuing) and (now - record.claim.due_at).total_seconds() > 1
             if overdue:
                 self._blame(f"every active issue runs or waits: {record.issue_id} should have gone on")

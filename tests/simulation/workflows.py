@@ -48,6 +48,7 @@ VALID = (
     text(2, SPARING, NOTIFY, sandbox="smolvm"),
     text(3, SPARING, HOOKS + CHECKS, sandbox="smolvm"),
     text(2, SPARING, STATES + NOTIFY),
+    text(2, SPARING, "guard: block\n", permission="allow"),
 )
 CALM = text(2, permission="allow")
 BROKEN = ("---\nagent: {max_turns: many}\n---\n", "---\nagent: {\n---\n", "---\nsandbox: local\n", "")

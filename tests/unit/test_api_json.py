@@ -180,6 +180,7 @@ def test_a_full_snapshot() -> None:
                 "stopping": "cancelled",
                 "machine": MACHINE_JSON,
                 "permissions": [],
+                "findings": 0,
             }
         ],
         "retrying": [
@@ -215,6 +216,7 @@ def test_a_full_snapshot() -> None:
             }
         ],
         "access": [{"issue_id": "7", "identifier": "APP-7", "title": "Fix it", **ASKED_JSON, "not_kept": 12}],
+        "held": [],
         "problems": [
             {"code": "issue_unreadable", "where": "Todo/x.md", "message": "is not UTF-8", "issue_id": None}
         ],
@@ -344,6 +346,7 @@ def test_a_full_detail() -> None:
         ],
         "receipt": None,
         "best": None,
+        "guard": {"findings": [], "not_kept": 0, "held": None},
     }
 
 

@@ -10,6 +10,8 @@ from symphony.core.disk import HostDisk
 from symphony.core.effect import Audit
 from symphony.core.eligibility import ReasonCode
 from symphony.core.explain import DECISIONS, explain
+from symphony.core.guard.finding import Finding, FindingKind
+from symphony.core.guard.ledger import GuardLedger, Hold
 from symphony.core.handoff import Completion
 from symphony.core.outcome import StopReason
 from symphony.core.permission import PermissionAnswer, PermissionRequest, Proposal
@@ -34,6 +36,7 @@ REQUEST = PermissionRequest("1.1.p1", "1", "1.1", Proposal("rm -r build", "execu
 ALLOWED = replace(REQUEST, answer=PermissionAnswer.ONCE)
 SHORT = HostMemory(1024 * MIB, 9000 * MIB)
 COMPLETION = Completion("1", "1.1", "t", "s", NOON)
+HOLD = Hold(NOON, "work", (Finding(FindingKind.SECRET, "npm-token", "a.py", 3),))
 
 
 def lone(record=None, state="Todo", **fields):
@@ -73,6 +76,7 @@ STANDINGS = {
     ReasonCode.UNDELIVERED: lone(
         {"claim": Retrying(after(40), "the disk is full"), "completion": COMPLETION, "failures": 1}, "Done"
     ),
+    ReasonCode.HELD_BACK: lone({"completion": COMPLETION, "guard": GuardLedger(hold=HOLD)}),
     ReasonCode.PAUSED: lone({"paused": True}),
     ReasonCode.OUT_OF_BUDGET: lone(
         {"usage": Usage(input_tokens=2000)}, sections={"agent": {"budget": {"tokens": 1000}}}
@@ -174,6 +178,12 @@ SAID = {
     ReasonCode.UNDELIVERED: (
         "Done, and its handoff is not finished: the disk is full.",
         "Its handoff is made again, after 1 failure, at 2026-01-01 12:00:40 UTC, in 40s.",
+    ),
+    ReasonCode.HELD_BACK: (
+        "Held for you: done, and its work holds 1 secret: a.py:3 (npm-token); `symphony approve 1` lets"
+        " it out, `symphony retry 1` looks again.",
+        "Nothing, until `symphony approve 1` hands it over as it is, `symphony retry 1` looks again,"
+        " or `symphony discard 1` gives it up.",
     ),
     ReasonCode.PAUSED: (
         "Not running: paused by you; `symphony resume 1` lifts it.",

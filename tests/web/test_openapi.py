@@ -34,7 +34,7 @@ from symphony.web.listener import Bounds, open_listener
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import AGENT_PATH, LISTENER_CODES, codes_of, document
 from symphony.web.patience import TRIES
-from symphony.web.shapes import ref
+from symphony.web.schema import ref
 from tests.engine.conftest import World
 from tests.support.world import make_steering
 from tests.web.conformity import check, operations, path_of, resolved, validator

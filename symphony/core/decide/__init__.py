@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from symphony.core.claim import Running, Waiting
-from symphony.core.decide import access, budget, commands, permission
+from symphony.core.decide import access, budget, commands, guard, permission
 from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
@@ -29,12 +29,14 @@ from symphony.core.event import (
     CompletionWithdrawn,
     DrainAsked,
     Event,
+    FindingMade,
     HostSeen,
     MachineSeen,
     PauseAsked,
     PermissionAsked,
     PermissionClosed,
     PermissionGiven,
+    ReleaseAsked,
     ReplyGiven,
     ReplyUsed,
     ResumeAsked,
@@ -58,6 +60,7 @@ Noted: TypeAlias = (
     | AccessRefused
     | AccessDecided
     | AccessFailed
+    | FindingMade
     | MachineSeen
     | HostSeen
 )
@@ -70,6 +73,7 @@ NOTED = (
     AccessRefused,
     AccessDecided,
     AccessFailed,
+    FindingMade,
     MachineSeen,
     HostSeen,
 )
@@ -108,6 +112,8 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
             permission.take_answer(draft, event)
         case PermissionClosed():
             permission.close_request(draft, event)
+        case ReleaseAsked():
+            guard.release(draft, event)
         case RetryAsked():
             commands.retry(draft, event)
         case CancelAsked():
@@ -139,7 +145,8 @@ def _note(draft: Draft, event: Noted) -> None:
             draft.put(replace(draft.record(completion.issue_id), completion=completion))
             draft.say(completion.issue_id, "accept", completion.said)
         case CompletionWithdrawn(issue_id=issue_id, why=why):
-            draft.put(replace(draft.record(issue_id), completion=None))
+            record = draft.record(issue_id)
+            draft.put(replace(record, completion=None, guard=replace(record.guard, hold=None)))
             draft.say(issue_id, "withdraw", why)
         case AccessRefused():
             access.note_refusals(draft, event)
@@ -147,6 +154,8 @@ def _note(draft: Draft, event: Noted) -> None:
             access.take_decision(draft, event)
         case AccessFailed():
             access.note_failure(draft, event)
+        case FindingMade():
+            guard.note_finding(draft, event)
         case MachineSeen():
             _note_machine(draft, event)
         case HostSeen():

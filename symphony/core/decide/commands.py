@@ -54,7 +54,9 @@ def retry(draft: Draft, event: RetryAsked) -> None:
             record = replace(record, claim=None)
         case _:
             pass
-    draft.put(replace(record, failures=0, failure_reasons=(), passage=record.passage.begun_anew()))
+    guard = replace(record.guard, hold=None)  # what was held is looked through again
+    passage = record.passage.begun_anew()
+    draft.put(replace(record, failures=0, failure_reasons=(), passage=passage, guard=guard))
     draft.say(event.issue_id, "retry", "a person asked for it")
 
 

@@ -14,6 +14,7 @@ from symphony.core.decide.ending import unused_steering
 from symphony.core.decide.permission import hand_over_answers
 from symphony.core.effect import ResumeAttempt, StartAttempt, StartDelivery
 from symphony.core.eligibility import why_not_startable, why_nothing_starts
+from symphony.core.guard.finding import Finding
 from symphony.core.issue import Issue
 from symphony.core.keys import workspace_key
 from symphony.core.slots import Slots
@@ -81,12 +82,21 @@ def _deliver_completed(draft: Draft, slots: Slots, room: Room) -> None:
         running = _begin(draft, record, state, revision=issue.revision if issue else "", delivering=True)
         draft.claim(record.issue_id, replace(running, steering=steering))
         draft.effects.append(
-            StartDelivery(record.completion, running.attempt_id, running.number, draft.state.workflow)
+            StartDelivery(
+                record.completion,
+                running.attempt_id,
+                running.number,
+                draft.state.workflow,
+                released=record.guard.released_work,
+                findings=findings_of(record),
+            )
         )
         draft.say(record.issue_id, "deliver", "an accepted mark_done is not handed over yet")
 
 
 def _claimable(record: IssueRecord, draft: Draft) -> bool:
+    if record.guard.held is not None:
+        return False
     match record.claim:
         case None | Waiting(attempt=None):
             return True
@@ -125,8 +135,15 @@ def _start(draft: Draft, issue: Issue) -> None:
     running = _begin(draft, record, issue.state, revision=issue.revision, delivering=False)
     draft.put(replace(draft.record(issue.id), claim=replace(running, steering=reply)))
     workflow, allowed = draft.state.workflow, record.access.allowed_hosts
-    draft.effects.append(StartAttempt(issue, running.attempt_id, running.number, workflow, allowed))
+    draft.effects.append(
+        StartAttempt(issue, running.attempt_id, running.number, workflow, allowed, findings_of(record))
+    )
     draft.say(issue.id, "dispatch", f"attempt {running.number}: {why}")
+
+
+def findings_of(record: IssueRecord) -> tuple[Finding, ...]:
+    """Return what was found on the issue so far, each once."""
+    return tuple(dict.fromkeys(noted.finding for noted in record.guard.noted))
 
 
 def _begin(draft: Draft, record: IssueRecord, state: str, *, revision: str, delivering: bool) -> Running:

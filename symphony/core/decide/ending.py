@@ -8,10 +8,12 @@ from symphony.core.backoff import CONTINUATION_DELAY, retry_delay
 from symphony.core.claim import Claim, Continuing, IssueRecord, Parked, Retrying, Running, Waiting
 from symphony.core.decide.draft import Draft
 from symphony.core.event import AttemptEnded
+from symphony.core.guard.ledger import Hold, said_of
 from symphony.core.handoff import Handoff
 from symphony.core.outcome import (
     Delivered,
     Failed,
+    HeldBack,
     Outcome,
     OutOfBudget,
     RateLimited,
@@ -109,13 +111,19 @@ def _end_of_finished_work(
     waiting = Waiting(question) if question is not None else None
     match outcome:
         case Delivered(handoff=Handoff() as handoff) | Stopped(handoff=Handoff() as handoff):
-            done = replace(record, completion=None, failures=0, failure_reasons=(), passage=Passage())
+            guard = replace(record.guard, hold=None)
+            done = replace(record, completion=None, failures=0, failure_reasons=(), guard=guard)
+            done = replace(done, passage=Passage())
             draft.put(replace(done, claim=waiting, last_handoff=handoff.note))
             draft.say(record.issue_id, "delivered", handoff.note)
         case Transitioned():
             _pass_on(draft, record, attempt, outcome, steering)
         case Failed(message=message):
             _retry_later(draft, _with_failure(draft, record, message), message, question)
+        case HeldBack(work=work, findings=findings):
+            held = replace(record.guard, hold=Hold(draft.now, work, findings))
+            draft.put(replace(record, claim=waiting, guard=held, failures=0, failure_reasons=()))
+            draft.say(record.issue_id, "hold", f"secrets in the finished work: {said_of(findings)}")
         case _ if attempt.stopping is StopReason.CANCELLED and _is_to_go_on(draft, record):
             issue = draft.state.issues.get(record.issue_id)
             revision = issue.revision if issue else attempt.revision
@@ -183,6 +191,9 @@ def _end_of_unfinished_work(
         case Stopped(reason=reason):
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
+        case HeldBack():  # what was held has been given up meanwhile
+            draft.put(replace(record, claim=waiting))
+            draft.say(record.issue_id, "stopped", "the attempt ended, and its work was given up")
         case OutOfBudget(spent=spent):
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "out_of_budget", spent)

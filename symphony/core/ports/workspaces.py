@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from symphony.core.best import BestState, Checked
-from symphony.core.handoff import Completion, Handoff, Imported
+from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.ports.sandbox import Sandbox
 from symphony.core.safety import SafetyRef
@@ -165,6 +165,14 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: `workspace.import_failed` and others; the workspace is untouched then.
+        """
+        ...
+
+    async def search(self, imported: Imported) -> Searched:
+        """Look for secrets in what an imported branch adds to its base; nothing is written.
+
+        Raises:
+            WorkspaceError: `workspace.*`.
         """
         ...
 

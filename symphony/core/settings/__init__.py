@@ -12,6 +12,7 @@ from pydantic import Field
 
 from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget, PermissionRule
 from symphony.core.settings.base import AsTuple, Section
+from symphony.core.settings.guard import GuardSettings
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
 from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
@@ -27,6 +28,7 @@ __all__ = [
     "Budget",
     "Check",
     "Egress",
+    "GuardSettings",
     "HandoffSettings",
     "HooksSettings",
     "McpServerSettings",
@@ -139,6 +141,10 @@ class Settings(Section):
 
     tools: Annotated[tuple[ToolSettings, ...], AsTuple, Field(strict=False, examples=[TOOLS_EXAMPLE])] = ()
     """Small commands of this machine that agents may call as tools, run in the folder of this file."""
+
+    guard: GuardSettings = GuardSettings()
+    """What the agent's tool calls and its work are looked through for. `guard: block` is short for
+    `guard: {mode: block}`."""
 
     handoff: HandoffSettings = HandoffSettings()
     """What a finished issue becomes."""

@@ -11,11 +11,6 @@ def _mode(value: Any) -> Any:
     return "off" if value is False else value  # which is how YAML reads `off`
 
 
-def spelled_out(value: Any) -> Any:
-    """Return the section of which a workflow may give the mode alone."""
-    return {"mode": value} if isinstance(value, str | bool) else value
-
-
 class GuardSettings(Section):
     """Guard rails on tool calls and on what is handed over."""
 

@@ -9,7 +9,7 @@ from symphony.web.timeline.entries import LINE_LIMIT, TEXT_LIMIT, VALUE_LIMIT, N
 
 HEAD: Final = frozenset({"at", "attempt", "kind"})
 LABEL: Final = 30  # characters of an unknown kind's name
-CALM_ENDS: Final = frozenset({"turns_exhausted", "waiting_for_reply", "rate_limited"})
+CALM_ENDS: Final = frozenset({"held_back", "turns_exhausted", "waiting_for_reply", "rate_limited"})
 JOINED: Final = frozenset({"stderr", "garbage"})
 """Kinds that come line by line and are one note as long as nothing else comes in between."""
 
@@ -33,6 +33,8 @@ def note_of(fields: Mapping[str, Any]) -> Note:
             return _note("handoff", note, tone=Tone.GOOD)
         case {"kind": "problem", "step": step, "message": message}:
             return _note("problem", f"{step}: {message}", tone=Tone.BAD)
+        case {"kind": "guard", "text": str(text)}:
+            return _note("guard", text, tone=Tone.ATTENTION)
         case {"kind": "access", "text": str(text)}:
             return _note("access", text, tone=Tone.ATTENTION)
         case {"kind": "machine", "text": str(text)}:
