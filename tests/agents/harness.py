@@ -15,6 +15,7 @@ from symphony.core.operations import AgentDoor
 from symphony.core.permission import OnPermission
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.settings import AcpSettings
+from symphony.core.tool import Tool
 from symphony.core.transition import Exits
 from symphony.sandbox.local import LocalDriver
 
@@ -101,7 +102,10 @@ class Reports:
     Attributes:
         said: each report as the tool's name and its first argument.
         exits: how the agent may leave the issue's state.
+        tools: the workflow's own; none here.
     """
+
+    tools: tuple[Tool, ...] = ()
 
     def __init__(self, exits: Exits = ONLY_DONE) -> None:
         self.exits = exits
