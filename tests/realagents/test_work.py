@@ -68,7 +68,11 @@ async def test_what_an_agent_reports_is_shown_as_what_it_is(
         page.take(RunLogLine(number, number + 1, line))
     bodies = [entry.body for entry in page.entries]
     calls = [body for body in bodies if isinstance(body, ToolCall)]
-    assert any(diff.path.endswith("hello.txt") for call in calls for diff in call.diffs)
+    changed = [diff.path for call in calls for diff in call.diffs]
+    if agent == "opencode":  # of a file that it creates it tells the text alone
+        assert any("hello.txt" in str(call) for call in calls if not call.diffs)
+    else:
+        assert any(path.endswith("hello.txt") for path in changed)
     assert any("git add hello.txt" in str(call) for call in calls)
     assert any("mark_done" in call.title for call in calls)
     assert any(isinstance(body, Note) and body.label == "usage" for body in bodies)
