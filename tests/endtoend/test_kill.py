@@ -296,6 +296,29 @@ def test_work_is_delivered_once_though_the_daemon_is_killed_during_a_stage(tmp_p
     project.assert_delivered_once(tmp_path, "trivial.txt")
 
 
+def test_checks_that_a_kill_cuts_off_are_gone_and_run_again_on_what_is_committed_alone(tmp_path):
+    notes = tmp_path / "notes"
+    script = (
+        f"touch {notes}/check-$$; ls > {notes}/saw; echo junk > junk.txt; "
+        f"pwd > {notes}/place; test -e {notes}/go || exec sleep 600"
+    )
+    project = Kept(tmp_path, checks=[{"name": "slow", "run": script}])
+    project.drop("1")
+    with project.ready() as first:
+        until(lambda: project.pids("check") and (notes / "place").exists(), first)
+        kill(first)
+    cut_off = project.pids("check")
+    (notes / "go").touch()
+    assert project.finish() == 0
+    assert [pid for pid in cut_off if lives(pid)] == []
+    assert len(project.pids("check")) == 2
+    assert len(project.pids("agent")) == 1
+    assert (notes / "saw").read_text().split() == ["README.md", "trivial.txt"]
+    assert not Path((notes / "place").read_text().strip()).parent.exists()
+    project.assert_delivered_once(tmp_path, "trivial.txt")
+    assert f"slow ({script[:40]}" in project.patch("1").read_text()
+
+
 def test_the_workspace_goes_though_the_daemon_is_killed_after_the_handoff(tmp_path):
     hold = tmp_path / "notes/hold"
     hook = f"touch {tmp_path}/notes/hook-$$; while [ -e {hold} ]; do sleep 0.02; done"

@@ -232,6 +232,9 @@ class SimulatedWorkspaces:
         await self.reach("hand_off")
         if self._ledger.delivered[completion.attempt_id]:
             self._ledger.blame(f"what attempt {completion.attempt_id} delivered is handed over again")
+        receipt = completion.receipt
+        if receipt is not None and receipt.tree != imported.head_tree:
+            self._ledger.blame(f"what is handed over is what was checked: not of {completion.attempt_id}")
         try:
             return await self._disk.hand_off(workspace, imported, completion, settings)
         finally:
