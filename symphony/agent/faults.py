@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from symphony.agent.limits import error_text
+from symphony.agent.limits import PLACEHOLDER_SENT, error_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ NO_NETWORK: Final = Fault(
 
 FAULTS: Final = (
     Fault(
+        "agent.placeholder_sent",
+        "told its model the placeholder of a credential, which the machine's engine lets nobody have",
+        "The next attempt begins with a fresh session; tell agents not to print their environment variables.",
+        PLACEHOLDER_SENT,
+    ),
+    Fault(
         "agent.no_credit",
         "has no credit with its model's provider",
         "Add credit there, or give the agent another key; then `symphony retry` the issue.",
@@ -56,7 +62,8 @@ FAULTS: Final = (
         _signs(
             r"""\bprompt\s+is\s+too\s+long | \bcontext_length_exceeded\b | \bmaximum\s+context\s+length
               | \bcontext\s+window\b | \bcontext_window_exceeded\b | \brequest_too_large\b
-              | \brequest\s+too\s+large | \b413\b[^\n]{0,24}\b(?:payload|content|entity)\s+too\s+large"""
+              | \brequest\s+too\s+large | \brequest\s+body\s+exceeds
+              | \b413\b[^\n]{0,24}\b(?:payload|content|entity)\s+too\s+large"""
         ),
     ),
     Fault(

@@ -34,6 +34,7 @@ NO_CREDENTIALS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+PLACEHOLDER_SENT = re.compile(r"\bsmolvm\s+credentials:\s+placeholders\b", re.IGNORECASE)
 REFUSAL_KINDS = frozenset(
     {
         "rate_limit",
@@ -82,7 +83,12 @@ def is_refused_for_now(message: str, data: Any) -> bool:
 
 
 def lacks_credentials(message: str, data: Any) -> bool:
-    """Say whether an error means that the model refuses the agent's credentials."""
+    """Say whether an error means that the model refuses the agent's credentials.
+
+    A machine's engine that does not let a placeholder pass says so in the words of a refusal, and is none.
+    """
+    if PLACEHOLDER_SENT.search(error_text(message, data)):
+        return False
     if any(key in STATUS_KEYS and value in (401, "401") for key, value in _leaves(data)):
         return True
     return NO_CREDENTIALS.search(error_text(message, data)) is not None

@@ -108,6 +108,43 @@ def test_each_fault_of_a_model_is_an_outcome_of_its_own(message: str, data: obje
     assert fault.code == code
 
 
+ENGINE = "smolvm credentials: placeholders are substituted in request headers only"
+
+
+@pytest.mark.parametrize(
+    ("message", "data"),
+    [
+        (
+            f"Internal error: Failed to authenticate. API Error: 403 {ENGINE}",
+            {"errorKind": "authentication_failed"},
+        ),
+        (
+            CODEX,
+            codex(f"unexpected status 403 Forbidden: {ENGINE}, url: https://api.openai.com/v1/responses"),
+        ),
+        (f"Internal error: Forbidden: {ENGINE}", {"service": "session", "errorName": "APIError"}),
+    ],
+)
+def test_a_placeholder_that_the_engine_of_a_machine_refuses_is_no_matter_of_credentials(
+    message: str, data: object
+) -> None:
+    assert not is_refused_for_now(message, data)
+    assert not lacks_credentials(message, data)
+    fault = fault_of(message, data)
+    assert fault is not None
+    assert f"The agent {fault.fact}. {fault.remedy}" == (
+        "The agent told its model the placeholder of a credential, which the machine's engine lets nobody"
+        " have. The next attempt begins with a fresh session;"
+        " tell agents not to print their environment variables."
+    )
+
+
+def test_a_history_that_the_engine_of_a_machine_does_not_take_is_too_long() -> None:
+    fault = fault_of(CODEX, codex("unexpected status 413: smolvm credentials: request body exceeds 8 MiB"))
+    assert fault is not None
+    assert fault.code == "agent.context_full"
+
+
 def test_a_403_is_a_matter_of_credentials() -> None:
     assert lacks_credentials(CODEX, codex("unexpected status 403 Forbidden: Your account has no access"))
 
