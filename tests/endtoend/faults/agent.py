@@ -48,7 +48,10 @@ class Steady(Agent):
         if self.is_new("two.txt"):
             commit_file("two.txt", "two\n", "Add two.txt")
         reach("worked")
-        self.mcp.call("mark_done", title="Add two files", summary="Wrote and committed them.")
+        if os.environ.get("SYMPHONY_ISSUE_STATE") == "Todo" and (NOTES / "passes-on").exists():
+            self.mcp.call("transition", to_state="Review", notes="Both are there.")
+        else:
+            self.mcp.call("mark_done", title="Add two files", summary="Wrote and committed them.")
         reach("done")
         return "end_turn"
 
