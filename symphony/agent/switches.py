@@ -80,6 +80,7 @@ def _codex_in_guest(given: Given) -> Mapping[str, bool | str | list[str]]:
         f"{provider}.supports_websockets": False,
         **place,
         "shell_environment_policy.exclude": [*CODEX_KEYS],
+        "shell_environment_policy.ignore_default_excludes": True,  # which would take *KEY*, and git's with it
         "features.shell_snapshot": False,  # else commands get the variables all the same
     }
 

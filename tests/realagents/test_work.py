@@ -149,14 +149,14 @@ async def test_codex_as_a_machine_starts_it_bears_an_engine_that_refuses_web_soc
     program = shutil.which("codex-acp")
     assert program is not None
     launch = launch_of(ADAPTERS[agent], AcpSettings(), os.environ, in_guest=True)
-    command = shlex.join([program, *launch.argv[1:]])
+    command = f"GIT_CONFIG_KEY_0=safe.directory exec {shlex.join([program, *launch.argv[1:]])}"
     project.configure("Do {{ issue.title }}.\n", acp={"command": command, "adapter": agent, **PATIENT})
     model.no_upgrade = 400
     model.play(Run("env"), *work(project, agent))
     project.drop("3", "---\ntitle: Say hello\n---\n")
     async with project.daemon() as daemon:
         await daemon.until(lambda: project.patch("3").exists())
-    assert "PATH=" in model.prompts()
+    assert "GIT_CONFIG_KEY_0=safe.directory" in model.prompts()  # as every program in a machine gets it
     assert KEY not in model.prompts()  # in a machine it is a placeholder, and such a request is refused
 
 

@@ -58,7 +58,7 @@ def test_codex_in_a_machine_does_without_web_sockets_and_keeps_its_key_from_comm
     given = {"OPENAI_API_KEY": "sk-2", "OPENAI_BASE_URL": "https://proxy/v1"}
     in_guest = launch_of(ADAPTERS["codex"], AcpSettings(), given, in_guest=True).argv
     on_host = launch_of(ADAPTERS["codex"], AcpSettings(), given).argv
-    assert in_guest[len(on_host) :: 2] == ("-c",) * 8
+    assert in_guest[len(on_host) :: 2] == ("-c",) * 9
     assert in_guest[len(on_host) + 1 :: 2] == (
         'model_provider="symphony"',
         'model_providers.symphony.name="OpenAI"',
@@ -67,6 +67,7 @@ def test_codex_in_a_machine_does_without_web_sockets_and_keeps_its_key_from_comm
         "model_providers.symphony.supports_websockets=false",
         'model_providers.symphony.base_url="https://proxy/v1"',
         'shell_environment_policy.exclude=["OPENAI_API_KEY", "CODEX_API_KEY"]',
+        "shell_environment_policy.ignore_default_excludes=true",
         "features.shell_snapshot=false",
     )
 
