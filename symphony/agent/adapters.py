@@ -33,7 +33,7 @@ class Adapter:
     """One agent program.
 
     Attributes:
-        argv: how it is started on the host.
+        argv: how it is started on the host; nothing for a program that is not known here.
         guest_argv: how it is started in a guest; None is the same names on the guest's PATH.
         environment: switches; the session's own variables beat them.
         switches: more of them, which depend on the settings and on what the host gives.
@@ -154,13 +154,24 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
 )
 
 
+def adapter_of(acp: AcpSettings) -> Adapter:
+    """Return the adapter that the settings name; of a name of their own only `acp.command` is known.
+
+    Raises:
+        AgentError: `agent.unknown_adapter`: there is neither such an adapter nor a command.
+    """
+    if acp.command is not None and _key(acp.adapter) not in ADAPTERS:
+        return Adapter(acp.adapter, argv=())
+    return find_adapter(acp.adapter)
+
+
 def find_adapter(name: str) -> Adapter:
     """Return the adapter of this name.
 
     Raises:
         AgentError: `agent.unknown_adapter`.
     """
-    adapter = ADAPTERS.get(name.strip().casefold())
+    adapter = ADAPTERS.get(_key(name))
     if adapter is None:
         near = get_close_matches(name, ADAPTERS, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
@@ -170,3 +181,7 @@ def find_adapter(name: str) -> Adapter:
             remedy="Set `acp.adapter` to one of these; any other ACP program goes into `acp.command`.",
         )
     return adapter
+
+
+def _key(name: str) -> str:
+    return name.strip().casefold()

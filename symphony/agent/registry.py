@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from types import ModuleType
 
-from symphony.agent.adapters import Adapter, find_adapter
+from symphony.agent.adapters import Adapter, adapter_of
 from symphony.agent.advertised import Advertised
 from symphony.agent.bounds import Bounds
 from symphony.agent.credentials.logins import Logins
@@ -70,7 +70,7 @@ class AcpAgents:
             AgentError: `agent.unknown_adapter`, `agent.credential_without_host`,
                 `agent.credential_missing`, `agent.login_*`.
         """
-        return await self._supplies.needs(find_adapter(acp.adapter), acp, smolvm)
+        return await self._supplies.needs(adapter_of(acp), acp, smolvm)
 
     async def preload(self) -> None:
         """Import the SDK in a thread, so that the first session does not wait for it."""
@@ -90,7 +90,7 @@ class AcpAgents:
             AgentError: on entering, `agent.*` with stderr's tail.
         Cancellation: the program is ended first, in bounded time.
         """
-        adapter = find_adapter(spec.acp.adapter)
+        adapter = adapter_of(spec.acp)
         known = host_environment(adapter, self._environ)
         in_guest = sandbox.machine is not None
         launch = launch_of(adapter, spec.asking, known, in_guest=in_guest)

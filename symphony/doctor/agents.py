@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from symphony.agent.adapters import find_adapter
+from symphony.agent.adapters import adapter_of
 from symphony.agent.credentials.found import Found, look
 from symphony.agent.credentials.watch import agents_of
 from symphony.agent.errors import AgentError
@@ -52,7 +52,7 @@ async def look_at_credentials(case: Case) -> Finding:
 
 def _on_host(acp: AcpSettings, case: Case) -> Finding:
     try:
-        adapter = find_adapter(acp.adapter)
+        adapter = adapter_of(acp)
     except AgentError as error:
         return failed(error.message, error.remedy)
     path = case.environ.get("PATH", os.defpath)
@@ -75,7 +75,7 @@ def _on_host(acp: AcpSettings, case: Case) -> Finding:
 
 def _in_image(acp: AcpSettings, rootfs: Path) -> Finding:
     try:
-        adapter = find_adapter(acp.adapter)
+        adapter = adapter_of(acp)
     except AgentError as error:
         return failed(error.message, error.remedy)
     program = adapter.launch(acp, in_guest=True)[0]
@@ -109,7 +109,7 @@ def _program_of(command: str) -> str | None:
 
 def _for_host(acp: AcpSettings, case: Case) -> Finding:
     try:
-        adapter = find_adapter(acp.adapter)
+        adapter = adapter_of(acp)
     except AgentError:
         return skipped(f'there is no adapter "{acp.adapter}"')
     found = look(adapter, acp, case.environ, datetime.now(UTC))
@@ -124,7 +124,7 @@ def _for_host(acp: AcpSettings, case: Case) -> Finding:
 
 def _for_guest(acp: AcpSettings, settings: Settings, case: Case) -> Finding:
     try:
-        adapter = find_adapter(acp.adapter)
+        adapter = adapter_of(acp)
         needs = guest_needs(adapter, settings.smolvm.credentials, case.environ)
     except AgentError as error:
         return failed(error.message, error.remedy)

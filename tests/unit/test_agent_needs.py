@@ -91,5 +91,10 @@ def test_an_unknown_key_of_an_adapter_without_hosts_is_refused_with_the_known_on
 
 def test_an_unknown_adapter_is_refused() -> None:
     with pytest.raises(AgentError) as caught:
-        needs_of("cluade", {})
+        asyncio.run(AcpAgents().guest_needs(AcpSettings(adapter="cluade"), SmolvmSettings()))
     assert caught.value.code == "agent.unknown_adapter"
+
+
+def test_a_program_of_a_name_of_its_own_needs_what_the_workflow_names() -> None:
+    assert needs_of("mine", KEYS) == GuestNeeds()
+    assert needs_of("mine", KEYS, ANTHROPIC_API_KEY="ANTHROPIC_API_KEY").hosts == CLAUDE

@@ -76,6 +76,11 @@ async def test_an_unknown_adapter_is_answered_with_the_nearest(tmp_path: Path) -
     )
 
 
+async def test_with_a_command_the_adapter_may_have_any_name(tmp_path: Path) -> None:
+    async with open_program(tmp_path, "plain", adapter="mine") as session:
+        assert (await session.prompt("hi")).stop is StopKind.END_TURN
+
+
 def test_the_adapters_launch_what_they_name() -> None:
     launches = {name: adapter.launch(AcpSettings()) for name, adapter in ADAPTERS.items()}
     assert launches == {

@@ -283,6 +283,12 @@ async def test_the_program_of_each_adapter_that_a_state_names_is_looked_for(tmp_
     assert "npm install -g" in finding.remedy
 
 
+async def test_an_adapter_of_a_name_of_its_own_is_its_command(tmp_path: Path) -> None:
+    front = "sandbox: local\nacp: {adapter: mine, command: git --version, shell: sh}"
+    assert (await found(look_at_agents, tmp_path, front)).status is Status.OK
+    assert (await found(look_at_credentials, tmp_path, front)).status is Status.OK
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [

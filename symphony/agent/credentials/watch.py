@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
-from symphony.agent.adapters import find_adapter
+from symphony.agent.adapters import adapter_of
 from symphony.agent.credentials.found import Found, look
 from symphony.agent.credentials.logins import Logins
 from symphony.agent.credentials.sources import sources_of
@@ -95,7 +95,7 @@ class CredentialWatch:
     async def _look_at(self, acp: AcpSettings) -> Found | None:
         """Return what there is; None for an agent of which nothing is known."""
         with suppress(AgentError):
-            adapter = find_adapter(acp.adapter)
+            adapter = adapter_of(acp)
             if acp.command is not None or not adapter.login:
                 return None
             for source in await asyncio.to_thread(sources_of, adapter, acp, self._logins.environ):

@@ -83,7 +83,7 @@ class AcpSettings(Section):
     """The agent program and its session [CONTRACT 5]."""
 
     adapter: str = "claude"
-    """claude, codex, opencode or demo."""
+    """claude, codex, opencode or demo; beside `command` any name."""
 
     command: Annotated[str | None, Field(examples=["my-agent --acp"])] = None
     """A shell command that replaces the adapter's own launch."""
