@@ -23,6 +23,8 @@ LABELS = {
     "tool_call": "tool",
     "mcp_connected": "tools",
     "mark_done": "done",
+    "transition_asked": "transition",
+    "transition": "moved",
     "uncommitted_work_saved": "saved",
     "proposed_issue": "proposes",
     "host_tool": "host tool",
@@ -47,6 +49,9 @@ STYLES = {
     "session": "dim",
     "program": "dim",
     "mark_done": "bold green",
+    "transition_asked": "bold green",
+    "transition": "green",
+    "guard": "yellow",
     "handoff": "green",
     "ended": "bold",
     "dropped": "red",
@@ -178,7 +183,9 @@ def _text(fields: Mapping[str, Any]) -> str:
         case {"kind": "host_tool", "name": name, "arguments": arguments, "status": status}:
             how = fields.get("problem") or f"ended with status {status}"
             return plain(f"{name} {how}\n{arguments}".strip(), TEXT)
-        case {"kind": "handoff", "note": note}:
+        case {"kind": "transition_asked", "to": state, "notes": notes}:
+            return plain(f"to {state}\n{notes}".strip(), TEXT)
+        case {"kind": "handoff" | "transition", "note": note}:
             return plain(str(note), TEXT)
         case {"kind": "problem", "step": step, "message": message}:
             return plain(f"{step}: {message}", TEXT)

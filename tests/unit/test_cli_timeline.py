@@ -46,6 +46,16 @@ def story(*lines: dict[str, Any], raw: bool = False) -> list[str]:
         (line("hook", name="before_run", status=None, output=""), "hook: before_run: killed at its timeout"),
         (line("question", question="Blue?", context="Or red."), "question: Blue?\nOr red."),
         (line("mark_done", title="Fix", summary="Fixed it."), "done: Fix\nFixed it."),
+        (
+            line("transition_asked", to="Review", notes="Wrote it.\nTested it."),
+            "transition: to Review\nWrote it.\nTested it.",
+        ),
+        (line("transition_asked", to="Review", notes=""), "transition: to Review"),
+        (
+            line("transition", to="Review", note="attempt 1 (claude) moved it from Todo to Review"),
+            "moved: attempt 1 (claude) moved it from Todo to Review",
+        ),
+        (line("guard", text="rm -rf /: removes the root"), "guard: rm -rf /: removes the root"),
         (line("handoff", result="patch", note="1 commit"), "handoff: 1 commit"),
         (
             line("uncommitted_work_saved", head="abc"),

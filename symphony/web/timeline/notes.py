@@ -29,6 +29,10 @@ def note_of(fields: Mapping[str, Any]) -> Note:
             return _note("question", question, fields.get("context"), Tone.ATTENTION)
         case {"kind": "mark_done", "title": str(title), "summary": str(summary)}:
             return _note("mark_done", title, summary, Tone.GOOD)
+        case {"kind": "transition_asked", "to": str(state), "notes": str(notes)}:
+            return _note("transition", f"to {state}", notes, Tone.GOOD)
+        case {"kind": "transition", "note": str(note)}:
+            return _note("moved", note, tone=Tone.GOOD)
         case {"kind": "handoff", "note": str(note)}:
             return _note("handoff", note, tone=Tone.GOOD)
         case {"kind": "problem", "step": step, "message": message}:
