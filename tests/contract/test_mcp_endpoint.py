@@ -18,8 +18,9 @@ from symphony.core.operations import DoorReply
 from symphony.core.ports import SandboxSpec
 from symphony.core.report import ReportRefused
 from symphony.core.settings import ToolSettings
+from symphony.core.states import StateRole
 from symphony.core.tool import Tool
-from symphony.core.transition import Exits
+from symphony.core.transition import Exits, Target
 from symphony.mcp_server.arguments import BadArguments
 from symphony.mcp_server.door import Refused
 from symphony.mcp_server.gate import Gate
@@ -540,6 +541,100 @@ def called(tool: str) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
 
 
+TO_REVIEW = Target("Review", StateRole.ACTIVE, "codex")
+TO_BACKLOG = Target("Backlog", StateRole.HOLDING)
+TO_DONE = Target("Done", StateRole.TERMINAL)
+
+
+class TestTheTransition:
+    """What an agent of a workflow with `states` sees, which may pass its issue on and not finish it."""
+
+    EXITS = Exits((TO_REVIEW, TO_BACKLOG), finishes=False)
+
+    @pytest.fixture
+    async def agent(self, gate: Gate | MemoryGate, transport: str) -> AsyncIterator[Agent]:
+        async with admitted(gate, transport, Reports(exits=self.EXITS)) as agent:
+            await agent.initialize()
+            yield agent
+
+    async def test_it_is_listed_with_the_states_that_it_takes(self, agent: Agent) -> None:
+        listed = (await agent.send("tools/list"))["result"]["tools"]
+        assert [tool["name"] for tool in listed] == ["request_human_steering", "propose_issue", "transition"]
+        assert listed[-1]["description"].endswith(
+            " The states: Review (its agent works on: codex); Backlog (it rests until a person moves it)."
+        )
+        schema = listed[-1]["inputSchema"]
+        assert schema["properties"]["to_state"]["enum"] == ["Review", "Backlog"]
+        assert schema["properties"]["notes"]["maxLength"] == 8_000
+        assert schema["required"] == ["to_state"]
+
+    async def test_mark_done_stands_beside_it_where_it_is_allowed(
+        self, gate: Gate | MemoryGate, transport: str
+    ) -> None:
+        async with admitted(gate, transport, Reports(exits=Exits((TO_REVIEW, TO_DONE)))) as agent:
+            instructions = (await agent.initialize())["instructions"]
+            listed = (await agent.send("tools/list"))["result"]["tools"]
+        assert [tool["name"] for tool in listed] == [
+            "mark_done",
+            "request_human_steering",
+            "propose_issue",
+            "transition",
+        ]
+        assert listed[-1]["description"].endswith("; Done (it is finished).")
+        assert instructions.endswith(
+            " Call mark_done when the issue is finished, transition when another state has to take over, "
+            "or request_human_steering when only a person can decide."
+        )
+
+    @pytest.mark.parametrize(
+        ("notes", "passed_on"),
+        [({"notes": " a\n\x1bb\n"}, "a\nb"), ({}, None), ({"notes": None}, None), ({"notes": " \n"}, None)],
+        ids=["text", "absent", "null", "blank"],
+    )
+    async def test_it_is_passed_on_and_answered(
+        self, agent: Agent, notes: dict[str, Any], passed_on: str | None
+    ) -> None:
+        assert await agent.call("transition", to_state=" Review ", **notes) == ("Accepted. Review", False)
+        assert agent.reports.calls == [("transition", "Review", passed_on)]
+
+    async def test_a_state_that_the_engine_refuses_is_a_tool_error_in_its_words(self, agent: Agent) -> None:
+        agent.reports.failure = ReportRefused(
+            "You may not move the issue to 'Nowhere', only to: Review, Backlog."
+        )
+        assert await agent.call("transition", to_state="Nowhere") == (
+            "You may not move the issue to 'Nowhere', only to: Review, Backlog.",
+            True,
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "problem"),
+        [
+            ({}, "to_state is missing, name the state that the issue goes to"),
+            ({"to_state": " "}, "to_state is blank, name the state that the issue goes to"),
+            ({"to_state": 1}, "to_state must be a string, not a number"),
+            ({"to_state": "Review\nDone"}, "to_state has 2 lines, put it on one line"),
+            ({"to_state": "Review", "notes": ["a"]}, "notes must be a string, not an array"),
+            ({"to_state": "Review", "notes": "n" * 8_001},
+             "notes has 8,001 characters, at most 8,000 are accepted, shorten it"),
+            ({"state": "Review"},
+             "there is no argument 'state', transition takes to_state and notes; "
+             "to_state is missing, name the state that the issue goes to"),
+        ],
+    )  # fmt: skip
+    async def test_it_says_what_to_fix(self, agent: Agent, arguments: Any, problem: str) -> None:
+        expected = f"transition was not accepted: {problem}. Call it again with this corrected."
+        assert await agent.call("transition", **arguments) == (expected, True)
+        assert agent.reports.calls == []
+
+    async def test_mark_done_is_no_tool_where_it_would_finish_nothing(self, agent: Agent) -> None:
+        call = {"name": "mark_done", "arguments": {"title": "t", "summary": "s"}}
+        assert (await agent.send("tools/call", call))["error"] == {
+            "code": -32602,
+            "message": "There is no tool 'mark_done'. "
+            "The tools are request_human_steering, propose_issue, transition.",
+        }
+
+
 class TestTheTools:
     async def test_mark_done_is_passed_on_and_answered(self, agent: Agent) -> None:
         assert await agent.call("mark_done", title=" Fix it ", summary="a\nb\n") == (
@@ -707,6 +802,8 @@ class TestBoundsAndConcurrency:
         [
             ("mark_done", {"title": "t", "summary": "s"},
              "Call it again with the same arguments: a repeat does no harm."),
+            ("transition", {"to_state": "Review"},
+             "Call it again with the same arguments: a repeat does no harm."),
             ("request_human_steering", {"question": "q"},
              "Call it again with the same arguments: a repeat does no harm."),
             ("propose_issue", {"title": "t"},
@@ -716,7 +813,8 @@ class TestBoundsAndConcurrency:
     async def test_a_call_that_outlives_its_bound_says_so_and_is_carried_through(
         self, sockets: SocketFolder, transport: str, tool: str, arguments: Any, advice: str
     ) -> None:
-        gate, reports = real_gate(sockets, report_bound_s=0.05), Reports(holds=True)
+        reports = Reports(holds=True, exits=Exits((TO_REVIEW,)))
+        gate = real_gate(sockets, report_bound_s=0.05)
         async with admitted(gate, transport, reports) as agent:
             await agent.initialize()
             assert await agent.call(tool, **arguments) == (
