@@ -92,6 +92,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "engine/test_attempt.py::test_a_proposed_issue_rests_until_a_person_approves_it",
         "unit/test_decide_transition.py",
         "endtoend/faults/test_transition_points.py",
+        "endtoend/test_states.py",
         "realagents/test_states.py",
         "engine/test_transition.py",
         "contract/test_store.py::test_a_transition_is_recorded_once_and_is_no_handoff",

@@ -17,13 +17,16 @@ import pytest
 from symphony.agent import AcpAgents, AgentError
 from symphony.agent.demo.tools import Server, call_tool
 from symphony.core.agent import McpServer, StopKind
+from symphony.core.issue import Issue
 from symphony.core.ports import SandboxSpec, Session
+from symphony.core.states import StateRole
 from symphony.core.steering import SteeringRequest
+from symphony.core.transition import Exits, Target
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import SocketFolder
 from symphony.sandbox.guest import write_guest_kit
 from symphony.sandbox.local import LocalDriver
-from symphony.workflow.continuation import reply_prompt
+from symphony.workflow.continuation import continuation_prompt, reply_prompt
 from tests.agents.harness import BOUND, PATIENT, Heard, Reports, make_spec, open_listener
 from tests.support.guest_tools import find
 from tests.support.sockets import short_folder
@@ -228,6 +231,38 @@ async def test_a_second_attempt_on_finished_work_commits_nothing_again(project: 
             await session.prompt(FIX)
         assert len(reports.of("mark_done")) == 1
     assert git(project, "rev-list", "--count", "HEAD") == "2"
+
+
+async def test_it_passes_the_issue_on_when_it_is_told_where(project: Path) -> None:
+    reports = Reports(Exits((Target("Review", StateRole.ACTIVE, "codex"),)))
+    async with open_demo(project, reports) as session:
+        await session.prompt(f"{FIX}\nTransition: Review\n")
+    assert reports.of("mark_done") == []
+    assert reports.of("transition") == ["Review"]
+    assert reports.details == [
+        "Made the changes that the issue describes in greeter.py. "
+        "`python3 -m unittest -q` failed before and passes now."
+    ]
+
+
+async def test_an_edited_issue_goes_where_the_prompt_has_said(project: Path) -> None:
+    reports = Reports(Exits((Target("Review", StateRole.ACTIVE, "codex"),)))
+    issue = FIX.replace("Test: ", "Ask: Which one?\n\nTest: ")
+    async with open_demo(project, reports) as session:
+        await session.prompt(f"{issue}\nTransition: Review\n")
+        described = FIX.partition("\n\n")[2]
+        edited = Issue("1", "1", "Greet people by name", "Todo", Path("/1.md"), description=described)
+        await session.prompt(continuation_prompt(edited, 2, 20, edited=True))
+    assert reports.of("transition") == ["Review"]
+
+
+async def test_it_says_that_its_issue_may_not_go_there(project: Path) -> None:
+    async with open_demo(project, Reports()) as session:
+        end = await session.prompt(f"{FIX}\nTransition: Review\n")
+    assert end.text.endswith(
+        "I could not pass the issue on: symphony's tools cannot be reached: ToolError: There is no tool "
+        "'transition'. The tools are mark_done, request_human_steering, propose_issue."
+    )
 
 
 async def test_a_continuation_after_mark_done_is_answered_with_a_question(project: Path) -> None:

@@ -114,6 +114,13 @@ def test_diffs_files_and_test_blocks_are_told_apart() -> None:
     assert told.test == "make\nmake check"
 
 
+@pytest.mark.parametrize("line", ["Transition: In Review", "- **Transition:** `In Review`"])
+def test_where_the_issue_goes_next_is_read_and_without_it_the_issue_is_finished(line: str) -> None:
+    assert parse_instructions(f"# Title\n\n{line}\nTransition: Later\n").to_state == "In Review"
+    quoted = "```text\nTransition: Review\n```\n> Transition: Review\n"
+    assert parse_instructions(f"# Title\n\n{quoted}").to_state is None
+
+
 @pytest.mark.parametrize(
     ("block", "reason"),
     [

@@ -7,6 +7,8 @@ issue tells it what to do, anywhere in its text and in any order, by:
 
     Test: python -m unittest -q         how the project is tested; else it looks for tests itself
     Ask: Which greeting is wanted?      asked before any work; the answer stands for @REPLY@
+    Transition: Review                  the state that the issue goes to when all is done; a
+                                        workflow's prompt says it, in a branch by `issue.state`
 
 and by fenced blocks, of which each changes files when the issue is worked on:
 
@@ -23,7 +25,8 @@ and by fenced blocks, of which each changes files when the issue is worked on:
     ```sh test                          the same as `Test:`, in several lines
 
 It runs the tests, looks up the functions that the issue names (as `total()`, in backquotes), makes
-the changes, runs the tests again, commits with the issue's title as subject, and calls `mark_done`.
+the changes, runs the tests again, commits with the issue's title as subject, and calls `mark_done`, or
+`transition` with what it did as notes.
 When something does not fit (no instructions, an old text that is not there, tests that fail after
 the change) it says so and asks a person through `request_human_steering`; a reply may bring new
 blocks.

@@ -13,7 +13,7 @@ REPLY_MARK = "@REPLY@"
 TITLE_LENGTH = 72  # characters of a commit's subject
 
 FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})[ \t]*(?P<words>[^`\n]*)$")
-DIRECTIVE = re.compile(r"^\s*(?:[-*]\s+)?\**(?P<name>Ask|Test)\**:\**\s*(?P<value>\S.*?)\s*$")
+DIRECTIVE = re.compile(r"^\s*(?:[-*]\s+)?\**(?P<name>Ask|Test|Transition)\**:\**\s*(?P<value>\S.*?)\s*$")
 TITLES = (
     re.compile(r"^You are working on the issue `[^`\n]*`: (?P<title>\S.*)$", re.MULTILINE),
     re.compile(r"^\s*Title:\s*(?P<title>\S.*)$", re.MULTILINE),
@@ -63,6 +63,7 @@ class Instructions:
         title: the issue's, empty when it is not said.
         question: what a person is asked before any work.
         test: a shell command.
+        to_state: where the issue goes when all is done; None finishes it.
         names: functions that the text names, as `name()` in backquotes.
     """
 
@@ -71,6 +72,7 @@ class Instructions:
     test: str | None = None
     changes: tuple[Change, ...] = ()
     names: tuple[str, ...] = ()
+    to_state: str | None = None
 
     @property
     def needs_reply(self) -> bool:
@@ -100,6 +102,7 @@ def parse_instructions(prompt: str) -> Instructions:
         if len(words) == 2 and words[0] in SHELLS and words[1] == "test"
     ]
     tests += [found["value"].strip("`") for found in directives if found["name"] == "Test"]
+    states = [found["value"].strip("`") for found in directives if found["name"] == "Transition"]
     text = "\n".join(prose)
     return Instructions(
         title=_title(text),
@@ -107,6 +110,7 @@ def parse_instructions(prompt: str) -> Instructions:
         test=tests[0].strip() if tests else None,
         changes=tuple(change for words, body in blocks if (change := _change(words, body)) is not None),
         names=tuple(dict.fromkeys(match["name"].rpartition(".")[2] for match in NAMED.finditer(text))),
+        to_state=states[0] if states else None,
     )
 
 

@@ -94,7 +94,10 @@ class Job:
         if told.question is not None and told.question != self._instructions.question:
             self._reply = None  # the answer to another question
         if told.changes or told.question or told.test:
-            self._instructions = replace(told, title=told.title or self._instructions.title)
+            known = self._instructions  # an edited issue comes without the words around it
+            self._instructions = replace(
+                told, title=told.title or known.title, to_state=told.to_state or known.to_state
+            )
         elif told.title and not self._instructions.title:
             self._instructions = replace(self._instructions, title=told.title)
         if answer is None and self._asked and not told.changes:
@@ -149,7 +152,7 @@ class Job:
         title = one_line(self._known_title or wanted.title or "Follow the issue's instructions", TITLE_LENGTH)
         committed = await self._commit(title, paths)
         await self._voice.plan(STEPS, 5)
-        await self._report(title, _summary(paths, test, before, after, committed))
+        await self._report(wanted.to_state, title, _summary(paths, test, before, after, committed))
         await self._voice.plan(STEPS, 6)
 
     async def _test(self, command: str | None) -> Ran | None:
@@ -227,12 +230,15 @@ class Job:
             raise Stuck("I made the change, and git refuses to commit it. What is to be done?", ran.output)
         return True
 
-    async def _report(self, title: str, summary: str) -> None:
-        answer = await self._reporter.call("mark_done", {"title": title, "summary": summary})
+    async def _report(self, to_state: str | None, title: str, summary: str) -> None:
+        if to_state is None:
+            answer = await self._reporter.call("mark_done", {"title": title, "summary": summary})
+            problem = "I could not report that I am done"
+        else:
+            answer = await self._reporter.call("transition", {"to_state": to_state, "notes": summary})
+            problem = "I could not pass the issue on"
         self._reported = not answer.failed
-        await self._voice.say(
-            summary if self._reported else f"I could not report that I am done: {answer.text}"
-        )
+        await self._voice.say(summary if self._reported else f"{problem}: {answer.text}")
 
     async def _ask(self, question: str, context: str) -> None:
         arguments = {"question": question} | ({"context": context} if context.strip() else {})
