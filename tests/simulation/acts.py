@@ -165,6 +165,7 @@ def command(world: World, name: str, issue: str | None) -> None:
             world.person("resume", operations.resume(issue))
         case "retry", str():
             world.ledger.retry_asked.add(issue)
+            world.ledger.passes.pop(issue, None)
             world.person(f"retry {issue}", operations.retry(issue))
         case "cancel", str():
             world.person(f"cancel {issue}", operations.cancel(issue))

@@ -35,6 +35,7 @@ from tests.simulation.workflows import TURN_COST
 
 NAME = "the agent"
 LEAKED = "api_key = '" + "q7Rk2Lw9" + "Zx4Vb8Nt" + "1Hd5'"  # found, and not taken out when it is said
+TARGETS = ("Todo", "Todo", "In Progress", "In Progress", "In Progress", "Backlog", "Done", "Nowhere")
 PIECE = TURN_COST // 2
 
 
@@ -90,8 +91,16 @@ class Author:
         calm: every agent just does its work from now on.
     """
 
-    def __init__(self, seed: int, write: Callable[[Path, str], None], sleep: Callable[[float], Any]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        write: Callable[[Path, str], None],
+        sleep: Callable[[float], Any],
+        passing: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Write as `write` does, wait as `sleep` does, and pass issues on while `passing` says so."""
         self.calm = False
+        self._passing = passing
         self._seed = seed
         self._write = write
         self._sleep = sleep
@@ -115,12 +124,17 @@ class Author:
         )
 
     def _turn(self, random: Random, issue_id: str, name: str) -> Turn:
-        kind = random.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+        kinds = KINDS
+        if self._passing():
+            stubborn = Random(f"temper {self._seed} {issue_id}").random() < 0.3
+            kinds = QUARREL if stubborn else KINDS | PASSING
+        kind = random.choices(tuple(kinds), tuple(kinds.values()))[0]
         work, done, question = (
             self._writes(issue_id, name),
             mark_done(f"Done {name}"),
             ask(f"What of {name}?"),
         )
+        passed, again = (self._passes_on(name, random.choice(TARGETS)) for _ in range(2))
         spend = Spend(Usage(input_tokens=PIECE, output_tokens=PIECE))
         steps: tuple[Step, ...] = {
             "finishes": (work, spend, done),
@@ -147,6 +161,18 @@ class Author:
             "destroys": (UseTool("Run", "execute", {"command": "rm -rf /"}), work, spend, done),
             "leaks": (work, spend, mark_done(f"Done {name}", f"It works with {LEAKED}.")),
             "asks leave": (AskPermission(Proposal("rm -rf build", "execute")), work, spend, done),
+            "passes on": (work, passed),
+            "passes on and lingers": (
+                work,
+                passed,
+                self._waits(random),
+                self._writes(issue_id, f"{name}-late"),
+            ),
+            "quarrels": (work, self._passes_on(name, "In Progress"), self._passes_on(name, "Todo")),
+            "passes on twice": (work, passed, again, done),
+            "finishes and passes on": (work, done, passed),
+            "asks and passes on": (question, passed),
+            "passes on and dies": (work, passed, Fail(AgentExited(NAME, 1, "working"))),
             "blunders": (Call("mark_done", {"title": ""}), spend),
         }[kind]
         if random.random() < 0.4:
@@ -158,6 +184,9 @@ class Author:
 
     def _finishes(self, issue_id: str, name: str) -> Turn:
         return Turn((self._writes(issue_id, name), mark_done(f"Done {name}")))
+
+    def _passes_on(self, name: str, to_state: str) -> Call:
+        return Call("transition", {"to_state": to_state, "notes": f"Notes of {name}, all of them."})
 
     def _writes(self, issue_id: str, name: str) -> Work:
         async def action(_: Sandbox, cwd: Path) -> None:
@@ -202,3 +231,14 @@ KINDS = {
     "asks leave": 3,
     "blunders": 2,
 }
+PASSING = {
+    "passes on": 100,
+    "passes on and lingers": 20,
+    "passes on twice": 8,
+    "finishes and passes on": 4,
+    "asks and passes on": 4,
+    "passes on and dies": 20,
+}
+"""What agents of a workflow with transitions do beside that."""
+QUARREL = {"quarrels": 8, "passes on and dies": 1, "asks": 1}
+"""What those do that send an issue back and forth."""

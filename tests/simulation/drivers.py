@@ -24,6 +24,7 @@ from symphony.workspace.memory import Fault, MemoryWorkspaces
 from tests.simulation.faults import Faults, Life
 from tests.simulation.ledger import Ledger
 from tests.simulation.talk import Talk
+from tests.simulation.workflows import PASSES
 
 GIT_FAULTS = {
     "prepare": Fault.PREPARE,
@@ -88,8 +89,23 @@ class SimulatedStore(MemoryStore):
         known = completion.attempt_id in self._disk.delivered
         await super().complete_handoff(completion, handoff, at)
         self._ledger.delivered[completion.attempt_id] += 1
+        self._ledger.passes.pop(completion.issue_id, None)
         if known:
             self._ledger.blame(f"the completion of attempt {completion.attempt_id} was handed over twice")
+
+    async def complete_transition(
+        self, completion: Completion, note: str, revision: str, at: datetime
+    ) -> None:
+        owed = any(each.attempt_id == completion.attempt_id for each in self._disk.accepted.values())
+        await super().complete_transition(completion, note, revision, at)
+        if not owed:
+            return
+        if completion.attempt_id in self._ledger.passed or self._ledger.delivered[completion.attempt_id]:
+            self._ledger.blame(f"an issue is moved once: {completion.attempt_id} passed it on twice")
+        self._ledger.passed.add(completion.attempt_id)
+        self._ledger.passes[completion.issue_id] += 1
+        if self._ledger.passes[completion.issue_id] > 2 * PASSES:  # a person's hand is noticed late
+            self._ledger.blame(f"agents that disagree are stopped: they pass {completion.issue_id} on")
 
     async def reply(self, issue_id: str, reply: str, at: datetime) -> SteeringRequest:
         steering = await super().reply(issue_id, reply, at)
@@ -144,6 +160,10 @@ class SimulatedTracker(MemoryTracker):
             raise SandboxError("The file cannot be moved.", code="tracker.permission_denied", remedy="")
         issue = await super().move(issue_id, to_state, note=note)
         self._ledger.moved[issue_id] = issue.path
+        if note is not None and self._files[issue.path].count(note.encode()) != 1:
+            self._ledger.blame(f"notes are in the file, once: those of {issue_id} are not")
+        if self._faults.takes("moved"):
+            raise SandboxError("Whether the file was moved is not known.", code="tracker.failed", remedy="")
         return issue
 
 

@@ -13,7 +13,8 @@ class Ledger:
     """The witnesses' notes.
 
     Attributes:
-        accepted: attempts whose agent was told that its `mark_done` was accepted, with their issue.
+        accepted: attempts whose agent was told that its work or its transition was accepted, with their
+            issue.
         asked: attempts whose agent was told that a person was asked, as often as it was.
         replies: a person's words to the question that they answer.
         told_reply: questions whose reply some agent was told.
@@ -22,7 +23,9 @@ class Ledger:
         retry_asked: issues that a person wanted tried again, since their last attempt began.
         moved: issue to the file that the engine has made of it by moving it.
         delivered: attempts whose handoff was recorded, as often as it was.
-        withdrawn: attempts whose `mark_done` was taken back.
+        withdrawn: attempts whose `mark_done` or `transition` was taken back.
+        passed: attempts whose transition was recorded.
+        passes: of each issue the transitions since a person last had a hand in it.
         begun: every attempt that a scheduler ever began.
         spent: tokens that the agents of each issue have really used.
         turn_spent: those of the last turn alone.
@@ -41,6 +44,8 @@ class Ledger:
     moved: dict[str, Path] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
     withdrawn: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+    passes: Counter[str] = field(default_factory=Counter)
     begun: set[str] = field(default_factory=set)
     spent: Counter[str] = field(default_factory=Counter)
     turn_spent: Counter[str] = field(default_factory=Counter)

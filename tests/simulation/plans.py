@@ -34,7 +34,7 @@ from tests.simulation.workflows import BROKEN, VALID
 IDS = ("1", "2", "3", "4")
 FOLDERS = ("Todo", "In Progress", "Backlog", "Done", "Cancelled")
 FAULTS = (
-    "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move",
+    "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move", "moved",
     "after_create", "before_run", "after_run", "before_remove", "check", "slow_check",
     "pause", "resume", "pipe", "usage", "notify",
 )  # fmt: skip

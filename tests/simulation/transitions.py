@@ -26,6 +26,7 @@ class Transitions:
             self._kept(issue_id, "its attempts", stored.attempts, record.attempts)
             self._kept(issue_id, "its ceilings", stored.budget, record.budget)
             self._kept(issue_id, "its decided hosts", stored.access, record.access)
+            self._kept(issue_id, "how it was passed on", stored.passage, record.passage)
             if isinstance(stored.claim, Parked):
                 self._kept(issue_id, "that it is parked", True, isinstance(record.claim, Parked))
             if isinstance(stored.claim, Retrying):
@@ -61,8 +62,11 @@ class Transitions:
         disk = self._world.store.disk
         for issue_id, record in self._state().records.items():
             stored = disk.records.get(issue_id) or IssueRecord(issue_id)
-            known = (record.failures, record.paused, record.attempts, self._lasting(record))
-            if known != (stored.failures, stored.paused, stored.attempts, self._lasting(stored)):
+            known = (record.failures, record.paused, record.attempts, record.passage)
+            if (known, self._lasting(record)) != (
+                (stored.failures, stored.paused, stored.attempts, stored.passage),
+                self._lasting(stored),
+            ):
                 self._blame(f"what is decided is durable: {issue_id} is {record} and stored as {stored}")
 
     def _lasting(self, record: IssueRecord) -> object:
@@ -84,9 +88,11 @@ class Transitions:
             attempt_id = old.completion.attempt_id
             if (
                 attempt_id not in self._world.store.disk.delivered
-                and attempt_id not in self._world.ledger.withdrawn
+                and attempt_id not in self._world.ledger.withdrawn | self._world.ledger.passed
             ):
-                self._blame(f"every accepted mark_done ends in a delivery: {attempt_id} is forgotten")
+                self._blame(
+                    f"every accepted mark_done or transition is carried out: {attempt_id} is forgotten"
+                )
         if new.failures > old.failures and new.completion is None:
             most = state.workflow.settings.agent.max_failures
             if new.failures >= most and not isinstance(new.claim, Parked):

@@ -26,6 +26,15 @@ STATES = """states:
   Done: {role: terminal}
   Cancelled: {role: terminal}
 """
+PASSES = 2  # moves by agents with no person in between
+TWO_AGENTS = """states:
+  Todo: {role: active, allowed_transitions: [In Progress, Backlog]}
+  In Progress: {role: active, adapter: codex, allowed_transitions: [Todo, Done, Backlog]}
+  Backlog: {role: holding}
+  Done: {role: terminal}
+  Cancelled: {role: terminal}
+"""
+SELDOM = f", max_transitions: {PASSES}"
 BY_STATE = ", max_concurrent_agents_by_state: {Todo: 1}"
 SPARING = f", budget: {{tokens: {BUDGET}}}"
 QUICK_POLLS = "polling: {interval_ms: 15000}\n"
@@ -47,8 +56,10 @@ VALID = (
     text(3, SPARING + BY_STATE, QUICK_POLLS),
     text(2, SPARING, NOTIFY, sandbox="smolvm"),
     text(3, SPARING, HOOKS + CHECKS, sandbox="smolvm"),
-    text(2, SPARING, STATES + NOTIFY),
+    text(2, SPARING + SELDOM, STATES + NOTIFY),
     text(2, SPARING, "guard: block\n", permission="allow"),
+    text(2, SPARING + SELDOM, TWO_AGENTS),
+    text(3, SPARING + SELDOM, TWO_AGENTS + HOOKS + CHECKS, sandbox="smolvm"),
 )
 CALM = text(2, permission="allow")
 BROKEN = ("---\nagent: {max_turns: many}\n---\n", "---\nagent: {\n---\n", "---\nsandbox: local\n", "")

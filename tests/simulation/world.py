@@ -38,7 +38,7 @@ from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.simulation.machines import SimulatedDriver
 from tests.simulation.notices import SimulatedNotifier
 from tests.simulation.storage import SimulatedStorage
-from tests.simulation.workflows import VALID, WorkflowInUse, WorkflowOnDisk
+from tests.simulation.workflows import SELDOM, VALID, WorkflowInUse, WorkflowOnDisk
 
 HOST_MIB = 16_384  # of the host's memory
 DISK_MIB = 200_000  # of its disk
@@ -71,7 +71,7 @@ class World:
         self.clock = LoopClock(self.loop)
         self.ledger = Ledger()
         self.faults = Faults(seed, self._sleep)
-        self.author = Author(seed, self._write, self._sleep)
+        self.author = Author(seed, self._write, self._sleep, lambda: SELDOM in self.workflow.raw)
         self.files: dict[Path, bytes] = {}
         self.workspaces = MemoryWorkspaces()
         self.workflow = WorkflowOnDisk(VALID[seed % len(VALID)])
@@ -237,6 +237,7 @@ class World:
     def touch(self, path: Path, *, noticed: bool) -> None:
         """Let the watcher see what a person changed, if it does."""
         self.ledger.moved.pop(path.stem, None)
+        self.ledger.passes.pop(path.stem, None)
         if noticed and self.engine is not None:
             self.engine.tracking.notice([path])
 
