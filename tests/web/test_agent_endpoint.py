@@ -13,6 +13,7 @@ from mcp import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 
 from symphony.core.ports import McpAccess
+from symphony.core.tool import Tool
 from symphony.core.transition import Exits
 from symphony.mcp_server.gate import Gate
 from symphony.web.listener import open_listener
@@ -29,6 +30,7 @@ class Reports:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
     exits: Exits = Exits()
+    tools: tuple[Tool, ...] = ()
 
     async def connected(self, client: str) -> None:
         self.told.append(("connected", client))

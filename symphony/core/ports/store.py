@@ -36,8 +36,8 @@ class AttemptRow:
     message: str = ""
     turns: int = 0
     session_id: str | None = None
-    state: str = ""
     usage: Usage = Usage()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
