@@ -23,6 +23,7 @@ PROGRAMS: Final = {
     "zstd": "zstd",
 }
 BUILDER: Final = {"mmdebstrap": "mmdebstrap"}  # for guest images
+RELAYS: Final = {"socat": "socat", "busybox": "busybox-static"}  # what guests have, for tests on the host
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -48,6 +49,13 @@ def bring_browser() -> None:
         install(["chromium"])
     else:
         print(f"the browser tests are left out: {_words(['chromium'])}", flush=True)
+
+
+def bring_relays() -> None:
+    """Install what carries a guest's bytes where that is allowed; else its tests say what is missing."""
+    packages = missing(RELAYS, kernel=False)
+    if packages and _may_install():
+        install(packages)
 
 
 def tell(line: str) -> None:

@@ -38,6 +38,15 @@ def failing_checks(world):
     return ran
 
 
+def checks_that_last(world):
+    """Let no check come to its end."""
+
+    async def sh(_):
+        await asyncio.Event().wait()
+
+    world.driver.register("sh", sh)
+
+
 def fail_once(call, error):
     """Return a call whose first time raises and changes nothing."""
     failures = [error]
@@ -75,8 +84,9 @@ def delivered(world):
 
 async def test_work_whose_checks_have_not_run_when_the_daemon_dies_is_checked_before_it_is_delivered(world):
     world.file.write(CHECKED)
-    ran = failing_checks(world)
+    checks_that_last(world)
     await done_and_crashed(world)
+    ran = failing_checks(world)
     async with world.running():
         world.script("1", one_turn(Hang()))
         await world.until(lambda: ran or world.state_of("1") == "Done")

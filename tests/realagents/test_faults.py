@@ -77,6 +77,9 @@ async def test_an_account_without_credit_is_told_as_such(agent: str, project: Pr
 
 async def test_a_context_that_is_too_long_is_told_as_such(agent: str, project: Project, model: Model) -> None:
     outcome, message, _ = await ended(project, model, TOO_LONG[agent])
+    if agent == "opencode":  # it makes its context shorter by itself, and is silent when that fails as well
+        assert outcome == "no_progress"
+        return
     assert outcome == "agent.context_full"
     assert message.endswith("if it comes again, split the issue.")
 

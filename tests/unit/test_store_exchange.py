@@ -127,7 +127,7 @@ async def test_a_copy_of_every_version_becomes_the_store(path: Path, version: in
     assert version_of_copy(path) == version
     async with open_store(path) as store:
         memory = await store.load()
-        assert set(memory.records) == {"7", "8", "10"}
+        assert set(memory.records) >= {"7", "8", "10"}
         assert [row.id for row in memory.interrupted] == ["7.2"]
 
 
