@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from symphony.core.attention import NeedKind
+from symphony.core.budget import over_budget
 from symphony.core.claim import Continuing, IssueRecord, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide.ending import running_attempt
 from symphony.core.eligibility import why_not_running
@@ -27,6 +28,7 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world = world
         self._held: dict[str, str] = {}
+        self._asking: set[str] = set()
         self._startable: dict[str, float] = {}
         self._untold: dict[str, float] = {}
         self._idle: dict[str, float] = {}
@@ -38,6 +40,7 @@ class Invariants:
 
     def _begin(self) -> None:
         self._held.clear()
+        self._asking.clear()
         self._startable.clear()
         self._untold.clear()
         self._idle.clear()
@@ -59,6 +62,8 @@ class Invariants:
         agent = state.workflow.settings.agent
         by_state = Counter(state_key(name) for name in held.values())
         for issue_id in held.keys() - self._held.keys():
+            if issue_id in self._asking and over_budget(state.account(issue_id)) is not None:
+                continue  # its turn is being cancelled, and the request for permission went with it
             if len(held) > agent.max_concurrent_agents:
                 self._blame(f"never over a slot limit: issue {issue_id} made it {len(held)}")
             limit = state.workflow.settings.slots_in_state(held[issue_id])
@@ -66,6 +71,11 @@ class Invariants:
             if limit is not None and by_state[state_key(held[issue_id])] > limit and not delivers:
                 self._blame(f"never over a state's slot limit: issue {issue_id} in {held[issue_id]}")
         self._held = held
+        self._asking = {
+            record.issue_id
+            for record in state.records.values()
+            if isinstance(record.claim, Running) and record.claim.permissions
+        }
 
     def check(self, *, quiet: bool) -> None:
         """Look at the world after a step."""
