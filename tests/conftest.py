@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -31,7 +32,8 @@ def children() -> frozenset[int]:
     """Return the ids of this process's children."""
     found: set[int] = set()
     for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        found.update(int(word) for word in path.read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):  # its thread has just ended
+            found.update(int(word) for word in path.read_text().split())
     return frozenset(found)
 
 
