@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from symphony.agent.advertised import Advertised
-from symphony.agent.credentials.watch import CredentialWatch, open_credential_watch
+from symphony.agent.credentials.watch import CredentialWatch
 from symphony.agent.registry import AcpAgents
 from symphony.core.decide import DRAIN_GRACE
 from symphony.core.errors import SymphonyError
@@ -22,6 +22,7 @@ from symphony.core.installation import Installation
 from symphony.core.ports import Meters
 from symphony.core.restore import restore
 from symphony.core.workflow import Workflow
+from symphony.engine.beside import open_beside
 from symphony.engine.branches import TrackedBranches
 from symphony.engine.editing import TrackedEditing
 from symphony.engine.mailbox import Mailbox
@@ -246,7 +247,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             *run_logs.problems(),
             *credentials.problems(),
         )
-        await stack.enter_async_context(open_credential_watch(credentials))
+        await stack.enter_async_context(open_beside(credentials.run(), log, "credentials.crashed"))
         operations.subscribe(notices.notice)
         await stack.enter_async_context(open_notices(notices))
         await stack.enter_async_context(open_retention(retention))

@@ -5,8 +5,8 @@ logins renewed while agents run. One task; it reads small files in a thread.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -108,14 +108,3 @@ def agents_of(settings: Settings) -> tuple[AcpSettings, ...]:
     """Return how agents are started, once for each adapter that a state or the workflow names."""
     chosen = [settings.acp, *(settings.in_state(state).acp for state in settings.states or ())]
     return tuple({(acp.adapter, acp.command): acp for acp in chosen}.values())
-
-
-@asynccontextmanager
-async def open_credential_watch(watch: CredentialWatch) -> AsyncIterator[None]:
-    """Watch while the block runs."""
-    task = asyncio.create_task(watch.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
