@@ -17,8 +17,10 @@ from symphony.agent.credentials.login import (
     Grant,
     Login,
     NotALogin,
+    file_of,
     from_ms,
     object_of,
+    refreshing,
     text_of,
     to_ms,
 )
@@ -48,10 +50,7 @@ class ClaudeLogin:
 
     def path(self, environ: Mapping[str, str]) -> Path | None:
         """Return `$CLAUDE_CONFIG_DIR/.credentials.json`, by default below ~/.claude."""
-        if folder := environ.get("CLAUDE_CONFIG_DIR"):
-            return Path(folder) / ".credentials.json"
-        home = environ.get("HOME")
-        return Path(home) / ".claude" / ".credentials.json" if home else None
+        return file_of(environ, "CLAUDE_CONFIG_DIR", ".claude", ".credentials.json")
 
     def read(self, document: Document) -> Login | None:
         """Return the login of a claude.ai account.
@@ -76,12 +75,8 @@ class ClaudeLogin:
 
     def request(self, login: Login) -> Mapping[str, str]:
         """Return the request for the scopes that the login has."""
-        asked = {"grant_type": "refresh_token", "refresh_token": login.refresh}
-        if scopes := login.more.get("scopes"):
-            asked["scope"] = scopes
-        if client := login.more.get("clientId"):
-            asked["client_id"] = client
-        return asked
+        known = {"scope": login.more.get("scopes"), "client_id": login.more.get("clientId")}
+        return refreshing(login, **{name: value for name, value in known.items() if value})
 
     def put(self, document: Document, grant: Grant, at: datetime) -> Document:
         """Return the file with the login renewed."""

@@ -19,8 +19,10 @@ from symphony.agent.credentials.login import (
     Login,
     NotALogin,
     claims_of,
+    file_of,
     from_ms,
     object_of,
+    refreshing,
     text_of,
 )
 
@@ -47,10 +49,7 @@ class CodexLogin:
 
     def path(self, environ: Mapping[str, str]) -> Path | None:
         """Return `$CODEX_HOME/auth.json`, by default below ~/.codex."""
-        if folder := environ.get("CODEX_HOME"):
-            return Path(folder) / "auth.json"
-        home = environ.get("HOME")
-        return Path(home) / ".codex" / "auth.json" if home else None
+        return file_of(environ, "CODEX_HOME", ".codex", "auth.json")
 
     def read(self, document: Document) -> Login | None:
         """Return the login of a ChatGPT account, else the API key that was logged in with.
@@ -84,7 +83,7 @@ class CodexLogin:
 
     def request(self, login: Login) -> Mapping[str, str]:
         """Return the request."""
-        return {"grant_type": "refresh_token", "refresh_token": login.refresh}
+        return refreshing(login)
 
     def put(self, document: Document, grant: Grant, at: datetime) -> Document:
         """Return the file with the login renewed."""
@@ -97,9 +96,8 @@ class CodexLogin:
 def guest_file(login: Login, token: str, now: datetime) -> Document:
     """Return the `auth.json` of a guest around this token or key, with nothing else that could be stolen.
 
-    The identity token is made
-    up: the program reads the account and the plan from it, and nobody checks its signature. There is
-    no refresh token, so that the guest cannot end the host's login.
+    The identity token is made up: the program reads the account and the plan from it, and nobody checks
+    its signature. There is no refresh token, so that the guest cannot end the host's login.
     """
     if login.more == KEY:
         return {"auth_mode": "apikey", "OPENAI_API_KEY": token, "tokens": None, "last_refresh": None}

@@ -163,6 +163,19 @@ class LoginFormat(Protocol):
         ...
 
 
+def file_of(environ: Mapping[str, str], variable: str, default: str, *names: str) -> Path | None:
+    """Return a file in the folder that a variable names, by default one below the home; None without both."""
+    if folder := environ.get(variable):
+        return Path(folder, *names)
+    home = environ.get("HOME")
+    return Path(home, default, *names) if home else None
+
+
+def refreshing(login: Login, **more: str) -> Mapping[str, str]:
+    """Return the request for a new login by its refresh token [RFC 6749, 6]."""
+    return {"grant_type": "refresh_token", "refresh_token": login.refresh, **more}
+
+
 def is_token(value: object) -> bool:
     """Say whether a value can be sent as a token: a text of visible ASCII."""
     return (

@@ -17,8 +17,10 @@ from symphony.agent.credentials.login import (
     Grant,
     Login,
     NotALogin,
+    file_of,
     from_ms,
     object_of,
+    refreshing,
     text_of,
     to_ms,
 )
@@ -64,10 +66,7 @@ class OpenCodeLogin:
 
     def path(self, environ: Mapping[str, str]) -> Path | None:
         """Return `$XDG_DATA_HOME/opencode/auth.json`, by default below ~/.local/share."""
-        if folder := environ.get("XDG_DATA_HOME"):
-            return Path(folder) / "opencode" / "auth.json"
-        home = environ.get("HOME")
-        return Path(home) / ".local" / "share" / "opencode" / "auth.json" if home else None
+        return file_of(environ, "XDG_DATA_HOME", ".local/share", "opencode", "auth.json")
 
     def read(self, document: Document) -> Login | None:
         """Return the provider's login or key.
@@ -94,7 +93,7 @@ class OpenCodeLogin:
 
     def request(self, login: Login) -> Mapping[str, str]:
         """Return the request."""
-        return {"grant_type": "refresh_token", "refresh_token": login.refresh}
+        return refreshing(login)
 
     def put(self, document: Document, grant: Grant, at: datetime) -> Document:
         """Return the file with the login renewed."""
