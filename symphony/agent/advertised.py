@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from symphony.core.settings import Settings
-from symphony.core.text import one_line
+from symphony.core.text import first_of, one_line
 
 NAMES = 200  # of one choice; opencode may offer hundreds of models
 NAME = 120  # characters
@@ -73,10 +73,9 @@ class Advertised:
                     continue
                 if (here.acp.adapter, what, wanted) not in told:
                     told.add((here.acp.adapter, what, wanted))
-                    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
                     yield (
                         f'{where}.{what}: found "{one_line(wanted, NAME)}"; {here.acp.adapter} {version}'
-                        f" last offered {', '.join(names[:SHOWN])}{more}."
+                        f" last offered {first_of(names, SHOWN)}."
                     )
 
     def _read(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from symphony.core.agent import ModelResting
 from symphony.core.errors import SymphonyError
-from symphony.core.text import one_line, plain
+from symphony.core.text import first_of, one_line, plain
 
 TAIL_SHOWN = 600  # characters of stderr in a message: enough for a traceback's last lines
 REASON_SHOWN = 600  # characters of an agent's own words in a message
@@ -178,10 +178,9 @@ class AgentUnknownChoice(AgentError):
 
     def __init__(self, agent: str, what: str, name: str, offered: Iterable[str]) -> None:
         names = list(offered)
-        listed = ", ".join(one_line(offer, 80) for offer in names[:NAMES_SHOWN]) or "none"
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        listed = first_of(names, NAMES_SHOWN, 80) or "none"
         super().__init__(
-            f'{agent} offers no {what} "{one_line(name, 80)}"; it offers: {listed}{more}.',
+            f'{agent} offers no {what} "{one_line(name, 80)}"; it offers: {listed}.',
             code=self.codes[what],
             remedy=f"Set `acp.{what}` to one of these, or to null.",
         )

@@ -1,10 +1,9 @@
 """Whether a delivered branch still merges with its base, which may have moved meanwhile."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from symphony.core.text import one_line
+from symphony.core.text import first_of, one_line
 
 NAMES_SHOWN: Final = 5
 NAME_SHOWN: Final = 200
@@ -43,11 +42,5 @@ class Preflight:
         if not self.moved:
             return f"{at} is where the work started."
         if self.conflicts:
-            return f"In conflict with {at}: {some(self.conflicts)}."
+            return f"In conflict with {at}: {first_of(self.conflicts, NAMES_SHOWN)}."
         return f"Merges cleanly into {at}."
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names and how many more there are."""
-    shown = ", ".join(one_line(name, NAME_SHOWN) for name in names[:NAMES_SHOWN])
-    return f"{shown} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else shown

@@ -1,6 +1,7 @@
 """What agents and files say, made safe to print: bounded, without control characters."""
 
 import re
+from collections.abc import Sequence
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 ELLIPSIS = "…"
@@ -19,6 +20,12 @@ def plain(text: str, limit: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return the number with its noun: `1 issue`, `2 issues`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def first_of(names: Sequence[str], most: int, limit: int = 200) -> str:
+    """Return the first names, each on one line, and how many more there are: `a, b and 3 more`."""
+    shown = ", ".join(one_line(name, limit) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def duration(seconds: float) -> str:

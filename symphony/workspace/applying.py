@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from symphony.core.preflight import some
-from symphony.core.text import one_line
+from symphony.core.text import first_of, one_line
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.source import Source
 
+NAMES_SHOWN = 5
 WORDS_SHOWN = 300  # characters of what `git am` said
 OR_BRANCH = "or give `--branch NAME`, which leaves your files alone."
 ARRIVED = "refs/symphony/applied"
@@ -137,7 +137,7 @@ class Applying:
         changed = [entry[3:].decode("utf-8", "replace") for entry in listing.split(b"\0") if entry]
         if changed:
             raise WorkspaceError(
-                f"{folder} has changes that are not committed: {some(changed)}.",
+                f"{folder} has changes that are not committed: {first_of(changed, NAMES_SHOWN)}.",
                 code="apply.not_clean",
                 remedy=f"Commit or stash them first, {OR_BRANCH}",
             )
@@ -202,7 +202,8 @@ class Applying:
             else "Try --three-way, with which git merges what it can; or retry the issue."
         )
         raise WorkspaceError(
-            f"The patch does not apply to {onto}, and nothing was changed. In conflict: {some(files)}.",
+            f"The patch does not apply to {onto}, and nothing was changed."
+            f" In conflict: {first_of(files, NAMES_SHOWN)}.",
             code="apply.conflict",
             remedy=merged,
         )
