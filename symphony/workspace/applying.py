@@ -14,7 +14,7 @@ from symphony.core.text import first_of, one_line
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
-from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.host_repository import HostRepository, borrow
 from symphony.workspace.source import Source
 
 NAMES_SHOWN = 5
@@ -160,10 +160,10 @@ class Applying:
         git = await self._committing(host_git(folder), user)
         await git.run("init", "--quiet", "--template=", "--initial-branch=applied")
         objects = [Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "objects"))]
-        if await asyncio.to_thread((self._repository.path / "objects").is_dir):
-            objects.append(self._repository.path.resolve() / "objects")
+        if await asyncio.to_thread(self._repository.objects_folder.is_dir):
+            objects.append(self._repository.objects_folder)
         shallow = Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "shallow"))
-        await asyncio.to_thread(_borrow, folder / ".git", objects, shallow)
+        await asyncio.to_thread(borrow, folder / ".git", objects, shallow)
         await git.run("checkout", "--quiet", "--detach", onto, "--", timeout_s=TRANSFER_TIMEOUT)
         return git
 
@@ -221,12 +221,3 @@ class Applying:
                 code="apply.refused",
                 remedy="Move the files that git names out of the way, or give `--branch NAME`.",
             )
-
-
-def _borrow(control: Path, objects: list[Path], shallow: Path) -> None:
-    with explain_disk(f"write {control}"):
-        alternates = control / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(parents=True, exist_ok=True)
-        alternates.write_text("".join(f"{path}\n" for path in objects))
-        if shallow.exists():
-            (control / "shallow").write_bytes(shallow.read_bytes())

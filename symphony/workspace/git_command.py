@@ -218,13 +218,18 @@ async def check_version(git: Git) -> None:
         WorkspaceError: `workspace.git_too_old`, `workspace.git_not_found`.
     """
     said = await git.line("version")
-    found = VERSION.search(said)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+    if not is_recent(said, OLDEST):
         raise WorkspaceError(
             f"{said or 'The git of this machine'} is too old: it follows symlinks that an agent can plant.",
             code="workspace.git_too_old",
             remedy=f"Install git {OLDEST[0]}.{OLDEST[1]} or newer.",
         )
+
+
+def is_recent(said: str, oldest: tuple[int, int]) -> bool:
+    """Say whether what `git version` prints names this version or a later one."""
+    found = VERSION.search(said)
+    return found is not None and (int(found[1]), int(found[2])) >= oldest
 
 
 def host_git(folder: Path, *options: str, **environment: str) -> Git:

@@ -11,7 +11,7 @@ Nothing is ever collected as garbage here. Called by the other modules of this r
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -181,13 +181,12 @@ class HostRepository:
 
     def lend_objects(self, git_folder: Path) -> None:
         """Let a repository of the host's read the objects that are here; blocks on the disk."""
-        with explain_disk(f"write {git_folder}"):
-            alternates = git_folder / "objects" / "info" / "alternates"
-            alternates.parent.mkdir(parents=True, exist_ok=True)
-            alternates.write_text(f"{self.path.resolve()}/objects\n")
-            shallow = self.path / "shallow"
-            if shallow.exists():
-                (git_folder / "shallow").write_bytes(shallow.read_bytes())
+        borrow(git_folder, [self.objects_folder], self.path / "shallow")
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where the objects are."""
+        return self.path.resolve() / "objects"
 
     @contextmanager
     def objects(self) -> "Iterator[git.Repo]":
@@ -239,6 +238,22 @@ class HostRepository:
             exclude = self.path / "info" / "exclude"
             exclude.parent.mkdir(exist_ok=True)
             exclude.write_text("".join(f"{line}\n" for line in EXCLUDED))
+
+
+def borrow(git_folder: Path, objects: Sequence[Path], shallow: Path) -> None:
+    """Let a repository of the host's read the objects of others; blocks on the disk.
+
+    Args:
+        git_folder: its `.git`.
+        objects: the others' folders of objects.
+        shallow: where the history of these is cut off, if there is such a file.
+    """
+    with explain_disk(f"write {git_folder}"):
+        alternates = git_folder / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(parents=True, exist_ok=True)
+        alternates.write_text("".join(f"{path}\n" for path in objects))
+        if shallow.exists():
+            (git_folder / "shallow").write_bytes(shallow.read_bytes())
 
 
 def base_ref(key: str) -> str:

@@ -5,7 +5,7 @@ No file is checked out and no branch is moved. Called by the handoff and by `sym
 
 from symphony.core.preflight import Preflight
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.git_command import VERSION, git_words
+from symphony.workspace.git_command import git_words, is_recent
 from symphony.workspace.host_repository import HostRepository, now_ref
 from symphony.workspace.source import Source
 
@@ -43,8 +43,7 @@ class Preflights:
 
     async def _merge(self, base: str, commit: str, head: str) -> Preflight:
         git = self._repository.git
-        found = VERSION.search(await git.line("version"))
-        if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        if not is_recent(await git.line("version"), OLDEST):
             return Preflight(base, commit, moved=True, unknown=TOO_OLD)
         result = await git.ask(
             "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", commit, head
