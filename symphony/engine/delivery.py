@@ -24,7 +24,7 @@ from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
 from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
-from symphony.engine.transition import carry_out, goes_on, is_there, note_of
+from symphony.engine.transition import carry_out, goes_on, is_there, move_file, note_of
 
 
 class WorkspaceMissing(SymphonyError):
@@ -202,16 +202,12 @@ class Delivery:
         return self._context.settings.state_table().is_active(issue.state)
 
     async def _move(self, issue: Issue | None, completion: Completion) -> None:
-        states, tracking = self._context.settings.state_table(), self._context.tracking
-        if issue is None and not await tracking.is_there(self._context.issue_id):
-            return
+        states = self._context.settings.state_table()
         if issue is not None and states.is_terminal(issue.state):
             return
         to = completion.to_state if states.is_terminal(completion.to_state) else states.done()
         note = await note_of(self._context, completion) if completion.to_state else None
-        async with self._journal.step(Action.MOVE_ISSUE, to=to):
-            moved = await self._ports.tracker.move(self._context.issue_id, to, note=note)
-        await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
+        await move_file(self._context, issue, to, note)
 
     async def _after_run(
         self,

@@ -77,13 +77,8 @@ async def carry_out(context: AttemptContext, completion: Completion) -> Transiti
 
 async def _move(context: AttemptContext, completion: Completion, to_state: str) -> str:
     """Move the file and return its text's revision; empty when there is none to move."""
-    issue, tracking = context.tracked_issue, context.tracking
-    if issue is None and not await tracking.is_there(context.issue_id):
-        return ""
-    note = await note_of(context, completion)
     try:
-        async with context.journal.step(Action.MOVE_ISSUE, to=to_state):
-            moved = await context.ports.tracker.move(context.issue_id, to_state, note=note)
+        return await move_file(context, context.tracked_issue, to_state, await note_of(context, completion))
     except SymphonyError as error:
         if error.code != UNKNOWN_STATE:
             raise
@@ -91,6 +86,19 @@ async def _move(context: AttemptContext, completion: Completion, to_state: str) 
         why = f"there is no state {one_line(to_state)} any more"
         await context.mailbox.put(CompletionWithdrawn(completion.issue_id, completion.attempt_id, why))
         raise TransitionRefused(f"The issue cannot go to {one_line(to_state)}: {error}") from error
+
+
+async def move_file(context: AttemptContext, issue: Issue | None, to_state: str, note: str | None) -> str:
+    """Move the issue's file, journaled, and return its text's revision; empty when there is none to move.
+
+    Raises:
+        TrackerError: see `Tracker.move`.
+    """
+    tracking = context.tracking
+    if issue is None and not await tracking.is_there(context.issue_id):
+        return ""
+    async with context.journal.step(Action.MOVE_ISSUE, to=to_state):
+        moved = await context.ports.tracker.move(context.issue_id, to_state, note=note)
     await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
     return moved.revision
 
