@@ -6,13 +6,13 @@ stranger's text: bounded, and one line each.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from symphony.core.settings import Settings
 from symphony.core.text import first_of, one_line
+from symphony.host.durable import write_durably
 
 NAMES = 200  # of one choice; opencode may offer hundreds of models
 NAME = 120  # characters
@@ -54,9 +54,8 @@ class Advertised:
         }
         if known.get(adapter) == entry:
             return
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        draft.write_text(json.dumps({**known, adapter: entry}, indent=1, ensure_ascii=False), "utf-8")
-        draft.replace(self._path)
+        text = json.dumps({**known, adapter: entry}, indent=1, ensure_ascii=False)
+        write_durably(self._path, text.encode("utf-8"))
 
     def warnings(self, settings: Settings) -> Iterator[str]:
         """Yield what the workflow names and the adapter did not offer; `acp.command` is not held to it."""
