@@ -9,20 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from symphony.cli.arguments import WORKFLOW, WORKFLOW_HELP, AsJson, IssueId
 from symphony.cli.place import Place
 
 NAME = "access"
 HELP = "See and decide which hosts agents may reach."
-WORKFLOW = Path("WORKFLOW.md")
-FILE_HELP = "The WORKFLOW.md of the installation."
 
-File = Annotated[Path, typer.Option("--file", metavar="PATH", help=FILE_HELP)]
-Workflow = Annotated[Path, typer.Option("--workflow", "--file", metavar="PATH", help=FILE_HELP)]
+File = Annotated[Path, typer.Option("--file", metavar="PATH", help=WORKFLOW_HELP)]
+Workflow = Annotated[Path, typer.Option("--workflow", "--file", metavar="PATH", help=WORKFLOW_HELP)]
 AnyIssue = Annotated[
     str | None,
     typer.Argument(metavar="[ID]", help="The issue, with all that was decided; else what is open."),
 ]
-IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
 Host = Annotated[
     str, typer.Argument(metavar="HOST", help="A name such as pypi.org, without scheme and port.")
 ]
@@ -31,7 +29,7 @@ Host = Annotated[
 def list_(
     issue_id: AnyIssue = None,
     workflow: Workflow = WORKFLOW,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which hosts agents were refused."""
     from symphony.cli.access import show_access

@@ -11,19 +11,14 @@ import typer
 
 from symphony import __version__
 from symphony.cli import access_commands, image_commands, permission_commands, review_commands
+from symphony.cli.arguments import WORKFLOW, AsJson, IssueId, Workflow
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 
-WORKFLOW = Path("WORKFLOW.md")
 GOING, LOOKING, ACTING = "Get going", "Look", "Act on an issue"
 AMOUNT = "N|+N|default"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-Workflow = Annotated[
-    Path, typer.Option("--workflow", metavar="PATH", help="The WORKFLOW.md of the installation.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
 AnyIssue = Annotated[str | None, typer.Argument(metavar="[ID]", help="The issue; without it, everything.")]
 StateName = Annotated[str, typer.Argument(metavar="STATE", help="A state, such as Todo or Done.")]
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from symphony.cli.arguments import AsJson
+
 NAME = "image"
 HELP = "Build and look after the images that agents' machines start from."
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def build_(

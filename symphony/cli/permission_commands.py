@@ -3,22 +3,17 @@
 The bodies only pass on, as those of `commands`.
 """
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from symphony.cli.arguments import WORKFLOW, AsJson, IssueId, Workflow
 from symphony.cli.place import Place
 
 NAME = "permission"
 HELP = "See and answer what agents ask to be allowed (acp.permission: ask)."
-WORKFLOW = Path("WORKFLOW.md")
 
-Workflow = Annotated[
-    Path, typer.Option("--workflow", metavar="PATH", help="The WORKFLOW.md of the installation.")
-]
 AnyIssue = Annotated[str | None, typer.Argument(metavar="[ID]", help="The issue; without one, all.")]
-IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
 Request = Annotated[
     str | None,
     typer.Option("--request", metavar="NAME", help="Which request, when the issue has several open."),
@@ -28,7 +23,7 @@ Request = Annotated[
 def list_(
     issue_id: AnyIssue = None,
     workflow: Workflow = WORKFLOW,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what agents wait to be allowed."""
     from symphony.cli.permission import show_permissions

@@ -4,21 +4,14 @@ The bodies only pass on, as those of `commands`.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from symphony.cli.arguments import WORKFLOW, AsJson, IssueId, Workflow
 from symphony.cli.place import Place
 
 PANEL = "Take over what was done"
-WORKFLOW = Path("WORKFLOW.md")
-
-Workflow = Annotated[
-    Path, typer.Option("--workflow", metavar="PATH", help="The WORKFLOW.md of the installation.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-IssueId = Annotated[str, typer.Argument(metavar="ID", help="The issue.")]
 
 
 def apply(
