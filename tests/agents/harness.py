@@ -15,9 +15,9 @@ from symphony.core.operations import AgentDoor
 from symphony.core.permission import OnPermission
 from symphony.core.ports import SandboxSpec, Session
 from symphony.core.settings import AcpSettings
-from symphony.core.tool import Tool
 from symphony.core.transition import Exits
 from symphony.sandbox.local import LocalDriver
+from tests.support.reports import QuietReports
 
 FOLDER = Path(__file__).parent
 PATIENT = Bounds(cancel_grace_s=20.0, close_grace_s=0.3, exit_wait_s=20.0)
@@ -96,16 +96,13 @@ async def open_program(
 ONLY_DONE = Exits()
 
 
-class Reports:
+class Reports(QuietReports):
     """Remembers what an agent reported.
 
     Attributes:
         said: each report as the tool's name and its first argument.
         exits: how the agent may leave the issue's state.
-        tools: the workflow's own; none here.
     """
-
-    tools: tuple[Tool, ...] = ()
 
     def __init__(self, exits: Exits = ONLY_DONE) -> None:
         self.exits = exits

@@ -28,6 +28,7 @@ from symphony.mcp_server.line import IN_FLIGHT_LIMIT
 from symphony.mcp_server.memory import MemoryGate
 from symphony.mcp_server.socket_folder import SocketFolder
 from symphony.sandbox.memory import MemoryDriver
+from tests.support.reports import QuietReports
 from tests.support.sockets import short_folder
 
 BOUND = 20.0  # far above what any of this takes
@@ -40,7 +41,7 @@ class Spoilt(Exception):
 
 
 @dataclass
-class Reports:
+class Reports(QuietReports):
     """The engine's side, which remembers what it was told and can be made to refuse or to wait."""
 
     told: list[tuple[Any, ...]] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,24 +13,21 @@ from mcp import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 
 from symphony.core.ports import McpAccess
-from symphony.core.tool import Tool
-from symphony.core.transition import Exits
 from symphony.mcp_server.gate import Gate
 from symphony.web.listener import open_listener
+from tests.support.reports import QuietReports
 from tests.web.support import BOUND, Answer, Client, Daemon, surface_of
 
 ISSUE = "ü 100%/../7"
 
 
 @dataclass
-class Reports:
+class Reports(QuietReports):
     """The engine's side of one dispatch."""
 
     told: list[tuple[Any, ...]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     holds: bool = False
-    exits: Exits = Exits()
-    tools: tuple[Tool, ...] = ()
 
     async def connected(self, client: str) -> None:
         self.told.append(("connected", client))
@@ -45,14 +42,6 @@ class Reports:
     async def transition(self, to_state: str, notes: str | None) -> str:
         self.told.append((to_state, notes or ""))
         return "Accepted."
-
-    async def request_human_steering(self, question: str, context: str | None) -> str:
-        return "Asked."
-
-    async def propose_issue(
-        self, title: str, description: str | None, labels: Sequence[str], priority: int | None
-    ) -> str:
-        return "Proposed."
 
 
 @dataclass
