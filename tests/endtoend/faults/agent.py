@@ -48,6 +48,7 @@ class Steady(Agent):
         if self.is_new("two.txt"):
             commit_file("two.txt", "two\n", "Add two.txt")
         reach("worked")
+        self.say("Both of them are there. " * 400)  # more than fits behind what its run log has already
         if os.environ.get("SYMPHONY_ISSUE_STATE") == "Todo" and (NOTES / "passes-on").exists():
             self.mcp.call("transition", to_state="Review", notes="Both are there.")
         else:
