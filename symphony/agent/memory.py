@@ -123,6 +123,7 @@ class MemorySession:
         on_permission: OnPermission | None = None,
     ) -> None:
         self.resumed = resumed
+        self.model = spec.acp.model or ""
         self.spec = spec
         self.prompts: list[str] = []
         self.answers: list[tuple[bool, str]] = []

@@ -37,6 +37,7 @@ from symphony.core.text import one_line
 
 Server = HttpMcpServer | SseMcpServer | McpServerStdio
 Answer = NewSessionResponse | LoadSessionResponse | ResumeSessionResponse
+MODEL_SHOWN = 120  # characters of its name
 Remember = Callable[[str, Offers], Awaitable[None]]
 
 
@@ -46,10 +47,12 @@ class Opened:
 
     Attributes:
         resumed: it goes on with one of an earlier process.
+        model: what it works with, as the agent calls it; empty when the agent does not say.
     """
 
     id: str
     resumed: bool
+    model: str
 
 
 async def open_acp_session(
@@ -92,8 +95,9 @@ async def open_acp_session(
     options = _plain(answer.config_options)
     if spec.acp.command is None:  # before anything is chosen: of a wrong name they are what a person needs
         await remember(hello.agent_info.version if hello.agent_info else "", offers_of(options))
-    await _Choosing(link, spec, identity, answer.modes, options, on_event).apply(adapter)
-    return Opened(identity, resumed)
+    choosing = _Choosing(link, spec, identity, answer.modes, options, on_event)
+    await choosing.apply(adapter)
+    return Opened(identity, resumed, choosing.model)
 
 
 def _take_introduction(
@@ -232,6 +236,12 @@ class _Choosing:
         self._modes = modes
         self._options = options
         self._on_event = on_event
+
+    @property
+    def model(self) -> str:
+        """The current one as the agent calls it; empty when it offers none."""
+        offer = find_offer(self._options, MODEL)
+        return "" if offer is None else one_line(offer.current, MODEL_SHOWN)
 
     async def apply(self, adapter: Adapter) -> None:
         acp = self._spec.acp

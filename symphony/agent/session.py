@@ -31,6 +31,7 @@ class AcpSession:
         self, link: Link, opened: Opened, client: Client, listener: Listener, prompt_ms: int, bounds: Bounds
     ) -> None:
         self.resumed = opened.resumed
+        self.model = opened.model
         self._id = opened.id
         self._link = link
         self._client = client

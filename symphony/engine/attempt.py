@@ -255,7 +255,8 @@ class Attempt:
             acp, guard = self._settings.acp, self._settings.guard
             spec = SessionSpec(acp, workspace.path, servers, resume=resume, guard=guard)
             line = await stack.enter_async_context(open_line(self._context, sandbox, spec, reports))
-            await self._ports.store.session_opened(self._start.attempt_id, line.session.id, sandbox.place)
+            attempt_id, session = self._start.attempt_id, line.session
+            await self._ports.store.session_opened(attempt_id, session.id, session.model, sandbox.place)
             wait = Wait(self._context, sandbox.machine)
             headway = Headway(partial(self._ports.workspaces.fingerprint, workspace), before)
             conversation = Conversation(self._context, line, wait, reports, verifier, headway)

@@ -24,6 +24,7 @@ from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
 from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
+from symphony.engine.origins import provenance_of
 from symphony.engine.transition import carry_out, goes_on, is_there, move_file, note_of
 
 
@@ -140,6 +141,8 @@ class Delivery:
         completion = with_findings(completion, self._context.findings)
         await self._move(issue, completion)
         async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
+            provenance = await provenance_of(self._ports.store, completion.issue_id)
+            imported = await self._ports.workspaces.stamp(imported, provenance, settings)
             handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
             note = " ".join(filter(None, [handoff.note, *imported.notes, searched]))
             handoff = replace(handoff, note=note, receipt=completion.receipt)

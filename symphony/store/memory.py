@@ -137,10 +137,10 @@ class MemoryStore:
                 usage=usage,
             )
 
-    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
-        """Record the agent's name for the session, and where it runs."""
+    async def session_opened(self, attempt_id: str, session_id: str, model: str, place: str) -> None:
+        """Record the agent's names for the session and its model, and where it runs."""
         disk = await self._writing()
-        row = replace(self._attempt(attempt_id), session_id=session_id, sandbox=place)
+        row = replace(self._attempt(attempt_id), session_id=session_id, model=model, sandbox=place)
         disk.attempts[attempt_id] = row
 
     async def turn_ended(self, attempt_id: str, turns: int, usage: Usage) -> None:

@@ -224,7 +224,7 @@ def steering_of_row(row: Row) -> SteeringRequest:
 def attempt_of(row: Row) -> AttemptRow:
     """Return the attempt of the columns of `attempts` after `seq`, and of its usage if it has one."""
     attempt_id, issue_id, number, adapter, sandbox, started_at, ended_at, *rest = row
-    outcome, message, turns, session_id, state, usage = rest
+    outcome, message, turns, session_id, state, model, usage = rest
     return AttemptRow(
         id=attempt_id,
         issue_id=issue_id,
@@ -238,6 +238,7 @@ def attempt_of(row: Row) -> AttemptRow:
         turns=turns,
         session_id=session_id,
         state=state,
+        model=model,
         usage=NO_USAGE if usage is None else usage_of(usage),
     )
 
@@ -257,6 +258,7 @@ def attempt_columns(row: AttemptRow) -> Row:
         row.turns,
         row.session_id,
         row.state,
+        row.model,
     )
 
 

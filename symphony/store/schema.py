@@ -144,7 +144,18 @@ VERSION_6: Step = (
 
 VERSION_7: Step = ("ALTER TABLE issue_records ADD COLUMN guard TEXT NOT NULL DEFAULT '{}'",)
 
-STEPS: tuple[Step, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
+VERSION_8: Step = ("ALTER TABLE attempts ADD COLUMN model TEXT NOT NULL DEFAULT ''",)
+
+STEPS: tuple[Step, ...] = (
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    VERSION_5,
+    VERSION_6,
+    VERSION_7,
+    VERSION_8,
+)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step] = STEPS) -> None:

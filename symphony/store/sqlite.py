@@ -117,15 +117,15 @@ class SqliteStore(StoreReader):
 
         await self._database.write(change)
 
-    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
-        """Record the agent's name for the session, and where it runs.
+    async def session_opened(self, attempt_id: str, session_id: str, model: str, place: str) -> None:
+        """Record the agent's names for the session and its model, and where it runs.
 
         Raises:
             StoreError: `attempt_unknown`.
         """
 
         def change(connection: sqlite3.Connection) -> None:
-            columns = (session_id, place, attempt_id)
+            columns = (session_id, model, place, attempt_id)
             if execute(connection, statements.NAME_SESSION, columns).rowcount == 0:
                 raise attempt_unknown(attempt_id)
 

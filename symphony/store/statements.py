@@ -21,21 +21,21 @@ PUT_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 READ_ATTEMPTS_OF_ISSUE = (
     "SELECT id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, turns, "
-    "session_id, state, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
+    "session_id, state, model, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
     "WHERE issue_id = ? ORDER BY seq"
 )
 READ_INTERRUPTED = (
     "SELECT id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, turns, "
-    "session_id, state, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
+    "session_id, state, model, totals FROM attempts LEFT JOIN usage ON attempt_id = id "
     "WHERE ended_at IS NULL ORDER BY seq"
 )
 FIND_ATTEMPT = "SELECT ended_at FROM attempts WHERE id = ?"
 ADD_ATTEMPT = (
     "INSERT INTO attempts (id, issue_id, number, adapter, sandbox, started_at, ended_at, outcome, message, "
-    "turns, session_id, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+    "turns, session_id, state, model) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 END_ATTEMPT = "UPDATE attempts SET ended_at = ?, outcome = ?, message = ?, turns = ? WHERE id = ?"
-NAME_SESSION = "UPDATE attempts SET session_id = ?, sandbox = ? WHERE id = ?"
+NAME_SESSION = "UPDATE attempts SET session_id = ?, model = ?, sandbox = ? WHERE id = ?"
 NOTE_TURNS = "UPDATE attempts SET turns = ? WHERE id = ?"
 READ_USAGE = "SELECT totals FROM usage"
 READ_USAGE_BY_ISSUE = "SELECT issue_id, totals FROM attempts JOIN usage ON attempt_id = id ORDER BY seq"

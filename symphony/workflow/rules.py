@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from symphony.core.adapters import ADAPTERS, EFFORTS
 from symphony.core.hosts import HostRefused, parse_host
+from symphony.core.provenance import parse_author
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
 from symphony.workflow.document import KeyPath
@@ -241,6 +242,19 @@ def _egress(settings: Settings) -> Iterator[Finding]:
             yield key, f'found "{host}"; {refused}'
 
 
+def _author(settings: Settings) -> Iterator[Finding]:
+    author = settings.handoff.author
+    if author is None:
+        return
+    try:
+        parse_author(author)
+    except ValueError:
+        yield (
+            ("handoff", "author"),
+            f'found "{author}"; allowed: a name and an address, such as Ada Lovelace <ada@example.org>.',
+        )
+
+
 def _folders(settings: Settings) -> Iterator[Finding]:
     issues, workspaces = settings.tracker.root, settings.workspace.root
     if _within(workspaces, issues) or _within(issues, workspaces):
@@ -265,6 +279,7 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     ((("smolvm", "image"), ("smolvm", "from")), _image),
     ((("smolvm", "volumes"),), _volumes),
     ((("smolvm", "egress"),), _egress),
+    ((("handoff", "author"),), _author),
     ((("tracker", "root"), ("workspace", "root")), _folders),
     ((*STATE_KEYS, ("tools",), ("mcp", "enabled")), tool_faults),
 )

@@ -15,6 +15,7 @@ from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
 from symphony.workspace.host_repository import HostRepository, borrow
+from symphony.workspace.signing import as_committer, as_signer
 from symphony.workspace.source import Source
 
 NAMES_SHOWN = 5
@@ -29,8 +30,6 @@ UNFINISHED = {
     "REVERT_HEAD": "revert",
     "BISECT_LOG": "bisect",
 }
-SIGNING = ("user.signingKey", "gpg.format", "gpg.program", "gpg.ssh.program", "gpg.x509.program")
-FOR_SIGNING = ("HOME", "GNUPGHOME", "SSH_AUTH_SOCK", "GPG_TTY", "XDG_RUNTIME_DIR")
 FAILED_FILE = re.compile(r"^error: (?:patch failed: (.+):\d+|(.+): does not (?:exist in index|match index)"
                          r"|(.+): already exists in (?:index|working directory))$", re.MULTILINE)  # fmt: skip
 
@@ -105,7 +104,7 @@ class Applying:
             )
         await self._source.open()
         folder = self._source.folder
-        return self._source.git.with_options("-C", str(folder)), folder
+        return self._source.own_git, folder
 
     async def _check_new(self, git: Git, branch: str) -> None:
         check_branch(branch)
@@ -157,7 +156,7 @@ class Applying:
         folder = self._scratch / "checkout"
         with explain_disk(f"make {folder}"):
             await asyncio.to_thread(folder.mkdir)
-        git = await self._committing(host_git(folder), user)
+        git = await as_signer(await as_committer(host_git(folder), self._source), user)
         await git.run("init", "--quiet", "--template=", "--initial-branch=applied")
         objects = [Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "objects"))]
         if await asyncio.to_thread(self._repository.objects_folder.is_dir):
@@ -166,21 +165,6 @@ class Applying:
         await asyncio.to_thread(borrow, folder / ".git", objects, shallow)
         await git.run("checkout", "--quiet", "--detach", onto, "--", timeout_s=TRANSFER_TIMEOUT)
         return git
-
-    async def _committing(self, git: Git, user: Git) -> Git:
-        """Return git that commits as the user, and signs if the user's commits are signed."""
-        person = await self._source.person()
-        git = git.with_options(GIT_COMMITTER_NAME=person.name, GIT_COMMITTER_EMAIL=person.email)
-        signs = await user.ask("config", "--type=bool", "--get", "commit.gpgSign")
-        if signs.stdout.strip() != b"true":
-            return git
-        options = ["-c", "commit.gpgSign=true"]
-        for name in SIGNING:
-            found = await user.ask("config", "--get", name)
-            if found.exit_status == 0:
-                options += ["-c", f"{name}={found.stdout.decode('utf-8', 'surrogateescape').rstrip()}"]
-        known = {name: value for name in FOR_SIGNING if (value := user.environment.get(name))}
-        return git.with_options(*options, **known)
 
     async def _am(self, checkout: Git, patch: Path, onto: str, *, three_way: bool) -> None:
         words = ("--3way",) if three_way else ()

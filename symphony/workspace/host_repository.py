@@ -289,3 +289,8 @@ def best_ref(key: str) -> str:
 def best_facts_ref(key: str) -> str:
     """Return the ref of what is known of it."""
     return f"refs/symphony/best-facts/{key}"
+
+
+def delivered_ref(branch: str) -> str:
+    """Return the ref of a branch as it left."""
+    return f"refs/symphony/delivered/{branch}"

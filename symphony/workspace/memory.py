@@ -16,6 +16,7 @@ from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.provenance import Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
@@ -248,6 +249,11 @@ class MemoryWorkspaces:
         """Look for secrets in what the branch adds to its base."""
         await asyncio.sleep(0)
         return self._history.search(imported.base_commit, imported.head_commit)
+
+    async def stamp(self, imported: Imported, provenance: Provenance, settings: Settings) -> Imported:
+        """Put the trailers on the messages; its commits have neither authors nor times."""
+        await asyncio.sleep(0)
+        return self._history.stamp(imported, provenance) if settings.handoff.trailers else imported
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings

@@ -1,13 +1,15 @@
 """Commits without a disk: files as mappings, ids from their contents. Called by `memory` alone."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symphony.core.guard.finding import Finding, FindingKind
 from symphony.core.guard.ledger import HELD_KEPT
 from symphony.core.guard.secrets import find_secrets, without_secrets
-from symphony.core.handoff import Searched
+from symphony.core.handoff import Imported, Searched
+from symphony.core.provenance import Provenance, without_trailers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,16 @@ class MemoryHistory:
             for number, line in enumerate(content.split(b"\n"), 1):
                 if line not in known:
                     yield without_secrets(path), number, line.replace(b"\0", b"").decode("utf-8", "replace")
+
+    def stamp(self, imported: Imported, provenance: Provenance) -> Imported:
+        """Write the commits of a branch again with the trailers of its last attempt."""
+        trailers = provenance.trailers(math.inf)
+        made = imported.base_commit
+        for name in reversed([*self.since(made, imported.head_commit)]):
+            commit = self.commits[name]
+            message = "\n".join([without_trailers(commit.message).rstrip(), "", *trailers, ""])
+            made = self.add(replace(commit, message=message, parent=made))
+        return replace(imported, head_commit=made)
 
     def since(self, base: str, head: str) -> Iterable[str]:
         """Return the commits after `base`, newest first."""

@@ -67,6 +67,11 @@ class Source:
         """The repository's folder on this machine; None when it is elsewhere."""
         return None if self._remote else self._folder
 
+    @property
+    def own_git(self) -> Git:
+        """Git as the user runs it in the source, or on this machine when the source is elsewhere."""
+        return self.git if self._remote else self.git.with_options("-C", str(self._folder))
+
     async def open(self) -> None:
         """Make sure that there is a repository.
 

@@ -21,6 +21,7 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
+from symphony.core.provenance import Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.best import GitBestStates
@@ -44,7 +45,7 @@ from symphony.workspace.folder import (
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
-from symphony.workspace.host_repository import HostRepository, base_ref
+from symphony.workspace.host_repository import HostRepository, base_ref, delivered_ref
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refusals import (
     after_create_failed,
@@ -56,6 +57,7 @@ from symphony.workspace.safety import Safety, SafetyRefs
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.search import search_branch
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
+from symphony.workspace.stamping import Stamping
 
 FORGE_VARIABLE = "SYMPHONY_REPO"
 
@@ -183,6 +185,19 @@ class GitWorkspaces:
         async with self._scratch.open("search") as scratch:
             return await search_branch(self._repository, imported, scratch)
 
+    async def stamp(self, imported: Imported, provenance: Provenance, settings: Settings) -> Imported:
+        """Make what leaves of an imported branch; repeating it gives the same commits.
+
+        Raises:
+            WorkspaceError: `handoff.not_signed`; `workspace.*`.
+        """
+        forge = self._environment.get(FORGE_VARIABLE)
+        handoff = settings.handoff
+        signed = handoff.sign == "auto" and handoff.wants_pull_request(forge)
+        source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
+        await source.open()
+        return await Stamping(self._repository, source, handoff).stamp(imported, provenance, signed=signed)
+
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
     ) -> Handoff:
@@ -222,9 +237,10 @@ class GitWorkspaces:
         async with self._scratch.open("delivered") as scratch:
             target = scratch / "clone"
             person = Person(FALLBACK_NAME, FALLBACK_EMAIL)
-            await make_clone(
-                target, self._repository.path, f"refs/heads/{imported.branch}", imported.branch, person
-            )
+            ref = delivered_ref(imported.branch)
+            if await self._repository.resolve(ref) != imported.head_commit:
+                ref = f"refs/heads/{imported.branch}"
+            await make_clone(target, self._repository.path, ref, imported.branch, person)
             yield target
 
     async def branch_diff(self, issue_id: str, wished: str | None) -> BranchDiff | None:

@@ -201,14 +201,14 @@ async def test_a_retry_keeps_its_due_time_to_the_microsecond(stage: Stage) -> No
 
 async def test_a_running_issue_comes_back_free_with_its_attempt_interrupted(stage: Stage) -> None:
     await stage.store.attempt_started(attempt())
-    await stage.store.session_opened("a1", "sess-1", "smolvm, guest kernel 6.18")
+    await stage.store.session_opened("a1", "sess-1", "opus", "smolvm, guest kernel 6.18")
     await stage.store.apply(Changes(records=(IssueRecord("7", running(), attempts=1),)))
 
     memory = await (await stage.restart()).load()
 
     assert memory.records == {"7": IssueRecord("7", attempts=1)}
     assert memory.interrupted == (
-        replace(attempt(), session_id="sess-1", sandbox="smolvm, guest kernel 6.18"),
+        replace(attempt(), session_id="sess-1", model="opus", sandbox="smolvm, guest kernel 6.18"),
     )
 
 
@@ -366,7 +366,7 @@ async def test_what_was_never_begun_cannot_end(store: AnyStore) -> None:
     assert (caught.value.code, str(caught.value)) == ("attempt_unknown", "Attempt a9 is not in the store.")
 
     with pytest.raises(StoreError) as caught:
-        await store.session_opened("a9", "x", "local")
+        await store.session_opened("a9", "x", "opus", "local")
     assert caught.value.code == "attempt_unknown"
 
     with pytest.raises(StoreError) as caught:

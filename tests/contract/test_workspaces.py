@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from symphony.core.best import Checked
 from symphony.core.handoff import Imported
 from symphony.core.keys import workspace_key
 from symphony.core.ports import Sandbox, Workspace, Workspaces
+from symphony.core.provenance import Origin, Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import HandoffSettings, HooksSettings, Settings
 from symphony.workspace.errors import WorkspaceError
@@ -391,6 +393,33 @@ async def test_files_are_saved_without_a_sandbox(world: World) -> None:
     assert (imported.commits, imported.saved_uncommitted) == (1, True)
     async with world.workspaces.delivered_clone(imported) as clone:
         assert world.read(clone, "one.txt") == "1\n"
+
+
+async def test_what_leaves_has_the_same_files_and_says_whose_it_is(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "1\n")
+    world.commit(workspace, "Add one")
+    imported = await collect(world, workspace)
+    provenance = Provenance("12", (Origin(1, "claude", "opus", AT),))
+
+    leaving = await world.workspaces.stamp(imported, provenance, SETTINGS)
+    again = await world.workspaces.stamp(imported, provenance, SETTINGS)
+    plain = Settings(handoff=HandoffSettings(trailers=False))
+    bare = await world.workspaces.stamp(imported, provenance, plain)
+
+    assert leaving == again == replace(imported, head_commit=leaving.head_commit)
+    assert leaving.head_commit not in (imported.head_commit, bare.head_commit)
+    handoff = await world.workspaces.hand_off(workspace, leaving, make_completion(), SETTINGS)
+    assert (handoff.patch is not None, handoff.head_commit) == (True, leaving.head_commit)
+    async with world.workspaces.delivered_clone(leaving) as clone:
+        assert world.read(clone, "one.txt") == "1\n"
+
+
+async def test_nothing_new_leaves_as_it_is(world: World) -> None:
+    workspace = await prepare(world)
+    imported = await collect(world, workspace)
+
+    assert await world.workspaces.stamp(imported, Provenance("12"), SETTINGS) == imported
 
 
 async def test_a_patch_is_written_once_and_the_same_again(world: World) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import AttemptRow, HookResult, Sandbox, Workspace
+from symphony.core.provenance import Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
@@ -245,6 +246,10 @@ class SimulatedWorkspaces:
     async def search(self, imported: Imported) -> Searched:
         await self.reach()
         return await self._disk.search(imported)
+
+    async def stamp(self, imported: Imported, provenance: Provenance, settings: Settings) -> Imported:
+        await self.reach()
+        return await self._disk.stamp(imported, provenance, settings)
 
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings

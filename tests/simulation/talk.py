@@ -111,6 +111,11 @@ class WatchedSession:
         return self._session.id
 
     @property
+    def model(self) -> str:
+        """The model that it works with."""
+        return self._session.model
+
+    @property
     def resumed(self) -> bool:
         """Say whether it goes on with an earlier one."""
         return self._session.resumed

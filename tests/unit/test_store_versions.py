@@ -68,6 +68,7 @@ ROWS: dict[int, tuple[str, ...]] = {
         "UPDATE attempts SET state = 'Review' WHERE id = '7.2'",
     ),
     7: ("""UPDATE issue_records SET guard = '{"noted":[],"not_kept":2,"hold":null}' WHERE issue_id = '8'""",),
+    8: ("UPDATE attempts SET model = 'opus' WHERE id = '7.2'",),
 }  # fmt: skip
 NEWEST = len(STEPS)
 OLDER = range(1, NEWEST)

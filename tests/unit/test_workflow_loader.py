@@ -305,6 +305,11 @@ acp:
             "metadata address. A guest is let out to public hosts only.",
         ),
         ("smolvm: {image: a, from: b}", "smolvm.from: found beside smolvm.image; allowed: one of the two."),
+        (
+            "handoff: {author: Ada}",
+            'handoff.author: found "Ada"; allowed: a name and an address, such as Ada Lovelace '
+            "<ada@example.org>.",
+        ),
         ("tracker: {kind: jira}", 'tracker.kind: found "jira" (text); allowed: only local.'),
         ("tracker: {root: ''}", "tracker.root: found an empty path; allowed: a path."),
         (

@@ -29,6 +29,11 @@ class RenewingSession:
         return self.session.id
 
     @property
+    def model(self) -> str:
+        """The model that it works with."""
+        return self.session.model
+
+    @property
     def resumed(self) -> bool:
         """Say whether it goes on with the session that was asked for."""
         return self.session.resumed

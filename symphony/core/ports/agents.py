@@ -21,6 +21,11 @@ class Session(Protocol):
         ...
 
     @property
+    def model(self) -> str:
+        """The model that it works with, as the agent calls it; empty when the agent does not say."""
+        ...
+
+    @property
     def resumed(self) -> bool:
         """Say whether it goes on with the session that was asked for."""
         ...

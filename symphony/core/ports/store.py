@@ -23,6 +23,7 @@ class AttemptRow:
 
     Attributes:
         state: the issue's when it began; empty for one of an older symphony.
+        model: what its agent worked with, as that calls it; empty when it did not say.
     """
 
     id: str
@@ -38,6 +39,7 @@ class AttemptRow:
     session_id: str | None = None
     usage: Usage = Usage()
     state: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ class Store(Protocol):
         """Record how an attempt ended."""
         ...
 
-    async def session_opened(self, attempt_id: str, session_id: str, place: str) -> None:
-        """Record the agent's name for the session, and where it runs, in words."""
+    async def session_opened(self, attempt_id: str, session_id: str, model: str, place: str) -> None:
+        """Record the agent's names for the session and its model, and where it runs, in words."""
         ...
 
     async def turn_ended(self, attempt_id: str, turns: int, usage: Usage) -> None:

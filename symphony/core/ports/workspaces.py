@@ -11,6 +11,7 @@ from symphony.core.best import BestState, Checked
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.ports.sandbox import Sandbox
+from symphony.core.provenance import Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 
@@ -176,6 +177,16 @@ class Workspaces(Protocol):
         """
         ...
 
+    async def stamp(self, imported: Imported, provenance: Provenance, settings: Settings) -> Imported:
+        """Make what leaves of an imported branch: the same files, in commits that say whose they are.
+
+        Repeating it gives the same commits; those of an earlier handoff stay as they left.
+
+        Raises:
+            WorkspaceError: `handoff.not_signed`; `workspace.*`.
+        """
+        ...
+
     async def hand_off(
         self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
     ) -> Handoff:
@@ -195,7 +206,7 @@ class Workspaces(Protocol):
         ...
 
     def delivered_clone(self, imported: Imported) -> AbstractAsyncContextManager[Path]:
-        """Return a context that holds a checkout of the delivered branch made by the host."""
+        """Return a context that holds a checkout of the branch as it leaves, or as it was imported."""
         ...
 
     async def remove(self, workspace: Workspace, settings: Settings, environment: Mapping[str, str]) -> None:

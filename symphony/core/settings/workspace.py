@@ -65,6 +65,15 @@ class HandoffSettings(Section):
     repo: Annotated[str | None, Field(examples=["owner/name"])] = None
     """`owner/name` of the forge's repository for pull requests."""
 
+    author: Annotated[str | None, Field(examples=["Symphony Bot <bot@example.org>"])] = None
+    """Who is the author of the agents' commits; null leaves those that the commits name."""
+
+    trailers: bool = True
+    """Each commit of an agent says at its end of which issue, attempt, adapter and model it is."""
+
+    sign: Literal["auto", "never"] = "auto"
+    """auto signs the commits of a pull request if you sign yours in `source`, with your key."""
+
     def wants_pull_request(self, forge_repo: str | None) -> bool:
         """Say whether a handoff is a pull request, given what SYMPHONY_REPO says."""
         return self.mode == "pull_request" or (self.mode == "auto" and bool(self.repo or forge_repo))
