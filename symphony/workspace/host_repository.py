@@ -52,7 +52,10 @@ FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
 
 @dataclass(frozen=True, slots=True)
 class CommitFacts:
-    """What the host needs of a commit: full ids, and its committer's time as git prints it."""
+    """What the host needs of a commit: full ids, and its committer's time in a form that git reads.
+
+    Without the `@` git takes times before 1973 and after 2100 for something else.
+    """
 
     id: str
     tree: str
@@ -146,7 +149,7 @@ class HostRepository:
     async def facts(self, commit: str) -> CommitFacts:
         """Return what is needed of a commit that is here, given by its full id."""
         if commit not in self._facts:
-            text = await self.git.line("show", "--no-patch", "--format=%H %T %ct +0000", commit, "--")
+            text = await self.git.line("show", "--no-patch", "--format=%H %T @%ct +0000", commit, "--")
             if len(self._facts) >= FACTS_KEPT:
                 self._facts.clear()
             self._facts[commit] = CommitFacts(*text.split(" ", 2))

@@ -20,6 +20,7 @@ from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Sou
 
 COMMITS_LIMIT = 2_000  # each costs two short processes of git; nobody reviews more
 FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cd", "%B")
+LAST_SECOND = 4_102_358_399  # of 2099 in every zone; git reads no later time out of a mail
 ZONE = re.compile(r"^[+-](?:0\d|1[0-4])[0-5]\d$")
 CRUD = " .,:;<>\"\\'"  # what git cuts off a name
 OF_THE_USER = ("--glob=refs/symphony/base/*", "--glob=refs/symphony/now/*", "--tags")
@@ -114,12 +115,11 @@ class Stamping:
         return replace(commit, message=text.decode("utf-8", "surrogateescape"))
 
     async def _make(self, git: Git, commit: Commit) -> str:
-        author = _named(commit.author)
         writing = git.with_options(
-            GIT_AUTHOR_NAME=author.name,
-            GIT_AUTHOR_EMAIL=author.email,
-            GIT_AUTHOR_DATE=_date(commit.authored),
-            GIT_COMMITTER_DATE=_date(commit.committed),
+            GIT_AUTHOR_NAME=commit.author.name,
+            GIT_AUTHOR_EMAIL=commit.author.email,
+            GIT_AUTHOR_DATE=f"@{commit.authored}",
+            GIT_COMMITTER_DATE=f"@{commit.committed}",
         )
         signed = "commit.gpgSign=true" in git.options
         parents = [word for parent in commit.parents for word in ("-p", parent)]
@@ -145,16 +145,16 @@ def _parse(listing: bytes) -> Iterator[Commit]:
     for number in range(0, len(fields) - len(FIELDS) + 1, len(FIELDS)):
         name, tree, parents, author, email, *rest = fields[number : number + len(FIELDS)]
         authored, committed, message = rest
-        yield Commit(name, tree, tuple(parents.split()), Person(author, email), authored, committed, message)
+        person = _author(author, email)
+        yield Commit(name, tree, tuple(parents.split()), person, _date(authored), _date(committed), message)
 
 
-def _named(person: Person) -> Person:
+def _author(name: str, email: str) -> Person:
     """Return someone whom git takes for an author."""
-    name = person.name if person.name.strip(CRUD) else FALLBACK_NAME
-    return Person(name, person.email.strip() or FALLBACK_EMAIL)
+    return Person(name if name.strip(CRUD) else FALLBACK_NAME, email.strip() or FALLBACK_EMAIL)
 
 
 def _date(text: str) -> str:
-    """Return the date as git reads it: a zone that is nowhere on earth becomes UTC."""
+    """Return the nearest time that `git am` reads, in a zone that there is on earth."""
     seconds, _, zone = text.partition(" ")
-    return f"@{seconds} {zone if ZONE.match(zone) else '+0000'}"
+    return f"{min(int(seconds), LAST_SECOND)} {zone if ZONE.match(zone) else '+0000'}"

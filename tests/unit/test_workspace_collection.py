@@ -271,3 +271,19 @@ async def test_a_workspace_without_one_need_not_be_kept(world: GitWorld) -> None
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"})
     assert not (await world.collect(workspace)).keep_workspace
+
+
+@pytest.mark.parametrize("seconds", [5, 4_102_444_800])
+async def test_work_on_top_of_a_commit_of_another_age_is_saved(world: GitWorld, seconds: int) -> None:
+    workspace = await world.prepare()
+    tree = git(workspace.path, "rev-parse", "HEAD^{tree}")
+    people = f"author A <a@b> 5 +0000\ncommitter A <a@b> {seconds} +0000"
+    raw = f"tree {tree}\nparent {workspace.base_commit}\n{people}\n\nOdd\n"
+    odd = git(workspace.path, "hash-object", "-t", "commit", "-w", "--stdin", stdin=raw.encode())
+    git(workspace.path, "reset", "--quiet", "--hard", odd)
+    write_files(workspace.path, {"new.txt": b"new\n"})
+
+    imported = await world.collect(workspace)
+
+    assert imported.saved_uncommitted
+    assert git(world.host, "show", "--no-patch", "--format=%ct", imported.head_commit) == str(seconds)
