@@ -98,7 +98,11 @@ async def move_file(context: AttemptContext, issue: Issue | None, to_state: str,
     if issue is None and not await tracking.is_there(context.issue_id):
         return ""
     async with context.journal.step(Action.MOVE_ISSUE, to=to_state):
-        moved = await context.ports.tracker.move(context.issue_id, to_state, note=note)
+        try:
+            moved = await context.ports.tracker.move(context.issue_id, to_state, note=note)
+        except SymphonyError:
+            tracking.notice(None)  # it may have been moved all the same, and no watcher tell of it
+            raise
     await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
     return moved.revision
 

@@ -1,6 +1,7 @@
 """What the simulation found, each as the shortest story that shows it."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from symphony.core.decide import CommandRefused
 from symphony.core.event import DrainAsked
 from symphony.core.usage import Usage
 from symphony.store.errors import store_full
+from symphony.tracker.errors import TrackerError
 from symphony.workspace.memory import Fault
 
 
@@ -160,3 +162,20 @@ async def test_what_is_handed_over_is_not_begun_again_when_its_move_cannot_be_re
         await world.quiet()
         assert world.record("1").attempts == 1
         assert world.state_of("1") == "Done"
+
+
+async def test_a_file_whose_move_was_not_told_is_found_where_it_is_before_it_is_worked_on_again(world):
+    async with world.running():
+        move = world.issues.move
+
+        async def moved_and_not_told(*arguments, **words):
+            await move(*arguments, **words)
+            raise TrackerError("Whether the file was moved is not known.", code="tracker.failed")
+
+        world.issues.move = moved_and_not_told
+        world.drop("1")
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        await world.operations.discard("1")
+        await world.clock.advance(world.clock.now() + timedelta(seconds=11))  # and before the next poll
+        await world.quiet()
+    assert [len(world.agents.sessions), world.state_of("1")] == [1, "Done"]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from symphony.core.attention import NeedKind
-from symphony.core.budget import over_budget
+from symphony.core.budget import Ceilings, account, over_budget
 from symphony.core.claim import Continuing, IssueRecord, Parked, Phase, Retrying, Running, Waiting
 from symphony.core.decide.ending import running_attempt
 from symphony.core.eligibility import why_not_running
@@ -62,7 +62,7 @@ class Invariants:
         agent = state.workflow.settings.agent
         by_state = Counter(state_key(name) for name in held.values())
         for issue_id in held.keys() - self._held.keys():
-            if issue_id in self._asking and over_budget(state.account(issue_id)) is not None:
+            if issue_id in self._asking and self._is_out_of_budget(state.record(issue_id)):
                 continue  # its turn is being cancelled, and the request for permission went with it
             if len(held) > agent.max_concurrent_agents:
                 self._blame(f"never over a slot limit: issue {issue_id} made it {len(held)}")
@@ -76,6 +76,12 @@ class Invariants:
             for record in state.records.values()
             if isinstance(record.claim, Running) and record.claim.permissions
         }
+
+    def _is_out_of_budget(self, record: IssueRecord) -> bool:
+        """Say whether a running attempt has spent what it may, by the settings that it began with."""
+        assert isinstance(record.claim, Running)
+        began_with = Ceilings.of(self._transitions.budgets[record.claim.attempt_id])
+        return over_budget(account(record.spent, began_with, record.budget)) is not None
 
     def check(self, *, quiet: bool) -> None:
         """Look at the world after a step."""
