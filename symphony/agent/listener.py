@@ -45,7 +45,8 @@ class Listener:
         if update.kind == "tool_call":
             self._remember(params["update"])
         totals = self.meter.totals if update.usage is not None else None
-        self._on_event(AgentEvent(update.kind, update.summary, usage=totals))
+        begins = update.kind == "tool_call" and params["update"].get("sessionUpdate") == "tool_call"
+        self._on_event(AgentEvent(update.kind, update.summary, usage=totals, begins_call=begins))
         if update.kind == "tool_call" and isinstance(identity := params["update"].get("toolCallId"), str):
             self._watch.heard(identity, self.calls[identity])
 

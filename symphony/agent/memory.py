@@ -289,7 +289,7 @@ class MemorySession:
         self._on_event(AgentEvent("frame_in", frame={"method": "session/update", "params": params}))
         update = read_update(params)
         self._speech.hear(update)
-        self._on_event(AgentEvent(update.kind, update.summary))
+        self._on_event(AgentEvent(update.kind, update.summary, begins_call=what == "tool_call"))
 
     def _frame_out(self, method: str, **params: Any) -> None:
         frame = {"method": method, "params": {"sessionId": self._id, **params}}

@@ -110,6 +110,7 @@ class AgentEvent:
         summary: one line for people; empty when there is nothing to show.
         frame: the raw message for the run log, when the event is one.
         usage: the session's totals so far, when the event reports them.
+        begins_call: a tool call is shown for the first time.
         finding: of the guard rails, for `guard`.
         refused: the agent had asked for what was found, and was refused it.
         ends_turn: what was found runs already, and must not.
@@ -119,6 +120,7 @@ class AgentEvent:
     summary: str = ""
     frame: Mapping[str, Any] | None = None
     usage: Usage | None = None
+    begins_call: bool = False
     finding: Finding | None = None
     refused: bool = False
     ends_turn: bool = False

@@ -15,6 +15,7 @@ class Usage:
         seconds: wall time of turns.
         context_used, context_size: tokens in the session's window now; None when unknown.
         seen_tokens: that no report has counted yet, though the window was seen to fill with them.
+        tool_calls: that the agent has shown.
     """
 
     input_tokens: int = 0
@@ -25,6 +26,7 @@ class Usage:
     context_used: int | None = None
     context_size: int | None = None
     seen_tokens: int = 0
+    tool_calls: int = 0
 
     @property
     def tokens(self) -> int:
@@ -51,7 +53,8 @@ class Usage:
             self.context_size if report.context_size is None else report.context_size,
         )
         seen = max(self.tokens, report.tokens) - raised.tokens  # what is reported now was seen before
-        return replace(raised, seen_tokens=max(0, seen))
+        calls = max(self.tool_calls, report.tool_calls)
+        return replace(raised, seen_tokens=max(0, seen), tool_calls=calls)
 
     def plus(self, other: "Usage") -> "Usage":
         """Return the sum; the window's figures are the other's when it has them."""
@@ -64,6 +67,7 @@ class Usage:
             self.context_used if other.context_used is None else other.context_used,
             self.context_size if other.context_size is None else other.context_size,
             self.seen_tokens + other.seen_tokens,
+            self.tool_calls + other.tool_calls,
         )
 
 

@@ -70,6 +70,8 @@ class Progress:
         if event.usage is not None:
             self.usage = self.usage.raised_to(replace(event.usage, seconds=0.0))
             self.spending.set()
+        if event.begins_call:
+            self.usage = replace(self.usage, tool_calls=self.usage.tool_calls + 1)
         if event.summary and event.kind not in FRAMES:
             self.last_event = event.summary
         self._heard_at = self.clock.now()

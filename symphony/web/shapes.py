@@ -66,6 +66,7 @@ SHAPES: Final[dict[str, Schema]] = {
         seconds=AMOUNT,
         context_used=maybe(WHOLE),
         context_size=maybe(WHOLE),
+        tool_calls=WHOLE,
     ),
     "Steering": record(
         "A question of an agent, and a person's reply.",

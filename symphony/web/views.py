@@ -5,7 +5,7 @@ Shapes that scripts and the command line rely on:
 - a time is `2026-01-31T12:00:00.000Z`, always UTC with milliseconds; null when there is none;
 - a duration is a number of seconds and its name ends in `seconds`;
 - a usage is `{input_tokens, output_tokens, cached_tokens, total_tokens, cost_usd, seconds,
-  context_used, context_size}`, the last two null when unknown;
+  context_used, context_size, tool_calls}`; context figures are null when unknown;
 - `state` is `{generated_at, status, status_reason, paused, counts, running[], retrying[],
   waiting[], blocked[], access[], held[], problems[], totals,
   rate_limits}`; `counts` and `rate_limits` are objects
@@ -62,6 +62,7 @@ def usage_view(usage: Usage) -> Json:
         "seconds": usage.seconds,
         "context_used": usage.context_used,
         "context_size": usage.context_size,
+        "tool_calls": usage.tool_calls,
     }
 
 

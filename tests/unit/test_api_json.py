@@ -40,7 +40,7 @@ def before(seconds: float) -> datetime:
     return NOON - timedelta(seconds=seconds)
 
 
-USAGE = Usage(10, 20, 30, 0.25, 1.5, 40, 50)
+USAGE = Usage(10, 20, 30, 0.25, 1.5, 40, 50, tool_calls=7)
 USAGE_JSON = {
     "input_tokens": 10,
     "output_tokens": 20,
@@ -50,6 +50,7 @@ USAGE_JSON = {
     "seconds": 1.5,
     "context_used": 40,
     "context_size": 50,
+    "tool_calls": 7,
 }
 QUESTION = SteeringRequest("a1.q1", "7", "a1", "Which?", "Both work.", before(60))
 QUESTION_JSON = {
