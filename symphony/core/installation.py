@@ -34,12 +34,16 @@ class Installation:
 
     @property
     def patches(self) -> Path:
-        """One mailbox per handed over issue."""
+        """One mailbox per handed over issue, and a folder for its reviewer."""
         return self.root / "patches"
 
     def patch(self, key: str) -> Path:
         """The mailbox of an issue's work, which may not exist."""
         return self.patches / f"agent_{key}.patch"
+
+    def review(self, key: str) -> Path:
+        """The folder with what a reviewer of an issue's work should know, which may not exist."""
+        return self.patches / f"agent_{key}"
 
     @property
     def host_repository(self) -> Path:

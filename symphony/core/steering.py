@@ -1,7 +1,11 @@
-"""A question that an agent asks a person, and the answer [CONTRACT 6.3]."""
+"""A question that an agent asks a person, and the answer; or a reviewer's words [CONTRACT 6.3, 9.3]."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,8 @@ class SteeringRequest:
     Attributes:
         id: unique over all issues.
         attempt_id: who asked.
-        question, context: the agent's words, bounded and free of control characters.
+        question, context: the agent's words, bounded and free of control characters; no question is a
+            review of work that was handed over, which nobody has asked for.
         reply: the person's words; None while the question is open.
     """
 
@@ -28,3 +33,16 @@ class SteeringRequest:
     def open(self) -> bool:
         """Say whether a person has still to answer."""
         return self.reply is None
+
+    @property
+    def is_review(self) -> bool:
+        """Say whether the reply is a reviewer's, who sends delivered work back."""
+        return not self.question
+
+
+def review_of(issue_id: str, attempt_id: str, words: str, at: datetime) -> SteeringRequest:
+    """Return a reviewer's words on what an attempt handed over; the same words have the same id."""
+    digest = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:DIGITS]
+    return SteeringRequest(
+        f"{attempt_id}.review-{digest}", issue_id, attempt_id, "", "", at, reply=words, replied_at=at
+    )

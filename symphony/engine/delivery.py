@@ -19,6 +19,7 @@ from symphony.core.journal import Action
 from symphony.core.outcome import Delivered, Failed, Outcome, Stopped, StopReason, Transitioned
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.receipt import CheckRun, Receipt
+from symphony.core.review import Background
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.environment import Ending
@@ -138,12 +139,15 @@ class Delivery:
         settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
         searched = await hold_secrets(self._context, imported, completion)
+        background = await self._background(issue, completion)
         completion = with_findings(completion, self._context.findings)
         await self._move(issue, completion)
         async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
             provenance = await provenance_of(self._ports.store, completion.issue_id)
             imported = await self._ports.workspaces.stamp(imported, provenance, settings)
-            handoff = await self._ports.workspaces.hand_off(workspace, imported, completion, settings)
+            handoff = await self._ports.workspaces.hand_off(
+                workspace, imported, completion, settings, background
+            )
             note = " ".join(filter(None, [handoff.note, *imported.notes, searched]))
             handoff = replace(handoff, note=note, receipt=completion.receipt)
             result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
@@ -163,6 +167,18 @@ class Delivery:
                 raise
             self._complain("clean_up", str(error))
         return handoff
+
+    async def _background(self, issue: Issue | None, completion: Completion) -> Background:
+        rows = await self._ports.store.attempts_of(completion.issue_id)
+        number = next((row.number for row in rows if row.id == completion.attempt_id), len(rows))
+        return Background(
+            issue.title if issue else "",
+            issue.description if issue else "",
+            completion.summary,
+            number,
+            self._context.spent_before.plus(self._progress.spent),
+            self._context.findings,
+        )
 
     async def _complete(self, completion: Completion, handoff: Handoff) -> None:
         now = self._ports.clock.now()

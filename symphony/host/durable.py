@@ -18,7 +18,9 @@ NEW_FILE_MODE = 0o666  # the process's umask narrows it, as for any file that a 
 
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
 RENAME_EXCL = 4
+RENAME_SWAP = 2
 UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -120,14 +122,58 @@ def rename_noreplace(source: Path, target: Path) -> None:
         raise OSError(refusal, os.strerror(refusal), str(source), None, str(target))
 
 
+def put_folder(made: Path, target: Path) -> None:
+    """Put a folder of files, on the disk, under a name in one step; the two change names.
+
+    Where the system cannot exchange two names, nobody has the target's for a moment.
+
+    Args:
+        made: a folder that holds files alone, beside the target.
+        target: its final name.
+
+    Raises:
+        OSError: any refusal.
+    """
+    for path in made.iterdir():
+        _sync_file(path)
+    sync_folder(made)
+    if not os.path.lexists(target):
+        made.rename(target)
+    elif refusal := exchange(os.fsencode(made), os.fsencode(target)):
+        if refusal not in UNSUPPORTED:
+            raise OSError(refusal, os.strerror(refusal), str(made), None, str(target))
+        aside = made.with_name(f"{made.name}-before")
+        target.rename(aside)
+        made.rename(target)
+        aside.rename(made)
+    sync_folder(target.parent)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def exclusive_rename(source: bytes, target: bytes) -> int:
     """Ask the system for a rename that replaces nothing; return 0 or the error number."""
+    return _rename(source, target, RENAME_EXCL, RENAME_NOREPLACE)
+
+
+def exchange(one: bytes, other: bytes) -> int:
+    """Ask the system to exchange two names; return 0 or the error number."""
+    return _rename(one, other, RENAME_SWAP, RENAME_EXCHANGE)
+
+
+def _rename(source: bytes, target: bytes, on_darwin: int, elsewhere: int) -> int:
     if sys.platform == "darwin":
         call = getattr(LIBC, "renamex_np", None)
-        arguments = (source, target, RENAME_EXCL)
+        arguments = (source, target, on_darwin)
     else:
         call = getattr(LIBC, "renameat2", None)
-        arguments = (AT_FDCWD, source, AT_FDCWD, target, RENAME_NOREPLACE)
+        arguments = (AT_FDCWD, source, AT_FDCWD, target, elsewhere)
     if call is None:
         return errno.ENOSYS
     return 0 if call(*arguments) == 0 else ctypes.get_errno()

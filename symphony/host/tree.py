@@ -6,7 +6,7 @@ blocks on the disk, so call it in a thread.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ LOOKED_AT = 2_000_000  # names; a guest may make as many as its disk holds
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A regular file in a folder.
+    """A regular file in a folder, or a folder in it.
 
     Attributes:
         size_bytes: that it takes on the disk.
@@ -37,6 +37,19 @@ def list_files(folder: Path) -> tuple[ListedFile, ...]:
     Raises:
         OSError: it is there and is no folder, or cannot be read.
     """
+    return _listed(folder, stat.S_ISREG)
+
+
+def list_folders(folder: Path) -> tuple[ListedFile, ...]:
+    """Return the folders in a folder, by name, without what is in them; none where there is no folder.
+
+    Raises:
+        OSError: it is there and is no folder, or cannot be read.
+    """
+    return _listed(folder, stat.S_ISDIR)
+
+
+def _listed(folder: Path, is_kind: Callable[[int], bool]) -> tuple[ListedFile, ...]:
     with ExitStack() as stack:
         try:
             descriptor = _opened(folder, stack)
@@ -50,7 +63,7 @@ def list_files(folder: Path) -> tuple[ListedFile, ...]:
     return tuple(
         ListedFile(name, status.st_blocks * BLOCK, status.st_mtime)
         for name, status in sorted(found)
-        if stat.S_ISREG(status.st_mode)
+        if is_kind(status.st_mode)
     )
 
 

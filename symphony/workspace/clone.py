@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 from symphony.workspace.errors import explain_disk
+from symphony.workspace.folder import delete_folder
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
 from symphony.workspace.source import Person
 
@@ -46,3 +47,20 @@ async def make_clone(target: Path, repository: Path, ref: str, branch: str, pers
     # agents and their tools start background work by such a collection; it would outlive a turn
     await git.run("config", "gc.auto", "0")
     await git.run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)
+
+
+async def make_in_place(
+    target: Path, making: Path, repository: Path, ref: str, branch: str, person: Person
+) -> None:
+    """Make a clone beside its place, as `making`, and rename it into place as the last step.
+
+    Raises:
+        WorkspaceError: `workspace.*`; nothing is at the target then.
+    """
+    try:
+        await asyncio.to_thread(delete_folder, making)
+        await make_clone(making, repository, ref, branch, person)
+        with explain_disk(f"make {target}"):
+            await asyncio.to_thread(making.rename, target)
+    finally:
+        await asyncio.to_thread(delete_folder, making)

@@ -10,6 +10,7 @@ from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.installation import Installation
 from symphony.core.ports import Workspace
 from symphony.core.preflight import Preflight
+from symphony.core.review import UNKNOWN, Background
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import explain_disk
@@ -17,6 +18,8 @@ from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.patch import PatchMaker
 from symphony.workspace.preflight import Preflights
 from symphony.workspace.refusals import NOTHING_CHANGED, check_mode, mode_none_note, patch_note
+from symphony.workspace.review import ReviewFolder
+from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.source import Source
 
@@ -28,6 +31,8 @@ class Handing:
         self._installation = installation
         self._repository = repository
         self._scratch = scratch
+        self._folders = ReviewFolder(installation, repository, scratch)
+        self._reviews = GitReviews(installation)
 
     async def over(
         self,
@@ -36,8 +41,9 @@ class Handing:
         completion: Completion,
         settings: Settings,
         forge: str | None,
+        background: Background = UNKNOWN,
     ) -> Handoff:
-        """Write the patch, and say whether it still merges with the base; `forge` is SYMPHONY_REPO's value.
+        """Write patch and review folder, and say whether it still merges; `forge` is SYMPHONY_REPO's value.
 
         Raises:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
@@ -53,13 +59,16 @@ class Handing:
         async with self._scratch.open("patch") as scratch:
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
         patch = self._installation.patch(workspace.key)
+        preflight = await self._preflight(workspace, imported, settings)
+        unread = await self._reviews.keep_unread(workspace.issue_id)
+        await self._folders.write(workspace, imported, completion, background, preflight, mailbox)
         with explain_disk(f"write {patch}"):
             await asyncio.to_thread(_write, patch, mailbox)
         number = mailbox.count(b"\nSubject: [PATCH")
         note = patch_note(number, patch, workspace.base, imported.base_commit)
-        preflight = await self._preflight(workspace, imported, settings)
         if preflight.moved or preflight.unknown:
             note = f"{note} {preflight}"
+        note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
 
     async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:

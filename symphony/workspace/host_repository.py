@@ -182,6 +182,24 @@ class HostRepository:
             await self.keep(key, before)
             await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
 
+    async def begin(
+        self, trusted: Git, source: str, ref: str, key: str, branch: str, delivered: str | None
+    ) -> tuple[str, str]:
+        """Return the ref that a new workspace starts from, and its base commit.
+
+        It is the base as it is now, or a commit that was `delivered` and is gone on with, if that is here.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
+        base = await self.resolve(base_ref(key)) if delivered else None
+        if delivered is not None and base is not None and await self.resolve(delivered) is not None:
+            await self.move_branch(key, branch, delivered)
+            return f"refs/heads/{branch}", base
+        commit = await self.fetch_base(trusted, source, ref, key)
+        await self.retire_branch(key, branch)
+        return base_ref(key), commit
+
     def lend_objects(self, git_folder: Path) -> None:
         """Let a repository of the host's read the objects that are here; blocks on the disk."""
         borrow(git_folder, [self.objects_folder], self.path / "shallow")

@@ -5,6 +5,7 @@ commits can be found again in the repository that only the host writes.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,11 @@ from pathlib import Path
 from symphony.core.installation import Installation
 from symphony.core.settings import Settings
 from symphony.core.stored import Delivery, Kind, Stored
-from symphony.host.tree import delete_file, list_files
+from symphony.host.tree import list_files, list_folders, size_of_tree
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.review import delete_patch
+from symphony.workspace.reviews import GitReviews
 
 PREFIX, SUFFIX = "agent_", ".patch"
 
@@ -26,45 +29,62 @@ class KeptPatches:
 
     def __init__(self, installation: Installation) -> None:
         self._folder = installation.patches
+        self._reviews = GitReviews(installation)
         self._repository = HostRepository(installation.host_repository)
 
     async def look(self, settings: Settings) -> tuple[Stored, ...]:  # noqa: ARG002  the port's signature
-        """Return every patch.
+        """Return every patch with its review folder, and folders that a patch has left behind.
 
         Raises:
             WorkspaceError: the folder is a symlink or cannot be read.
         """
         with explain_disk(f"look into {self._folder}"):
-            files = await asyncio.to_thread(list_files, self._folder)
-        return tuple(
-            Stored(
-                Kind.PATCH,
-                file.name,
-                str(self._folder / file.name),
-                file.size_bytes,
-                datetime.fromtimestamp(file.modified, UTC),
-                file.name.removeprefix(PREFIX).removesuffix(SUFFIX),
-            )
-            for file in files
-            if file.name.startswith(PREFIX) and file.name.endswith(SUFFIX)
-        )
+            return await asyncio.to_thread(self._look)
 
     async def check(self, thing: Stored, delivery: Delivery | None) -> str:
-        """Look for its commits, which must stay when it goes."""
+        """Look for its commits, which must stay when it goes, and for comments that were not sent."""
         handoff = delivery.handoff if delivery else None
         if handoff is None or handoff.patch is None or handoff.patch.name != Path(thing.path).name:
             return "it is not the latest handoff of its issue"
         try:
+            if await self._reviews.comments_of(thing.key):
+                return "a person's comments in it were not sent"
             known = handoff.head_commit and await self._repository.resolve(handoff.head_commit)
         except WorkspaceError as error:
             return str(error)
         return "" if known else f"its commits are not in {self._repository.path}"
 
     async def remove(self, thing: Stored, settings: Settings, environment: Mapping[str, str]) -> None:  # noqa: ARG002
-        """Delete the file.
+        """Delete the file, then its review folder.
 
         Raises:
-            WorkspaceError: it is still there.
+            WorkspaceError: they are still there.
         """
-        with explain_disk(f"delete {thing.path}"):
-            await asyncio.to_thread(delete_file, self._folder, Path(thing.path).name)
+        await asyncio.to_thread(delete_patch, Path(thing.path))
+
+    def _look(self) -> tuple[Stored, ...]:
+        patches = {
+            file.name: file
+            for file in list_files(self._folder)
+            if file.name.startswith(PREFIX) and file.name.endswith(SUFFIX)
+        }
+        folders = {
+            f"{folder.name}{SUFFIX}": folder
+            for folder in list_folders(self._folder)
+            if folder.name.startswith(PREFIX)
+            and (
+                f"{folder.name}{SUFFIX}" in patches
+                or not os.path.lexists(f"{self._folder / folder.name}{SUFFIX}")
+            )
+        }
+        return tuple(
+            Stored(
+                Kind.PATCH,
+                name,
+                str(self._folder / name),
+                size_of_tree(self._folder / name) + size_of_tree(self._folder / name.removesuffix(SUFFIX)),
+                datetime.fromtimestamp((patches.get(name) or folders[name]).modified, UTC),
+                name.removeprefix(PREFIX).removesuffix(SUFFIX),
+            )
+            for name in sorted({*patches, *folders})
+        )

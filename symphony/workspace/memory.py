@@ -7,7 +7,7 @@ clock, and the same calls give the same ids. Tests play the agent with `write` a
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.provenance import Provenance
+from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
@@ -26,7 +27,9 @@ from symphony.workspace.host_repository import safety_prefix
 from symphony.workspace.memory_best import MemoryBestStates
 from symphony.workspace.memory_checkouts import MemoryCheckouts
 from symphony.workspace.memory_faults import FAULTS, Fault
+from symphony.workspace.memory_folder import HookRun, MemoryFolder
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
+from symphony.workspace.memory_reviews import MemoryReviews
 from symphony.workspace.records import in_the_way
 from symphony.workspace.refusals import (
     NOTHING_CHANGED,
@@ -46,30 +49,6 @@ PATCHES = HOME / "patches"
 PROJECT: Mapping[str, bytes] = {"README.md": b"a project\n"}
 
 
-@dataclass(slots=True)
-class MemoryFolder:
-    """What is in one workspace.
-
-    Attributes:
-        files: the work tree.
-        head: the branch's commit, as the agent left it.
-    """
-
-    workspace: Workspace
-    files: dict[str, bytes]
-    head: str
-
-
-@dataclass(slots=True)
-class HookRun:
-    """One hook that was run, with what it was given."""
-
-    name: str
-    script: str
-    cwd: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-
 class MemoryWorkspaces:
     """Implements `core.ports.Workspaces`.
 
@@ -86,6 +65,7 @@ class MemoryWorkspaces:
         self.hook_runs: list[HookRun] = []
         self.patches: dict[Path, bytes] = {}
         self.removed: list[str] = []
+        self.reviews = MemoryReviews(PATCHES, self.patches)
         self.bests = MemoryBestStates(REPOSITORY)
         self._history = MemoryHistory()
         self._base = self._history.add(MemoryCommit(dict(project), "Start", None))
@@ -130,7 +110,9 @@ class MemoryWorkspaces:
                 return dict(folder.files)
         return self._clones.get(path)
 
-    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+    async def prepare(
+        self, issue: Issue, settings: Settings, environment: Mapping[str, str], delivered: str | None = None
+    ) -> Workspace:
         """Return the issue's workspace, made if it is not there; runs `after_create` when made.
 
         Raises:
@@ -146,10 +128,12 @@ class MemoryWorkspaces:
                 raise branch_taken(other.workspace.issue_id, branch)
         self._meet(Fault.PREPARE)
         workspace = Workspace(issue.id, key, ROOT / key, branch, "main", self._base)
+        start = delivered if delivered in self._history.commits else None
         self._branches.pop(branch, None)
-        self._folders[key] = MemoryFolder(
-            workspace, dict(self._history.commits[self._base].files), self._base
-        )
+        if start is not None:
+            self._branches[branch] = start
+        head = start or self._base
+        self._folders[key] = MemoryFolder(workspace, dict(self._history.commits[head].files), head)
         hooks = settings.in_state(issue.state).hooks
         if hooks.after_create is not None:
             variables = {
@@ -256,7 +240,12 @@ class MemoryWorkspaces:
         return self._history.stamp(imported, provenance) if settings.handoff.trailers else imported
 
     async def hand_off(
-        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        background: Background = UNKNOWN,  # noqa: ARG002  the port's signature
     ) -> Handoff:
         """Keep the patch in `patches`; repeating it gives the same bytes.
 
@@ -276,8 +265,10 @@ class MemoryWorkspaces:
             self._history.commits[commit].message
             for commit in self._history.since(imported.base_commit, head)
         ]
-        self.patches[patch] = "\n".join([completion.title, completion.summary, *reversed(subjects)]).encode()
+        mailbox = "\n".join([completion.title, completion.summary, *reversed(subjects)]).encode()
+        unread = self.reviews.put(patch, mailbox)
         note = patch_note(imported.commits, patch, workspace.base, imported.base_commit)
+        note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=head)
 
     @asynccontextmanager

@@ -76,6 +76,21 @@ def mode_none_note(imported: Imported, repository: Path) -> str:
     return f"handoff.mode is none; the work is on {imported.branch} in {repository}."
 
 
+def unread_note(comments: int, kept: Path) -> str:
+    """Return what people read when a new patch takes the place of one with comments that nobody has read."""
+    counted = "1 comment" if comments == 1 else f"{comments} comments"
+    return f"The patch before it had {counted} that no agent was sent; it is kept as {kept}."
+
+
+def commented_too_large(patch: Path, limit: int) -> WorkspaceError:
+    """Return the refusal to look for comments in a file that is no patch of symphony's any more."""
+    return WorkspaceError(
+        f"{patch} is larger than {limit >> 20} MiB.",
+        code="review.too_large",
+        remedy="Take out of it what is not from the handoff.",
+    )
+
+
 def patch_note(commits: int, patch: Path, base: str, base_commit: str) -> str:
     """Return what people read about a patch."""
     counted = "1 commit" if commits == 1 else f"{commits} commits"

@@ -22,13 +22,14 @@ from symphony.core.keys import branch_name, workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.provenance import Provenance
+from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.best import GitBestStates
 from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.checkouts import GitCheckouts
-from symphony.workspace.clone import make_clone
+from symphony.workspace.clone import make_clone, make_in_place
 from symphony.workspace.collection import Collection
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.fingerprint import take_fingerprint
@@ -45,7 +46,7 @@ from symphony.workspace.folder import (
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
-from symphony.workspace.host_repository import HostRepository, base_ref, delivered_ref
+from symphony.workspace.host_repository import HostRepository, delivered_ref
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refusals import (
     after_create_failed,
@@ -53,6 +54,7 @@ from symphony.workspace.refusals import (
     branch_taken,
     workspace_missing,
 )
+from symphony.workspace.reviews import GitReviews
 from symphony.workspace.safety import Safety, SafetyRefs
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.search import search_branch
@@ -80,13 +82,19 @@ class GitWorkspaces:
         self._repository = HostRepository(installation.host_repository)
         self._handing = Handing(installation, self._repository, self._scratch)
         self._safety_refs = SafetyRefs(self._repository)
+        self.reviews = GitReviews(installation)
         self.bests = GitBestStates(self._repository)
         self._environment = environment
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()
 
-    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+    async def prepare(
+        self, issue: Issue, settings: Settings, environment: Mapping[str, str], delivered: str | None = None
+    ) -> Workspace:
         """Return the issue's workspace, made if it is not there; runs `after_create` when made.
+
+        A new one starts at the base, or at a commit that was `delivered` and sent back. A delivered
+        commit that is not here any more is as none.
 
         Raises:
             WorkspaceError: `workspace.source_*`, `workspace.base_not_found`, `workspace.not_ours`,
@@ -105,11 +113,11 @@ class GitWorkspaces:
         await source.open()
         base = await source.find_base(settings.workspace.base)
         await self._repository.open()
-        commit = await self._repository.fetch_base(source.git, source.url, base.ref, key)
-        await self._repository.retire_branch(key, branch)
+        start, commit = await self._repository.begin(source.git, source.url, base.ref, key, branch, delivered)
         record = Record(issue.id, key, str(root), branch, base.name, commit)
         await asyncio.to_thread(self._records.write, record)
-        await self._make(record, await source.person())
+        making = hidden_name(root, self._installation, MAKING, key)
+        await make_in_place(record.path, making, self._repository.path, start, branch, await source.person())
         record = replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
         workspace = record.workspace(created=True)
         variables = {
@@ -199,16 +207,21 @@ class GitWorkspaces:
         return await Stamping(self._repository, source, handoff).stamp(imported, provenance, signed=signed)
 
     async def hand_off(
-        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        background: Background = UNKNOWN,
     ) -> Handoff:
-        """Write the patch; repeating it gives the same bytes.
+        """Write the patch and its review folder; repeating it gives the same.
 
         Raises:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
                 `handoff.pull_request_not_built`, `workspace.*`.
         """
         forge = self._environment.get(FORGE_VARIABLE)
-        return await self._handing.over(workspace, imported, completion, settings, forge)
+        return await self._handing.over(workspace, imported, completion, settings, forge, background)
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[GitCheckouts]:
@@ -298,17 +311,6 @@ class GitWorkspaces:
                 remedy="Look what is in it and move it away, then retry the issue.",
             )
         delete_folder(path)
-
-    async def _make(self, record: Record, person: Person) -> None:
-        """Clone beside the final place and rename it into place as the last step."""
-        making = hidden_name(record.path.parent, self._installation, MAKING, record.key)
-        try:
-            await asyncio.to_thread(delete_folder, making)
-            await make_clone(making, self._repository.path, base_ref(record.key), record.branch, person)
-            with explain_disk(f"make {record.path}"):
-                await asyncio.to_thread(making.rename, record.path)
-        finally:
-            await asyncio.to_thread(delete_folder, making)
 
     async def _after_create(
         self, workspace: Workspace, settings: Settings, variables: Mapping[str, str]

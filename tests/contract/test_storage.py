@@ -143,7 +143,7 @@ async def test_a_symlink_in_place_of_the_folder_is_not_followed(
         await stage.storage.look(SETTINGS)
     with pytest.raises(SymphonyError):
         await stage.storage.remove(thing, SETTINGS, {})
-    assert [path.name for path in elsewhere.iterdir()] == [stage.name]
+    assert stage.name in [path.name for path in elsewhere.iterdir()]
 
 
 @pytest.mark.parametrize("make", [patches, logs])
@@ -345,3 +345,27 @@ def _with_head(delivery: Delivery, head: str):
     from dataclasses import replace
 
     return replace(delivery.handoff, head_commit=head)
+
+
+async def test_a_patch_goes_with_its_review_folder_and_a_folder_that_was_left_goes_too(
+    tmp_path: Path,
+) -> None:
+    stage = await patches(tmp_path)
+    (thing,) = await stage.storage.look(SETTINGS)
+    folder = Path(thing.path).with_suffix("")
+    assert folder.is_dir()
+    Path(thing.path).unlink()  # as a sweep that was cut off
+    (left,) = await stage.storage.look(SETTINGS)
+    assert (left.name, left.key) == (thing.name, thing.key)
+    await stage.storage.remove(left, SETTINGS, {})
+    assert not folder.exists()
+    assert await stage.storage.look(SETTINGS) == ()
+
+
+async def test_a_patch_with_comments_that_were_not_sent_stays(tmp_path: Path) -> None:
+    stage = await patches(tmp_path)
+    thing = await the_thing(stage)
+    assert await stage.storage.check(thing, stage.delivery) == ""
+    with Path(thing.path).open("a") as patch:
+        patch.write("#> why?\n")
+    assert await stage.storage.check(thing, stage.delivery) == "a person's comments in it were not sent"

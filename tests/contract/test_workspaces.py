@@ -17,7 +17,7 @@ from symphony.core.provenance import Origin, Provenance
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import HandoffSettings, HooksSettings, Settings
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.memory import Fault, MemoryWorkspaces
+from symphony.workspace.memory import PATCHES, Fault, MemoryWorkspaces
 from tests.support.git_project import GitWorld, PlainSandbox, git, make_completion, make_issue, write_files
 
 
@@ -33,6 +33,7 @@ class World(Protocol):
     def fail_hook(self, name: str) -> str: ...
     def patch(self, path: Path) -> bytes: ...
     def saved(self, ref: SafetyRef) -> Mapping[str, bytes]: ...
+    def comment(self, issue_id: str, text: str) -> bytes: ...
 
 
 class RealWorld:
@@ -62,6 +63,12 @@ class RealWorld:
         assert git(self.world.host, "rev-parse", ref.name) == ref.commit
         return {name: self.world.host_file(ref.name, name) for name in self.world.host_files(ref.name)}
 
+    def comment(self, issue_id: str, text: str) -> bytes:
+        patch = self.world.installation.patch(issue_id)
+        before = patch.read_bytes()
+        patch.write_bytes(before + f"{text}\n".encode())
+        return before
+
 
 class MemoryWorld:
     def __init__(self, folder: Path) -> None:
@@ -90,6 +97,12 @@ class MemoryWorld:
 
     def saved(self, ref: SafetyRef) -> Mapping[str, bytes]:
         return self.driver.files_of(ref.commit)
+
+    def comment(self, issue_id: str, text: str) -> bytes:
+        patch = PATCHES / f"agent_{issue_id}.patch"
+        before = self.driver.patches[patch]
+        self.driver.patches[patch] = before.rstrip(b"\n") + f"\n{text}\n".encode()
+        return before
 
 
 WORLDS: dict[str, Callable[[Path], World]] = {"git": RealWorld, "memory": MemoryWorld}
@@ -616,3 +629,67 @@ async def test_the_memory_driver_fails_once_as_it_is_told(tmp_path: Path, fault:
 
     await whole()
     assert world.driver.removed == ["12"]
+
+
+# --- reviews ---------------------------------------------------------------------------------------
+
+
+async def hand_over(world: World, workspace: Workspace) -> Imported:
+    imported = await collect(world, workspace)
+    await world.workspaces.hand_off(workspace, imported, make_completion("12"), SETTINGS)
+    await world.workspaces.remove(workspace, SETTINGS, {})
+    return imported
+
+
+async def test_work_that_was_sent_back_is_gone_on_with_from_its_base(world: World) -> None:
+    first = await prepare(world)
+    world.write(first, "one.txt", "one")
+    imported = await hand_over(world, first)
+    head = imported.head_commit
+    again = await world.workspaces.prepare(make_issue("12"), SETTINGS, {}, head)
+    assert (again.created, again.base_commit, again.branch) == (True, first.base_commit, first.branch)
+    assert world.read(again.path, "one.txt") == "one"
+    world.write(again, "two.txt", "two")
+    later = await collect(world, again)
+    assert (later.base_commit, later.commits) == (first.base_commit, imported.commits + 1)
+
+
+async def test_a_delivered_commit_that_is_not_there_is_as_none(world: World) -> None:
+    first = await prepare(world)
+    world.write(first, "one.txt", "one")
+    await hand_over(world, first)
+    again = await world.workspaces.prepare(make_issue("12"), SETTINGS, {}, "e" * 40)
+    assert world.read(again.path, "one.txt") is None
+
+
+async def test_without_a_delivered_commit_it_starts_anew(world: World) -> None:
+    first = await prepare(world)
+    world.write(first, "one.txt", "one")
+    await hand_over(world, first)
+    assert world.read((await prepare(world)).path, "one.txt") is None
+
+
+async def test_comments_in_a_patch_are_found_and_taken_out_again(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "one")
+    await hand_over(world, workspace)
+    reviews = world.workspaces.reviews
+    assert await reviews.comments("12") == ()
+    before = world.comment("12", "#> why?")
+    comments = await reviews.comments("12")
+    assert [comment.text for comment in comments] == ["why?"]
+    world.comment("12", "#> and this?")
+    await reviews.clear("12", comments)
+    changed = await reviews.comments("12")
+    assert [comment.text for comment in changed] == ["why?\nand this?"], "what was not read stays"
+    await reviews.clear("12", changed)
+    assert await reviews.comments("12") == ()
+    assert world.comment("12", "").rstrip() == before.rstrip()
+
+
+async def test_a_patch_is_discarded_once(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "one")
+    await hand_over(world, workspace)
+    assert [await world.workspaces.reviews.discard("12") for _ in range(2)] == [True, False]
+    assert await world.workspaces.reviews.comments("12") == ()

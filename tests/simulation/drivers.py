@@ -13,6 +13,7 @@ from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import AttemptRow, HookResult, Sandbox, Workspace
 from symphony.core.provenance import Provenance
+from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
@@ -114,6 +115,11 @@ class SimulatedStore(MemoryStore):
         self._ledger.replies[reply] = steering.id
         return steering
 
+    async def ask(self, steering: SteeringRequest) -> None:
+        await super().ask(steering)
+        if steering.is_review and steering.reply:
+            self._ledger.replies[steering.reply] = steering.id
+
     async def reply_used(self, steering_id: str, at: datetime) -> None:
         fresh = steering_id not in self._disk.used
         await super().reply_used(steering_id, at)
@@ -198,11 +204,13 @@ class SimulatedWorkspaces:
         if self._faults.takes(name):
             self._disk.answer_hook(name, 1, "broken")
 
-    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+    async def prepare(
+        self, issue: Issue, settings: Settings, environment: Mapping[str, str], delivered: str | None = None
+    ) -> Workspace:
         await self.reach("prepare")
         self._answer("after_create")
         try:
-            workspace = await self._disk.prepare(issue, settings, environment)
+            workspace = await self._disk.prepare(issue, settings, environment, delivered)
             if workspace.created:
                 self._ledger.discarded.discard(issue.id)
             return workspace
@@ -252,7 +260,12 @@ class SimulatedWorkspaces:
         return await self._disk.stamp(imported, provenance, settings)
 
     async def hand_off(
-        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        background: Background = UNKNOWN,
     ) -> Handoff:
         await self.reach("hand_off")
         if self._ledger.delivered[completion.attempt_id]:
@@ -261,7 +274,7 @@ class SimulatedWorkspaces:
         if receipt is not None and receipt.tree != imported.head_tree:
             self._ledger.blame(f"what is handed over is what was checked: not of {completion.attempt_id}")
         try:
-            return await self._disk.hand_off(workspace, imported, completion, settings)
+            return await self._disk.hand_off(workspace, imported, completion, settings, background)
         finally:
             self._disk._faults.clear()
 
@@ -269,6 +282,11 @@ class SimulatedWorkspaces:
     def bests(self) -> Any:
         self._life.check()
         return self._disk.bests
+
+    @property
+    def reviews(self) -> Any:
+        self._life.check()
+        return self._disk.reviews
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[Any]:

@@ -11,6 +11,7 @@ from symphony.core.ports.meter import Meter, Meters
 from symphony.core.ports.notifier import Notifier
 from symphony.core.ports.reports import AgentReports, McpAccess, McpGate
 from symphony.core.ports.retention import Storage
+from symphony.core.ports.reviews import Reviews
 from symphony.core.ports.run_log import RunLog, RunLogs
 from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
 from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store, StoreExchange
@@ -41,6 +42,7 @@ __all__ = [
     "Process",
     "Prompts",
     "Reloaded",
+    "Reviews",
     "RunLog",
     "RunLogs",
     "RunResult",

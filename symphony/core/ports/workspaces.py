@@ -10,8 +10,10 @@ from typing import Protocol
 from symphony.core.best import BestState, Checked
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
+from symphony.core.ports.reviews import Reviews
 from symphony.core.ports.sandbox import Sandbox
 from symphony.core.provenance import Provenance
+from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 
@@ -120,8 +122,18 @@ class Workspaces(Protocol):
         """The best states of all issues."""
         ...
 
-    async def prepare(self, issue: Issue, settings: Settings, environment: Mapping[str, str]) -> Workspace:
+    @property
+    def reviews(self) -> Reviews:
+        """What was handed over, as its reviewer sees it."""
+        ...
+
+    async def prepare(
+        self, issue: Issue, settings: Settings, environment: Mapping[str, str], delivered: str | None = None
+    ) -> Workspace:
         """Return the issue's workspace, made if it is not there; runs `after_create` when made.
+
+        A new one starts at the base; with a commit that was `delivered` and sent back it starts there,
+        and the base stays what the work began from.
 
         Raises:
             WorkspaceError: `workspace.*`, with the remedy.
@@ -188,9 +200,14 @@ class Workspaces(Protocol):
         ...
 
     async def hand_off(
-        self, workspace: Workspace, imported: Imported, completion: Completion, settings: Settings
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        background: Background = UNKNOWN,
     ) -> Handoff:
-        """Write the patch; repeating it gives the same result.
+        """Write the patch, and beside it what a reviewer should know; repeating it gives the same result.
 
         Raises:
             WorkspaceError: `handoff.*`.
