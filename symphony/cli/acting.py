@@ -7,6 +7,7 @@ from symphony.cli.errors import CommandError, usage_error
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.core.issue import IssueDraft
+from symphony.core.keys import workspace_key
 
 STDIN = "-"
 TEXT_LIMIT = 1_048_576  # bytes; as much as an issue file or a request may hold
@@ -15,14 +16,13 @@ DONE = {
     "cancel": "{what} is cancelled; `symphony retry {id}` starts it again",
     "pause": "{what} is paused: no new attempt starts; `symphony resume{arg}` lifts that",
     "resume": "{what} may start again",
-    "discard": "The workspace of issue {id} is deleted",
 }
 LATER = "when symphony runs"
 
 
 def create_issue(place: Place, draft: IssueDraft) -> None:
     """Write an issue and print its path, alone."""
-    text = _text_of(draft.body)
+    text = text_of(draft.body)
     given = IssueDraft(
         draft.title, text, draft.priority, draft.labels, draft.blocked_by, draft.state, draft.id
     )
@@ -32,7 +32,7 @@ def create_issue(place: Place, draft: IssueDraft) -> None:
 
 def reply_to_issue(place: Place, issue_id: str, text: str) -> None:
     """Answer an agent's question."""
-    answer = _text_of(text)
+    answer = text_of(text)
     if not answer.strip():
         raise CommandError(
             "The reply is empty.", code="invalid_reply", remedy="Write an answer for the agent."
@@ -44,6 +44,30 @@ def reply_to_issue(place: Place, issue_id: str, text: str) -> None:
 
     heard = act(place, command)
     Screen().line(f"Answered issue {issue_id}; the agent goes on with it{'' if heard else ' ' + LATER}.")
+
+
+def reject_work(place: Place, issue_id: str, text: str, to: str | None) -> None:
+    """Send delivered work back with a reviewer's words."""
+    words = text_of(text)
+
+    def command(desk: Desk) -> tuple[bool, Json]:
+        return desk.live, desk.reject(issue_id, words, to)
+
+    heard, issue = act(place, command)
+    goes_on = f"its agent goes on from the work it handed over{'' if heard else ' ' + LATER}"
+    Screen().line(f"Issue {issue_id} is back in {issue['state']} with your words; {goes_on}.")
+
+
+def discard_work(place: Place, issue_id: str) -> None:
+    """Give up an issue's undelivered work; without a workspace, its patch."""
+    patch = place.installation.patch(workspace_key(issue_id))
+    there = patch.exists()
+    act(place, lambda desk: desk.command("discard", issue_id))
+    if there and not patch.exists():
+        said = "The patch of issue {} and its review folder are deleted; the commits are in {}."
+        Screen().line(said.format(issue_id, place.installation.host_repository))
+    else:
+        Screen().line(f"The workspace of issue {issue_id} is deleted.")
 
 
 def move_issue(place: Place, issue_id: str, state: str) -> None:
@@ -82,7 +106,7 @@ def command_issue(place: Place, name: str, issue_id: str | None) -> None:
     Screen().line(f"{said}{later}.")
 
 
-def _text_of(given: str) -> str:
+def text_of(given: str) -> str:
     """Return a text from the command line, or what comes in on stdin for `-`."""
     if given != STDIN:
         return given

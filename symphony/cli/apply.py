@@ -15,6 +15,7 @@ from symphony.core.keys import workspace_key
 from symphony.host.lock_file import take_lock
 from symphony.workspace.applying import Applied, Applying
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.source import Source
 
@@ -25,6 +26,7 @@ PRIVATE = 0o600
 def apply_issue(place: Place, issue_id: str, *, branch: str | None, three_way: bool, as_json: bool) -> None:
     """Apply the patch and say where its commits are."""
     patch = patch_of(place, issue_id)
+    _check_unmarked(place, issue_id, patch)
     with _alone(place.installation.root / "apply.lock"):
         applied = asyncio.run(_apply(place, patch, branch, three_way=three_way))
     screen = Screen()
@@ -62,6 +64,23 @@ def patch_of(place: Place, issue_id: str) -> Path:
             remedy=f"`symphony show {shlex.quote(issue_id)}` says where its work stands.",
         )
     return patch
+
+
+def _check_unmarked(place: Place, issue_id: str, patch: Path) -> None:
+    """Make sure that no reviewer's comment is in the patch: git would stop at it, or take it for a message.
+
+    Raises:
+        CommandError: `apply.commented`.
+    """
+    comments = asyncio.run(GitReviews(place.installation).comments(issue_id))
+    if comments:
+        raise CommandError(
+            f"The patch of issue {issue_id} has {counted(len(comments), 'comment')} of a reviewer in it"
+            f" (`#>`), the first in line {comments[0].number} of {patch.name}.",
+            code="apply.commented",
+            remedy=f"`symphony reject {shlex.quote(issue_id)}` sends what they say to its agent;"
+            " to apply the patch as it was handed over, delete these lines.",
+        )
 
 
 @contextmanager

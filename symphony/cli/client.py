@@ -84,6 +84,11 @@ class DaemonDesk:
         approved: Json | None = self._ask("POST", f"{_path(issue_id)}/approve", {})["issue"]
         return approved
 
+    def reject(self, issue_id: str, text: str, to: str | None) -> Json:
+        """Send delivered work back with a reviewer's words and return the issue."""
+        rejected: Json = self._ask("POST", f"{_path(issue_id)}/reject", {"text": text, "to": to})["issue"]
+        return rejected
+
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host and return what became of it."""
         return self._ask("POST", f"{_path(issue_id)}/access", {"host": host, "decision": decision})

@@ -246,8 +246,10 @@ def budget(
 
 
 def discard(issue_id: IssueId, workflow: Workflow = WORKFLOW) -> None:
-    """Delete an issue's workspace. Work that was not handed over is lost."""
-    _command(workflow, "discard", issue_id)
+    """Give up undelivered work; without any, the patch of what was delivered. Its commits stay."""
+    from symphony.cli.acting import discard_work
+
+    discard_work(Place(workflow), issue_id)
 
 
 def _command(workflow: Path, name: str, issue_id: str | None) -> None:

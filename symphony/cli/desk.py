@@ -64,6 +64,10 @@ class Desk(Protocol):
         """Move a proposed issue to where it is worked on, or let held work out; return the issue."""
         ...
 
+    def reject(self, issue_id: str, text: str, to: str | None) -> Json:
+        """Send delivered work back with a reviewer's words and return the issue."""
+        ...
+
     def access(self, issue_id: str, host: str, decision: str) -> Json:
         """Open or close a host and return what became of it."""
         ...

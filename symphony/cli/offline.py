@@ -23,7 +23,6 @@ from symphony.core.event import (
     AccessDecided,
     BudgetAsked,
     CancelAsked,
-    CompletionWithdrawn,
     Event,
     PauseAsked,
     PermissionGiven,
@@ -34,7 +33,7 @@ from symphony.core.event import (
 )
 from symphony.core.explain import DECISIONS, explain
 from symphony.core.hosts import parse_host
-from symphony.core.issue import IssueDraft
+from symphony.core.issue import Issue, IssueDraft
 from symphony.core.keys import workspace_key
 from symphony.core.operations import IssueDetail
 from symphony.core.permission import PermissionAnswer
@@ -110,6 +109,10 @@ class FilesDesk:
     def approve(self, issue_id: str) -> Json | None:
         """Move a proposed issue to where it is worked on, or let held work out; return the issue."""
         return asyncio.run(self._approve(issue_id))
+
+    def reject(self, issue_id: str, text: str, to: str | None) -> Json:
+        """Send delivered work back with a reviewer's words and return the issue."""
+        return issue_view(asyncio.run(self._reject(issue_id, text, to)))
 
     def reply(self, issue_id: str, text: str) -> None:
         """Answer the issue's open question."""
@@ -248,22 +251,17 @@ class FilesDesk:
         return answer_view(answer)
 
     async def _discard(self, issue_id: str) -> None:
-        from symphony.engine.discarding import discard_workspace
-        from symphony.host.clock import SystemClock
-        from symphony.workspace.workspaces import GitWorkspaces
+        from symphony.cli.offline_review import discard_work
 
-        settings = self._place.workflow.settings
         async with self._write() as (store, state):
-            workspaces = GitWorkspaces(self._installation, self._place.environ)
-            workspace = await workspaces.find(issue_id, settings)
-            if workspace is None:
-                raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
-            completion = state.record(issue_id).completion
-            await discard_workspace(
-                workspace, completion, settings, {}, store=store, clock=SystemClock(), workspaces=workspaces
-            )
-            if completion is not None:
-                await _apply(store, state, CompletionWithdrawn(issue_id, completion.attempt_id))
+            await discard_work(self._place, store, state, issue_id)
+
+    async def _reject(self, issue_id: str, words: str, to_state: str | None) -> Issue:
+        from symphony.cli.offline_review import reject_work
+
+        async with self._write() as (store, state):
+            tracker = self._tracker
+            return await reject_work(self._place, store, state, tracker, issue_id, words, to_state)
 
     async def _look_at_disk(self) -> Json:
         from symphony.cli.offline_disk import look_at_disk

@@ -32,4 +32,31 @@ def apply(
     apply_issue(Place(workflow), issue_id, branch=branch, three_way=three_way, as_json=as_json)
 
 
-COMMANDS: tuple[Callable[..., Any], ...] = (apply,)
+def review(issue_id: IssueId, workflow: Workflow = WORKFLOW, as_json: AsJson = False) -> None:
+    """Show what was handed over: a summary, the diff, and whether it still merges."""
+    from symphony.cli.review import review_issue
+
+    review_issue(Place(workflow), issue_id, as_json=as_json)
+
+
+def reject(
+    issue_id: IssueId,
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TEXT|-]",
+            help="What is to be changed; - reads it from stdin. Without it, the `#>` lines in the patch.",
+        ),
+    ] = "",
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="STATE", help="Without it, the state it was worked in.")
+    ] = None,
+    workflow: Workflow = WORKFLOW,
+) -> None:
+    """Send delivered work back: your words are its agent's next prompt, on the same branch."""
+    from symphony.cli.acting import reject_work
+
+    reject_work(Place(workflow), issue_id, text, to)
+
+
+COMMANDS: tuple[Callable[..., Any], ...] = (review, apply, reject)

@@ -32,6 +32,9 @@ Row = Sequence[object]
 class Screen:
     """The standard output of one command.
 
+    Attributes:
+        is_terminal: whether somebody sits before it.
+
     Raises:
         OutputClosed: from every method, once the reader has gone.
         CommandError: from every method, `output_failed`.
@@ -42,12 +45,12 @@ class Screen:
         if isinstance(self._stream, io.TextIOWrapper):
             with _told():  # it hands over what was printed before
                 self._stream.reconfigure(errors="replace")  # a title must not break on an ASCII terminal
-        self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._began = False
 
     @property
     def _width(self) -> int | None:
-        return self._console.width if self._is_terminal else None
+        return self._console.width if self.is_terminal else None
 
     def line(self, text: object = "", style: str = "", indent: str = "") -> None:
         """Print one line of text, folded only on a terminal."""
@@ -92,7 +95,7 @@ class Screen:
             self._stream.flush()
 
     def _put(self, line: str, style: str) -> None:
-        if not (self._is_terminal and style and line):
+        if not (self.is_terminal and style and line):
             self._write(line + "\n")
             return
         from rich.text import Text

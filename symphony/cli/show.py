@@ -119,6 +119,11 @@ def _steering(screen: Screen, detail: Json) -> None:
         return
     screen.heading("Questions and answers")
     for steering in detail["steering"]:
+        if not steering["question"]:
+            at = moment(steering["replied_at"])
+            screen.line(f"{at}  you sent its work back:", style="green", indent="  ")
+            screen.paragraph(steering["reply"] or "", indent="    ")
+            continue
         screen.line(f"{moment(steering['asked_at'])}  the agent asked:", style="yellow", indent="  ")
         screen.paragraph(steering["question"], indent="    ")
         screen.paragraph(steering["context"], indent="    | ", style="dim")

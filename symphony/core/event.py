@@ -173,6 +173,13 @@ class ReleaseAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkRejected:
+    """A reviewer has sent delivered work back; the words are stored."""
+
+    review: SteeringRequest
+
+
+@dataclass(frozen=True, slots=True)
 class RetryAsked:
     """A person wants the issue tried again now."""
 
@@ -297,6 +304,7 @@ Event: TypeAlias = (
     | PermissionClosed
     | FindingMade
     | ReleaseAsked
+    | WorkRejected
     | RetryAsked
     | CancelAsked
     | PauseAsked

@@ -20,6 +20,10 @@ class Action(StrEnum):
     """Record that the work is handed over, run `after_run`, and remove the workspace."""
     DISCARD_WORKSPACE = "discard_workspace"
     """Remove the workspace, and give up a handoff that it was kept for."""
+    DISCARD_PATCH = "discard_patch"
+    """Remove what was handed over; its commits stay."""
+    REJECT = "reject"
+    """Store a reviewer's words, take their comments out of the patch, and move the issue back."""
     RETIRE = "retire"
     """Remove what `retention` says, such as a workspace that was handed over or an old log."""
 

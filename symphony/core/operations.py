@@ -64,7 +64,8 @@ class Operations(Protocol):
             a command that does not fit the issue's standing `not_running`, `already_running`,
             `already_done`, `waiting_for_reply`, `no_open_question`, `already_answered`,
             `not_proposed`, `not_held`, `nothing_to_discard`, `no_ceiling`, `no_open_permission`,
-            `several_permissions`; the tracker's codes for create and move; for access `invalid_host`,
+            `several_permissions`, `not_delivered`, `nothing_to_reject`, `nothing_said`, `review_too_long`,
+            `invalid_state`, `issue_gone`; the tracker's codes for create and move; for access `invalid_host`,
             `access_never`, `access_no_machine`, `access_full`, `workflow_not_editable`, and the
             machine's own.
     """
@@ -137,7 +138,11 @@ class Operations(Protocol):
         ...
 
     async def discard(self, issue_id: str) -> None:
-        """Delete its workspace with all undelivered work."""
+        """Delete its workspace with all undelivered work; without a workspace, its patch."""
+        ...
+
+    async def reject(self, issue_id: str, words: str, to_state: str | None) -> Issue:
+        """Send its delivered work back with a reviewer's words and the comments in its patch."""
         ...
 
     async def restore(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a reviewer of delivered work is told, and what they say to it [CONTRACT 9.1, 9.3]."""
+"""What a reviewer of delivered work is told, and what they say to it [CONTRACT 9.1, 9.4]."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A question that an agent asks a person, and the answer; or a reviewer's words [CONTRACT 6.3, 9.3]."""
+"""A question that an agent asks a person, and the answer; or a reviewer's words [CONTRACT 6.3, 9.4]."""
 
 import hashlib
 from dataclasses import dataclass

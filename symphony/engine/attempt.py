@@ -42,7 +42,7 @@ from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext, issue_id_of
 from symphony.engine.conversation import Conversation, Done
 from symphony.engine.delivery import Delivery
-from symphony.engine.earlier import best_known, earlier_of
+from symphony.engine.earlier import best_known, earlier_of, sent_back
 from symphony.engine.headway import Headway
 from symphony.engine.holding import WorkHeld
 from symphony.engine.line import open_line
@@ -212,8 +212,9 @@ class Attempt:
         environment = self._context.environment(issue)
         self._left = await keep_what_was_left(self._context)
         async with self._context.journal.step(Action.PREPARE_WORKSPACE) as result:
-            workspace = await self._ports.workspaces.prepare(issue, self._settings, environment)
-            result |= {"path": str(workspace.path), "created": workspace.created}
+            delivered = await sent_back(self._ports.store, issue.id)
+            workspace = await self._ports.workspaces.prepare(issue, self._settings, environment, delivered)
+            result |= {"path": str(workspace.path), "created": workspace.created, "delivered": delivered}
         return workspace
 
     async def _before_run(self, issue: Issue, workspace: Workspace) -> None:

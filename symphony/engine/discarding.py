@@ -1,7 +1,8 @@
-"""Giving up an issue's undelivered work, by a person's word, with or without a daemon."""
+"""Giving up an issue's work, by a person's word, with or without a daemon."""
 
 from collections.abc import Mapping
 
+from symphony.core.decide import CommandRefused
 from symphony.core.errors import SymphonyError
 from symphony.core.handoff import Completion
 from symphony.core.journal import Action
@@ -37,6 +38,20 @@ async def discard_workspace(
         await workspaces.bests.forget(workspace.issue_id)
         if given_up is not None:
             await store.withdraw_completion(workspace.issue_id, given_up)
+
+
+async def discard_patch(issue_id: str, *, store: Store, clock: Clock, workspaces: Workspaces) -> None:
+    """Delete what was handed over of an issue that has no workspace; the commits stay.
+
+    Raises:
+        CommandRefused: `nothing_to_discard`.
+        SymphonyError: it could not be deleted, or the store not be written.
+    """
+    journal = await issue_journal(store, clock, issue_id)
+    async with journal.step(Action.DISCARD_PATCH) as result:
+        result["there"] = there = await workspaces.reviews.discard(issue_id)
+    if not there:
+        raise CommandRefused(f"Issue {issue_id} has no workspace and no patch.", code="nothing_to_discard")
 
 
 async def _keep(workspace: Workspace, workspaces: Workspaces, clock: Clock) -> str:

@@ -21,3 +21,13 @@ async def best_known(bests: BestStates, issue_id: str) -> BestState | None:
         return await bests.of(issue_id)
     except SymphonyError:
         return None
+
+
+async def sent_back(store: Store, issue_id: str) -> str | None:
+    """Return the delivered commit that a reviewer has sent back since; None when there is none."""
+    delivery = await store.handoff_of(issue_id)
+    if delivery is None or delivery.handoff.head_commit is None:
+        return None
+    reviews = [request for request in await store.steering_of(issue_id) if request.is_review]
+    since = any(request.attempt_id == delivery.attempt_id for request in reviews)
+    return delivery.handoff.head_commit if since else None

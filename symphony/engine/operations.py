@@ -1,5 +1,6 @@
 """What a person may ask of the running daemon; implements `core.operations.Operations`."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from symphony.core.event import (
     ResumeAsked,
     RetryAsked,
     Ticked,
+    WorkRejected,
 )
 from symphony.core.explain import DECISIONS, Explanation, explain
 from symphony.core.issue import Issue, IssueDraft
@@ -38,12 +40,13 @@ from symphony.core.states import StateRole
 from symphony.core.step import Step
 from symphony.core.text import one_line
 from symphony.engine.access_desk import AccessDesk
-from symphony.engine.discarding import discard_workspace
+from symphony.engine.discarding import discard_patch, discard_workspace
 from symphony.engine.earlier import best_known
 from symphony.engine.environment import attempt_environment
 from symphony.engine.journal import issue_journal
 from symphony.engine.mailbox import MailboxClosed
 from symphony.engine.orchestrator import Orchestrator
+from symphony.engine.rejecting import Rejecting
 
 SHOWN = 80  # characters of an id that is none
 
@@ -58,6 +61,7 @@ class EngineOperations:
         self._tracking = orchestrator.tracking
         self._run_logs = run_logs
         self._exchange = exchange
+        self._rejects = asyncio.Lock()
 
     def snapshot(self) -> Snapshot:
         """Return the latest snapshot."""
@@ -213,7 +217,7 @@ class EngineOperations:
         return await self.move(issue_id, state.states.with_role(StateRole.ACTIVE)[0])
 
     async def discard(self, issue_id: str) -> None:
-        """Delete its workspace with all undelivered work.
+        """Delete its workspace with all undelivered work; without a workspace, its patch.
 
         Raises:
             CommandRefused: `already_running`, `nothing_to_discard`, `issue_not_found`.
@@ -237,7 +241,10 @@ class EngineOperations:
         if workspace is None and completion is None:
             if not self._is_known(issue_id):
                 raise _not_found(issue_id)
-            raise CommandRefused(f"Issue {issue_id} has no workspace.", code="nothing_to_discard")
+            await discard_patch(
+                issue_id, store=self._ports.store, clock=self._ports.clock, workspaces=self._ports.workspaces
+            )
+            return
         if workspace is not None:
             issue = state.issues.get(issue_id)
             number = state.record(issue_id).attempts
@@ -255,6 +262,19 @@ class EngineOperations:
             await self._ports.store.withdraw_completion(issue_id, completion.attempt_id)
         if completion is not None:
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
+
+    async def reject(self, issue_id: str, words: str, to_state: str | None) -> Issue:
+        """Send delivered work back, with the reviewer's words and the comments in its patch.
+
+        Raises:
+            SymphonyError: as of `Rejecting`.
+        """
+        rejecting = Rejecting(self._ports.store, self._ports.clock, self._ports.workspaces)
+        async with self._rejects:  # two at once would move the issue twice
+            rejection = await rejecting.look(self._orchestrator.state, issue_id, words, to_state)
+            return await rejecting.carry_out(
+                rejection, lambda review: self._mailbox.ask(WorkRejected(review)), self.move
+            )
 
     async def restore(self, name: str) -> None:
         """End this run at once, and go on with the store that is prepared under this name.

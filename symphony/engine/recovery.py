@@ -10,17 +10,20 @@ from typing import assert_never
 
 from symphony.core.effect import Audit
 from symphony.core.errors import SymphonyError
-from symphony.core.event import CompletionWithdrawn
+from symphony.core.event import CompletionWithdrawn, WorkRejected
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.journal import Action, Result
 from symphony.core.outcome import Stopped, StopReason
 from symphony.core.ports import Intent, Memory
+from symphony.core.review import review_words
 from symphony.core.states import state_key
+from symphony.core.steering import review_of
 from symphony.core.text import one_line
 from symphony.core.workflow import Workflow
 from symphony.engine.environment import attempt_environment
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.ports import Ports
+from symphony.engine.rejecting import keep_words
 
 DECISION = "recover"
 LATER_ATTEMPT = "the workspace belongs to a later attempt"
@@ -81,6 +84,11 @@ class Recovery:
                     return await self._cleaned_up(intent)
                 case Action.DISCARD_WORKSPACE:
                     return await self._discarded(intent)
+                case Action.DISCARD_PATCH:
+                    there = await self._ports.workspaces.reviews.discard(intent.issue_id)
+                    return Result.DONE, f"the patch {'is gone now' if there else 'was gone'}"
+                case Action.REJECT:
+                    return await self._rejected(intent)
                 case Action.RETIRE:
                     return Result.UNDONE, "the next look at the disk decides anew what goes"
                 case _ as never:
@@ -138,6 +146,26 @@ class Recovery:
         await self._ports.store.withdraw_completion(intent.issue_id, given_up)
         self._mailbox.post(CompletionWithdrawn(intent.issue_id, given_up))
         return result, f"{why}, and its handoff is given up"
+
+    async def _rejected(self, intent: Intent) -> Answer:
+        """Go on with a review: its words are stored, and the issue is moved unless a person has moved it."""
+        store, reviews, detail = self._ports.store, self._ports.workspaces.reviews, intent.detail
+        words, attempt_id = str(detail["words"]), str(detail["attempt"])
+        delivery = await store.handoff_of(intent.issue_id)
+        if delivery is None or delivery.attempt_id != attempt_id:
+            return Result.UNDONE, "other work has been handed over since"
+        review = review_of(intent.issue_id, attempt_id, words, intent.at)
+        if await keep_words(store, review):
+            self._mailbox.post(WorkRejected(review))
+        comments = await reviews.comments(intent.issue_id)
+        if review_words("", comments) in words:
+            await reviews.clear(intent.issue_id, comments)
+        issue = self._issues.get(intent.issue_id)
+        if issue is None or state_key(issue.state) != state_key(str(detail["from"])):
+            where = "gone or cannot be read" if issue is None else f"in {issue.state}"
+            return Result.DONE, f"the reviewer's words are kept, and the issue is {where}"
+        moved = await self._ports.tracker.move(intent.issue_id, str(detail["to"]))
+        return Result.DONE, f"the reviewer's words are kept, and the issue is moved to {moved.state}"
 
     async def _removed(self, intent: Intent) -> Answer:
         attempts = await self._ports.store.attempts_of(intent.issue_id)

@@ -29,6 +29,7 @@ NAMES: Final = (
     "approve",
     "discard",
     "move",
+    "reject",
     "access",
     "permission",
     "budget",
@@ -51,6 +52,13 @@ class MoveForm(Body):
     """Where an issue goes."""
 
     state: str = ""
+
+
+class RejectForm(Body):
+    """What a reviewer says; `work` names what was delivered, so that a double click says it once."""
+
+    text: str = ""
+    work: str = ""
 
 
 class BudgetForm(BudgetBody):
@@ -134,7 +142,7 @@ class Actions:
         return await self._carry_out(request, approve)
 
     async def discard(self, request: web.Request) -> web.StreamResponse:
-        """Delete the issue's workspace with all undelivered work, when the person says to be sure."""
+        """Delete the issue's undelivered work, or its patch, when the person says to be sure."""
         form = await read_form(request, DiscardForm)
         if form.sure != "yes":
             unsure = Refusal(
@@ -147,7 +155,7 @@ class Actions:
 
         async def discard() -> str:
             await self._operations.discard(issue_id(request))
-            return f"The workspace of {shown(issue_id(request))} is gone, with all undelivered work."
+            return f"What there was of {shown(issue_id(request))} is discarded."
 
         return await self._carry_out(request, discard)
 
@@ -163,6 +171,19 @@ class Actions:
             return f"{shown(issue.identifier)} is in {one_line(issue.state, SHOWN)} now."
 
         return await self._carry_out(request, move)
+
+    async def reject(self, request: web.Request) -> web.StreamResponse:
+        """Send the issue's delivered work back with a reviewer's words."""
+        form = await read_form(request, RejectForm)
+        asked, text = issue_id(request), form.text.replace("\r\n", "\n")
+
+        async def reject() -> str:
+            issue = await self._operations.reject(asked, text, None)
+            where = one_line(issue.state, SHOWN)
+            return f"{shown(issue.identifier)} is back in {where} with your words; its agent goes on."
+
+        key = (asked, "reject", form.work, text) if form.work else None
+        return await self._carry_out(request, reject, key, typed=text)
 
     async def access(self, request: web.Request) -> web.StreamResponse:
         """Let the issue's guest reach a host, or keep it from it."""

@@ -7,7 +7,7 @@ An issue whose id is also the name of an endpoint (`state`, say) is reached unde
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -18,13 +18,13 @@ from symphony.core.access import AccessDecision
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.permission import PermissionAnswer
 from symphony.core.retention import Sweeper
-from symphony.core.text import one_line
 from symphony.web.begun import result_of
 from symphony.web.budget_view import budget_view
 from symphony.web.disk_view import disk_view
-from symphony.web.errors import Refusal, json_response, method_not_allowed
+from symphony.web.errors import Refusal, json_response
 from symphony.web.explanation_view import explanation_view
 from symphony.web.issue_list import issues_response
+from symphony.web.methods import Endpoint, by_method, expect
 from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
 from symphony.web.requests import (
@@ -35,6 +35,7 @@ from symphony.web.requests import (
     MoveBody,
     NoFields,
     PermissionBody,
+    RejectBody,
     ReplyBody,
     RestoreBody,
     SweepBody,
@@ -48,7 +49,6 @@ from symphony.web.views import (
     state_view,
 )
 
-Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SWEEP_BOUND_S: Final = 300.0  # millions of files are measured and removed in minutes
 MCP_SUFFIX: Final = "mcp"
 CLOSE_BOUND_S: Final = 2.0  # a cancelled operation has only its own clean-up left
@@ -106,6 +106,7 @@ class Api:
             "/api/v1/issues/{id:[^/]+}/move": {"POST": self.move},
             "/api/v1/issues/{id:[^/]+}/approve": {"POST": self.approve},
             "/api/v1/issues/{id:[^/]+}/discard": {"POST": self.discard},
+            "/api/v1/issues/{id:[^/]+}/reject": {"POST": self.reject},
             "/api/v1/issues/{id:[^/]+}/access": {"POST": self.access},
             "/api/v1/issues/{id:[^/]+}/permission": {"POST": self.permission},
             "/api/v1/issues/{id:[^/]+}/budget": {"POST": self.budget},
@@ -210,6 +211,12 @@ class Api:
     async def discard(self, request: web.Request) -> web.Response:
         """Delete the issue's workspace with all undelivered work."""
         return await self._command(request, "discard", self._operations.discard)
+
+    async def reject(self, request: web.Request) -> web.Response:
+        """Send delivered work back with a reviewer's words."""
+        body = await self._body(request, RejectBody)
+        issue = await self._finish(self._operations.reject(issue_id(request), body.text, body.to))
+        return json_response({"issue": issue_view(issue)})
 
     async def move(self, request: web.Request) -> web.Response:
         """Move the issue's file into another state."""
@@ -317,23 +324,3 @@ def is_agent_path(request: web.Request) -> bool:
 def accepted(command: str, request: web.Request) -> web.Response:
     """Return that a command was taken and its effect follows."""
     return json_response({"accepted": command, "issue_id": issue_id(request)}, 202)
-
-
-def by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
-    """Return one endpoint for a path that refuses the methods it does not have."""
-    reading = {"HEAD": endpoints["GET"]} if "GET" in endpoints else {}
-    table = {**endpoints, **reading}
-
-    async def dispatch(request: web.Request) -> web.StreamResponse:
-        endpoint = table.get(request.method)
-        if endpoint is None:
-            raise method_not_allowed(one_line(request.method, 20), one_line(request.path), ", ".join(table))
-        return await endpoint(request)
-
-    return dispatch
-
-
-async def expect(request: web.Request) -> None:
-    """Ask for the body of a client that waits to be asked; other expectations are left unmet."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -11,6 +11,7 @@ from symphony.web.requests import (
     MoveBody,
     NoFields,
     PermissionBody,
+    RejectBody,
     ReplyBody,
     RestoreBody,
     SweepBody,
@@ -134,10 +135,19 @@ CALLS: Final = (
     Call(
         "post",
         "/api/v1/issues/{id}/discard",
-        "Delete the issue's workspace with all undelivered work.",
+        "Delete the issue's workspace with all undelivered work; without one, its patch.",
         202,
         COMMAND,
         NoFields,
+        WRITE,
+    ),
+    Call(
+        "post",
+        "/api/v1/issues/{id}/reject",
+        "Send the issue's delivered work back with a reviewer's words and the comments in its patch.",
+        200,
+        "OneIssue",
+        RejectBody,
         WRITE,
     ),
     Call(

@@ -75,6 +75,10 @@ class IssueParts:
             DELIVERY: {
                 "handoff": detail.last_handoff,
                 "command": apply_command(detail),
+                "may_reject": bool(detail.last_handoff)
+                and running is None
+                and role not in (None, StateRole.ACTIVE),
+                "work": detail.attempts[-1].id if detail.attempts else "",
                 "link": link_in(detail.last_handoff),
                 "checks": check_results(sight),
                 "receipt": detail.receipt,

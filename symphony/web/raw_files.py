@@ -1,4 +1,4 @@
-"""An issue's files as they are: its Markdown, its run log, its patch; as plain text and piece by piece.
+"""An issue's files as they are: its Markdown, run log, patch and review; as plain text, piece by piece.
 
 Only files that the host owns are opened, and never through a symbolic link in their place.
 """
@@ -25,7 +25,7 @@ def raw_path(detail: IssueDetail, what: str, root: Path) -> Path:
 
     Args:
         detail: of the issue.
-        what: `issue`, `log` or `patch`.
+        what: `issue`, `log`, `patch`, `review` or `changes`.
         root: of the tracker, which the issue's file may not leave.
 
     Raises:
@@ -39,6 +39,10 @@ def raw_path(detail: IssueDetail, what: str, root: Path) -> Path:
             return detail.run_log
         case "patch":
             return installation.patch(workspace_key(detail.issue_id))
+        case "review":
+            return installation.review(workspace_key(detail.issue_id)) / "summary.md"
+        case "changes":
+            return installation.review(workspace_key(detail.issue_id)) / "changes.diff"
         case _:
             raise missing(what)
 
@@ -95,5 +99,11 @@ def _open(path: Path) -> int | None:
 
 def missing(what: str) -> Refusal:
     """Return that there is no such file."""
-    names = {"issue": "readable file", "log": "run log yet", "patch": "patch"}
+    names = {
+        "issue": "readable file",
+        "log": "run log yet",
+        "patch": "patch",
+        "review": "review",
+        "changes": "review",
+    }
     return Refusal(404, "not_found", f"The issue has no {names.get(what, one_line(what, 40))}.")

@@ -42,6 +42,13 @@ class ReplyBody(Body):
     question: str | None = None
 
 
+class RejectBody(Body):
+    """What a reviewer says; without words the comments in the patch count. `to` is an active state."""
+
+    text: str = ""
+    to: str | None = None
+
+
 class MoveBody(Body):
     """Where an issue goes."""
 

@@ -13,6 +13,7 @@ from symphony.core.issue import Issue
 from symphony.core.outcome import NO_FAULT
 from symphony.core.ports import AttemptRow, HookResult
 from symphony.core.repetition import repeats
+from symphony.core.review import WORDS_LIMIT
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import one_line, plain
 from symphony.core.transition import Exits
@@ -22,6 +23,11 @@ SPEECH_LIMIT = 16 * 1024  # characters of one question, context or reply
 OUTPUT_LIMIT = 8 * 1024  # characters of a failed check's output; its end tells what went wrong
 EARLIER_SHOWN = 5  # attempts and answers; older ones are in the branch, if they left anything
 LISTED = 50  # commits; more are in `git log`
+
+REVIEWED = (
+    "A person has reviewed the work that was handed over, and sends it back. It is on the current branch: "
+    "go on from it, do what the reviewer asks for, and finish it again."
+)
 
 ONLY_DONE = Exits()
 
@@ -152,6 +158,9 @@ def earlier_prompt(
             "it fails, then go another way, or ask a person with `request_human_steering`.",
         ]
     for request in steering[-EARLIER_SHOWN:]:
+        if request.is_review:
+            lines += ["", REVIEWED, "", "The reviewer says:", "", *_quoted(request.reply or "", WORDS_LIMIT)]
+            continue
         lines += ["", "An earlier attempt asked a person:", "", *_quoted(request.question)]
         answer = request.reply
         lines += ["", "No answer yet."] if answer is None else ["", "The answer:", "", *_quoted(answer)]

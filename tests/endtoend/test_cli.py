@@ -211,7 +211,7 @@ def test_new_takes_the_next_free_number(folder):
          "Issue 1 has no open question. `symphony inbox` lists the questions that are open."),
         (["reply", "1", " "], "The reply is empty. Write an answer for the agent."),
         (["approve", "1"], "Issue 1 is in Todo and needs no approval."),
-        (["discard", "1"], "Issue 1 has no workspace."),
+        (["discard", "1"], "Issue 1 has no workspace and no patch."),
     ],
 )  # fmt: skip
 def test_a_refusal_is_status_1_with_one_line_that_says_what_to_do(folder, words, message):

@@ -81,7 +81,30 @@ async def discard(world) -> None:
     await world.operations.discard("1")
 
 
-BEGIN: dict[Action, Callable[[Any], Awaitable[None]]] = {Action.DISCARD_WORKSPACE: discard}
+async def delivered(world) -> None:
+    """Let one issue be handed over, to the end."""
+    await deliver(world)
+    await world.until(lambda: world.state_of("1") == "Done" and world.claim("1") is None)
+
+
+async def discard_patch(world) -> None:
+    """Let a person discard what was handed over."""
+    await delivered(world)
+    await world.operations.discard("1")
+
+
+async def reject(world) -> None:
+    """Let a person send back what was handed over, while nothing new starts."""
+    await delivered(world)
+    await world.operations.pause(None)
+    await world.operations.reject("1", "More.", None)
+
+
+BEGIN: dict[Action, Callable[[Any], Awaitable[None]]] = {
+    Action.DISCARD_WORKSPACE: discard,
+    Action.DISCARD_PATCH: discard_patch,
+    Action.REJECT: reject,
+}
 AGAIN = "the handoff is repeated from the import on"
 ANSWERS = {
     (Action.PREPARE_WORKSPACE, "before"): "the next attempt makes the workspace from the beginning",
@@ -98,6 +121,10 @@ ANSWERS = {
     (Action.CLEAN_UP, "after"): "the workspace is gone",
     (Action.DISCARD_WORKSPACE, "before"): "the workspace is gone, and its handoff is given up",
     (Action.DISCARD_WORKSPACE, "after"): "the workspace is gone",
+    (Action.DISCARD_PATCH, "before"): "the patch is gone now",
+    (Action.DISCARD_PATCH, "after"): "the patch was gone",
+    (Action.REJECT, "before"): "the reviewer's words are kept, and the issue is moved to Todo",
+    (Action.REJECT, "after"): "the reviewer's words are kept, and the issue is in Todo",
 }
 ELSEWHERE = {Action.RETIRE}  # cut off in test_retention
 EVERY = [(action, when) for action in Action if action not in ELSEWHERE for when in ("before", "after")]
@@ -137,8 +164,13 @@ async def test_an_effect_that_was_cut_off_comes_to_its_right_end_and_the_audit_s
         assert world.workspaces.removed[:1] == ["1"]
         assert (await world.store.load()).records["1"].completion is None
         return
+    if action is Action.REJECT:
+        assert [request.reply for request in (await world.store.load()).steering.values()] == ["More."]
+        assert world.state_of("1") == "Todo"
+        return
     assert world.state_of("1") == "Done"
-    assert len(world.agents.sessions) == len(world.workspaces.patches) == 1
+    assert len(world.agents.sessions) == 1
+    assert len(world.workspaces.patches) == (action is not Action.DISCARD_PATCH)
     assert world.workspaces.removed == ["1"]
 
 

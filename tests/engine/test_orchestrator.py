@@ -239,7 +239,7 @@ async def test_discard_deletes_undelivered_work_and_only_when_asked(world):
         assert world.workspaces.removed == []
         await world.operations.discard("1")
         assert world.workspaces.removed == ["1"]
-        with pytest.raises(SymphonyError, match=r"Issue 1 has no workspace\."):
+        with pytest.raises(SymphonyError, match=r"Issue 1 has no workspace and no patch\."):
             await world.operations.discard("1")
 
 

@@ -177,6 +177,10 @@ def command(world: World, name: str, issue: str | None) -> None:
             world.person("create", operations.create(IssueDraft("More", "To do.")))
         case "approve", str():
             world.person(f"approve {issue}", operations.approve(issue))
+        case "reject", str():
+            world.revision += 1
+            words = f"answer-{world.revision}."
+            world.person(f"reject {issue}", operations.reject(issue, words, None))
         case "refresh", _:
             world.person("refresh", operations.refresh())
 

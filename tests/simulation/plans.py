@@ -42,7 +42,7 @@ LONGEST_TROUBLE = 8  # steps
 DELAYS = {0.0: 6, 0.5: 8, 1.0: 8, 2.5: 8, 10.0: 8, 31.0: 8, 61.0: 8, 301.0: 4, 3700.0: 1}
 COMMANDS = (
     "retry", "retry", "cancel", "pause", "resume", "resume", "move", "discard",
-    "create", "approve", "refresh",
+    "create", "approve", "refresh", "reject", "reject",
 )  # fmt: skip
 TOKENS = ("+400", "400", "800", "3000", "default")
 VOLUMES = (64, 100_000, 100_000)  # MiB that are left of the disk

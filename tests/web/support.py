@@ -119,6 +119,10 @@ class Daemon:
     async def discard(self, issue_id: str) -> None:
         await self._take("discard", issue_id)
 
+    async def reject(self, issue_id: str, words: str, to_state: str | None) -> Issue:
+        await self._take("reject", issue_id, words, to_state)
+        return make_issue(issue_id, to_state or "Todo")
+
     async def restore(self, name: str) -> None:
         await self._take("restore", name)
 

@@ -19,7 +19,7 @@ from tests.web.support import BOUND, Client, Daemon, Door, make_issue, surface_o
 COMMANDS = ["retry", "cancel", "pause", "resume", "discard"]
 POST_ONLY = [
     f"/api/v1/issues/7/{name}"
-    for name in [*COMMANDS, "steering-reply", "move", "approve", "access", "permission", "mcp"]
+    for name in [*COMMANDS, "steering-reply", "move", "approve", "reject", "access", "permission", "mcp"]
 ]
 POST_ONLY += ["/api/v1/refresh", "/api/v1/pause", "/api/v1/resume"]
 IDS = [
@@ -116,7 +116,13 @@ class TestCommands:
         assert daemon.asked == [("reply", "7", " yes\n")]
 
     @pytest.mark.parametrize(
-        ("name", "body", "state"), [("move", {"state": "Done"}, "Done"), ("approve", {}, "Todo")]
+        ("name", "body", "state"),
+        [
+            ("move", {"state": "Done"}, "Done"),
+            ("approve", {}, "Todo"),
+            ("reject", {"text": "Why?", "to": "In Progress"}, "In Progress"),
+            ("reject", {}, "Todo"),
+        ],
     )
     async def test_a_move_shows_where_the_issue_is_now(
         self, client: Client, daemon: Daemon, name: str, body: Any, state: str

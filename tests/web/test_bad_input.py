@@ -30,6 +30,7 @@ COMMANDS: list[tuple[str, Any]] = [
     ("move", {"state": "Done"}),
     ("approve", {}),
     ("discard", {}),
+    ("reject", {"text": "why"}),
     ("access", {"host": "pypi.org", "decision": "issue"}),
 ]
 ASKS, RESTS = "1", "2"  # an issue with a question, and one that a person holds back

@@ -130,6 +130,33 @@ async def test_what_can_be_done_depends_on_where_the_issue_stands(world: IssueWo
     assert 'action="/issues/8/discard"' not in page
 
 
+async def test_delivered_work_can_be_read_and_sent_back(world: IssueWorld) -> None:
+    review = SteeringRequest("7.1.review-1", "7", "7.1", "", "", NOON, "Why\n<b>two</b>?", NOON)
+    patch = world.folder / ".symphony" / "patches" / "agent_7.patch"
+    world.add(state="Done", last_handoff=f"Patch with 1 commit: `git am {patch}`.", steering=(review,))
+    page = await world.page("/issues/7")
+    assert 'action="/issues/7/reject"' in page
+    assert "<strong>You sent its work back</strong>" in page
+    assert "&lt;b&gt;two&lt;/b&gt;" in page
+    folder = patch.with_suffix("")
+    folder.mkdir(parents=True)
+    for what, name in (("review", "summary.md"), ("changes", "changes.diff")):
+        assert f'href="/issues/7/raw/{what}"' in page
+        missing = await world.client.ask("GET", f"/issues/7/raw/{what}")
+        assert (missing.status, b"The issue has no review." in missing.body) == (404, True)
+        (folder / name).write_text("# <b>text</b>\n")
+        answer = await world.client.ask("GET", f"/issues/7/raw/{what}")
+        assert (answer.status, answer.body) == (200, b"# <b>text</b>\n")
+        assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_work_that_was_not_delivered_or_is_in_hand_cannot_be_sent_back(world: IssueWorld) -> None:
+    world.add(state="Done")
+    assert "/reject" not in await world.page("/issues/7")
+    world.add("8", last_handoff="Patch with 1 commit.")
+    assert "/reject" not in await world.page("/issues/8")
+
+
 async def test_a_question_has_a_box_until_it_is_answered(world: IssueWorld) -> None:
     answered = SteeringRequest("q1", "7", "7.1", "Which one?", "", NOON, "The first.", NOON)
     asked = SteeringRequest("q2", "7", "7.2", "Tabs\nor spaces?", "The file has both.", NOON)

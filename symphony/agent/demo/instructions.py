@@ -19,7 +19,7 @@ TITLES = (
     re.compile(r"^\s*Title:\s*(?P<title>\S.*)$", re.MULTILINE),
     re.compile(r"^#{1,3} +(?P<title>\S.*)$", re.MULTILINE),
 )
-ANSWER = re.compile(r"^The answer:[ \t]*\n\s*\n?(?P<quoted>(?:>.*\n?)+)", re.MULTILINE)
+ANSWER = re.compile(r"^(?:The answer|The reviewer says):[ \t]*\n\s*\n?(?P<quoted>(?:>.*\n?)+)", re.MULTILINE)
 EDITED = "A person has edited the issue. It now reads:"
 NAMED = re.compile(r"`(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\([^`\n]*\)`")
 SHELLS = frozenset({"sh", "bash", "shell"})

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from symphony.core.claim import Running, Waiting
-from symphony.core.decide import access, budget, commands, guard, permission
+from symphony.core.decide import access, budget, commands, guard, permission, review
 from symphony.core.decide.commands import CommandRefused
 from symphony.core.decide.dispatch import fill_slots
 from symphony.core.decide.draft import Decision, Draft
@@ -45,6 +45,7 @@ from symphony.core.event import (
     Ticked,
     TrackerChanged,
     WorkflowChanged,
+    WorkRejected,
 )
 from symphony.core.outcome import StopReason
 from symphony.core.scheduler import SchedulerState
@@ -114,6 +115,8 @@ def decide(state: SchedulerState, event: Event, now: datetime) -> Decision:
             permission.close_request(draft, event)
         case ReleaseAsked():
             guard.release(draft, event)
+        case WorkRejected():
+            review.take_review(draft, event)
         case RetryAsked():
             commands.retry(draft, event)
         case CancelAsked():

@@ -7,7 +7,7 @@ from symphony.core.review import Comment
 
 
 class Reviews(Protocol):
-    """The patches that were handed over, as their reviewer sees them [CONTRACT 9.1, 9.3]."""
+    """The patches that were handed over, as their reviewer sees them [CONTRACT 9.1, 9.4]."""
 
     async def comments(self, issue_id: str) -> tuple[Comment, ...]:
         """Return what a person has written into an issue's patch; nothing when it has none.
