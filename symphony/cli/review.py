@@ -34,16 +34,16 @@ STYLES = {
 
 def review_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
     """Show summary and diff of an issue's delivered work, and whether it merges as the base is now."""
-    patch = patch_of(place, issue_id)
     key = workspace_key(issue_id)
     review = read_review(place.installation, key)
     if review is None:
+        patch = patch_of(place, issue_id)
         raise CommandError(
             f"Issue {issue_id} has no review folder: its patch is of an older symphony.",
             code="no_review",
             remedy=f"Read the patch itself: {shlex.quote(str(patch))}.",
         )
-    folder = place.installation.review(key)
+    folder, patch = place.installation.review(key), place.installation.patch(key)
     preflight = asyncio.run(_preflight(place, review))
     comments = asyncio.run(GitReviews(place.installation).comments(issue_id))
     screen = Screen()
@@ -52,7 +52,7 @@ def review_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
         screen.json(
             {
                 **facts,
-                "patch": str(patch),
+                "patch": str(patch) if patch.exists() else None,
                 "diff": str(folder / DIFF),
                 "bundle": str(folder / BUNDLE),
                 "summary": _summary(folder),

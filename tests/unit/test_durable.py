@@ -105,3 +105,42 @@ def test_a_rename_moves_a_symlink_itself(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     rename_noreplace(tmp_path / "link", tmp_path / "other")
     assert (tmp_path / "other").readlink() == Path("real")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder that was made, and its final name."""
+    made, target = tmp_path / ".making", tmp_path / "final"
+    made.mkdir()
+    (made / "one.txt").write_text("new")
+    return made, target
+
+
+def test_a_folder_gets_its_name_in_one_step(folders):
+    made, target = folders
+    durable.put_folder(made, target)
+    assert [path.read_text() for path in target.iterdir()] == ["new"]
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("refusal", [0, errno.ENOSYS])
+def test_a_folder_that_had_the_name_has_the_other_one_then(folders, monkeypatch, refusal):
+    made, target = folders
+    target.mkdir()
+    (target / "old.txt").write_text("old")
+    if refusal:
+        monkeypatch.setattr(durable, "exchange", lambda one, other: refusal)
+    durable.put_folder(made, target)
+    assert [path.name for path in target.iterdir()] == ["one.txt"]
+    assert [path.name for path in made.iterdir()] == ["old.txt"]
+    assert sorted(path.name for path in target.parent.iterdir()) == [".making", "final"]
+
+
+def test_a_folder_that_may_not_be_put_there_changes_nothing(folders, monkeypatch):
+    made, target = folders
+    target.mkdir()
+    (target / "old.txt").write_text("old")
+    monkeypatch.setattr(durable, "exchange", lambda one, other: errno.EACCES)
+    with pytest.raises(PermissionError):
+        durable.put_folder(made, target)
+    assert [path.name for path in target.iterdir()] == ["old.txt"]
