@@ -86,15 +86,15 @@ class Rejecting:
         return Rejection(review, comments, issue.state, to)
 
     async def _kept(self, issue_id: str, attempt_id: str, said: str) -> SteeringRequest | None:
-        """Return the review that says the same and was cut off before the issue had moved."""
-        return next(
-            (
-                request
-                for request in reversed(await self._store.steering_of(issue_id))
-                if request.is_review and request.attempt_id == attempt_id and said in (request.reply or "")
-            ),
-            None,
-        )
+        """Return the review that says this and was cut off before the issue had moved.
+
+        Its comments may be out of the patch already, so that only the words before them are said again.
+        """
+        review = (await self._store.load()).steering.get(issue_id)
+        if review is None or not review.is_review or review.attempt_id != attempt_id:
+            return None
+        kept = review.reply or ""
+        return review if not said or kept == said or kept.startswith(f"{said}\n\n") else None
 
     async def carry_out(
         self,

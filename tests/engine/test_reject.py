@@ -150,6 +150,20 @@ async def test_it_goes_to_the_state_that_is_asked_for(world):
         await world.until(lambda: len(world.agents.sessions) == 2)
 
 
+async def test_other_words_on_the_same_work_are_told_as_well(world):
+    async with world.running():
+        await delivered(world, one_turn(mark_done()))
+        await world.operations.pause(None)
+        await world.operations.reject("1", "Mend the tests and the docs.", None)
+        await world.operations.move("1", "Done")
+        await world.operations.reject("1", "the docs", None)
+        await world.operations.resume(None)
+        await world.until(lambda: len(world.agents.sessions) == 2 and world.state_of("1") == "Done")
+        prompt = world.agents.sessions[1].prompts[0]
+        assert "> Mend the tests and the docs.\n" in prompt
+        assert prompt.endswith("> the docs\n")
+
+
 async def test_a_budget_that_is_spent_keeps_the_words_until_there_is_more(world):
     world.file.write(
         "---\nsandbox: local\nacp: {adapter: demo}\nagent: {budget: {tokens: 100}}\n---\nDo it.\n"
