@@ -33,7 +33,7 @@ def require(programs: dict[str, str] = PROGRAMS, *, kernel: bool = True) -> None
     Ends with status 125, and the command that helps, when something is missing and may not be installed.
     """
     packages = missing(programs, kernel=kernel)
-    if packages and _may_install():
+    if packages and may_install():
         install(packages)
         packages = missing(programs, kernel=kernel)
     if packages:
@@ -45,7 +45,7 @@ def bring_browser() -> None:
     """Install a browser for its tests where that is allowed; without one they are skipped, or fail in CI."""
     if any(shutil.which(program) for program in BROWSERS):
         return
-    if _may_install():
+    if may_install():
         install(["chromium"])
     else:
         print(f"the browser tests are left out: {_words(['chromium'])}", flush=True)
@@ -54,7 +54,7 @@ def bring_browser() -> None:
 def bring_relays() -> None:
     """Install what carries a guest's bytes where that is allowed; else its tests say what is missing."""
     packages = missing(RELAYS, kernel=False)
-    if packages and _may_install():
+    if packages and may_install():
         install(packages)
 
 
@@ -66,10 +66,11 @@ def tell(line: str) -> None:
 def unavailable(*, lab: bool) -> str | None:
     """Return one line on what a guest image, and a lab if it takes one, lack and may not be installed."""
     packages = missing(PROGRAMS if lab else {}, kernel=lab) + missing(BUILDER, kernel=False)
-    return _words(packages) if packages and not _may_install() else None
+    return _words(packages) if packages and not may_install() else None
 
 
-def _may_install() -> bool:
+def may_install() -> bool:
+    """Say whether packages may be installed here."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 

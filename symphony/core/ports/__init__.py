@@ -6,6 +6,7 @@ Each port has one contract suite in `tests/contract` that every driver of it pas
 from symphony.core.ports.agents import Agents, Session
 from symphony.core.ports.clock import Clock
 from symphony.core.ports.commands import HostCommands
+from symphony.core.ports.forge import Forge
 from symphony.core.ports.host import Host
 from symphony.core.ports.meter import Meter, Meters
 from symphony.core.ports.notifier import Notifier
@@ -28,6 +29,7 @@ __all__ = [
     "Checkouts",
     "Clock",
     "Earlier",
+    "Forge",
     "HookResult",
     "Host",
     "HostCommands",

@@ -1,0 +1,1 @@
+"""Pull requests on GitHub and GitLab, by the programs that their users have logged in with."""

@@ -1,0 +1,281 @@
+"""A forge on loopback over HTTPS that speaks what symphony's drivers use of GitHub's and GitLab's API.
+
+GitHub's as a server of one's own has it, below `/api/v3`; GitLab's below `/api/v4`. Both see the
+same pull requests. Tests play the people of the forge on its attributes and methods.
+"""
+
+import json
+import re
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TOKEN = "forge-token-0123456789"
+DRAFT = "Draft: "
+Reply = tuple[int, Any]
+
+
+@dataclass
+class Pull:
+    """One pull request as the server holds it."""
+
+    repo: str
+    number: int
+    head_repo: str
+    head: str
+    base: str
+    title: str
+    body: str
+    draft: bool = False
+    state: str = "open"
+    labels: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ForgeServer:
+    """What it holds, and what it was asked.
+
+    Attributes:
+        repos: the paths of its repositories, in the order of their numbers.
+        people: who may be asked for a review, in the order of their numbers.
+        script: answers to give first, before anything is looked at.
+        asked: each request as `METHOD path`, without the query.
+        headers: those of the requests.
+        sees_branch: says whether a branch was pushed to a repository.
+        pause: waits before each answer.
+    """
+
+    repos: list[str] = field(default_factory=lambda: ["owner/name", "group/sub/name", "fork/name"])
+    people: list[str] = field(default_factory=lambda: ["ada", "bob"])
+    pulls: list[Pull] = field(default_factory=list)
+    script: list[Reply] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    sees_branch: Callable[[str, str], bool] = lambda repo, branch: True
+    pause: Callable[[], None] = lambda: None
+    host: str = ""
+    certificate: Path = Path()
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, repo: str, number: int) -> Pull:
+        """Return one pull request."""
+        return next(pull for pull in self.pulls if (pull.repo, pull.number) == (repo, number))
+
+    def end(self, repo: str, number: int, state: str) -> None:
+        """Merge or close one, as a person would."""
+        self.find(repo, number).state = state
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
+        """Return a status and the JSON."""
+        split = urlsplit(target)
+        self.pause()
+        with self.lock:
+            self.asked.append(f"{method} {split.path}")
+            self.headers.append(headers)
+            if self.script:
+                return self.script.pop(0)
+            query = {name: values[0] for name, values in parse_qs(split.query).items()}
+            body = json.loads(raw) if raw else {}
+            if split.path.startswith("/api/v3/"):
+                if headers.get("Authorization") != f"token {TOKEN}":
+                    return 401, {"message": "Bad credentials"}
+                return self._github(method, split.path.removeprefix("/api/v3/"), query, body)
+            if headers.get("Private-Token") != TOKEN and headers.get("Authorization") != f"Bearer {TOKEN}":
+                return 401, {"message": "401 Unauthorized"}
+            return self._gitlab(method, split.path.removeprefix("/api/v4/"), query, body)
+
+    def _github(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Reply:
+        found = re.fullmatch(r"repos/([^/]+/[^/]+)/(pulls|issues)(?:/(\d+))?(?:/(\w+))?", path)
+        if not found or found[1] not in self.repos:
+            return 404, {"message": "Not Found"}
+        repo, number, what = found[1], found[3], found[4]
+        if number is None and method == "GET":
+            owner, _, branch = query["head"].partition(":")
+            return 200, [
+                self._as_github(pull)
+                for pull in self.pulls
+                if (pull.repo, pull.state, pull.base) == (repo, query["state"], query["base"])
+                and (pull.head_repo.partition("/")[0], pull.head) == (owner, branch)
+            ]
+        if number is None:
+            owner, _, branch = body["head"].partition(":")
+            head_repo = repo if repo.startswith(f"{owner}/") else f"{owner}/{body['head_repo']}"
+            problem = self._cannot_open(repo, head_repo, branch, body["base"])
+            if problem:
+                errors = [{"resource": "PullRequest", "code": "custom", "message": problem}]
+                return 422, {"message": "Validation Failed", "errors": errors}
+            pull = self._add(repo, head_repo, branch, body["base"])
+            pull.title, pull.body, pull.draft = body["title"], body["body"], body["draft"]
+            return 201, self._as_github(pull)
+        pull = self.find(repo, int(number))
+        if what == "labels":
+            pull.labels = list(dict.fromkeys([*pull.labels, *body["labels"]]))
+            return 200, [{"name": label} for label in pull.labels]
+        if what == "requested_reviewers":
+            if any(name not in self.people for name in body["reviewers"]):
+                return 422, {"message": "Reviews may only be requested from collaborators."}
+            pull.reviewers = list(dict.fromkeys([*pull.reviewers, *body["reviewers"]]))
+        if method == "PATCH":
+            pull.title, pull.body = body["title"], body["body"]
+        return 201 if what else 200, self._as_github(pull)
+
+    def _gitlab(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Reply:
+        if path == "users":
+            known = [name for name in self.people if name == query["username"]]
+            return 200, [{"id": self.people.index(name) + 1, "username": name} for name in known]
+        found = re.fullmatch(r"projects/([^/]+)(/merge_requests)?(?:/(\d+))?", path)
+        repo = unquote(found[1]) if found else ""
+        if not found or repo not in self.repos:
+            return 404, {"message": "404 Project Not Found"}
+        if not found[2]:
+            return 200, {"id": self.repos.index(repo)}
+        if found[3] is None and method == "GET":
+            return 200, [
+                self._as_gitlab(pull)
+                for pull in self.pulls
+                if (pull.repo, pull.state) == (repo, query["state"].removesuffix("ed"))
+                and (pull.head, pull.base) == (query["source_branch"], query["target_branch"])
+            ]
+        if found[3] is None:
+            target = self.repos[body["target_project_id"]] if "target_project_id" in body else repo
+            problem = self._cannot_open(target, repo, body["source_branch"], body["target_branch"])
+            if problem:
+                return 409 if "already" in problem else 400, {"message": [problem]}
+            pull = self._add(target, repo, body["source_branch"], body["target_branch"])
+        else:
+            pull = self.find(repo, int(found[3]))
+        if method != "GET":
+            pull.draft = body["title"].startswith(DRAFT)
+            pull.title, pull.body = body["title"].removeprefix(DRAFT), body["description"]
+            labels = filter(None, (body.get("labels") or body.get("add_labels") or "").split(","))
+            pull.labels = list(dict.fromkeys([*pull.labels, *labels]))
+            pull.reviewers = [self.people[number - 1] for number in body["reviewer_ids"]]
+        return 201 if method == "POST" else 200, self._as_gitlab(pull)
+
+    def _cannot_open(self, repo: str, head_repo: str, head: str, base: str) -> str:
+        if not self.sees_branch(head_repo, head):
+            return "head is invalid"
+        for pull in self.pulls:
+            same = (pull.repo, pull.head_repo, pull.head, pull.base) == (repo, head_repo, head, base)
+            if same and pull.state == "open":
+                return f"A pull request already exists for {head}."
+        return ""
+
+    def _add(self, repo: str, head_repo: str, head: str, base: str) -> Pull:
+        number = 1 + sum(1 for pull in self.pulls if pull.repo == repo)
+        self.pulls.append(Pull(repo, number, head_repo, head, base, "", ""))
+        return self.pulls[-1]
+
+    def _as_github(self, pull: Pull) -> dict[str, Any]:
+        return {
+            "number": pull.number,
+            "html_url": f"https://{self.host}/{pull.repo}/pull/{pull.number}",
+            "state": "open" if pull.state == "open" else "closed",
+            "merged_at": "2026-01-01T00:00:00Z" if pull.state == "merged" else None,
+            "title": pull.title,
+            "body": pull.body,
+            "draft": pull.draft,
+            "head": {"ref": pull.head, "sha": "", "repo": {"full_name": pull.head_repo}},
+            "base": {"ref": pull.base},
+        }
+
+    def _as_gitlab(self, pull: Pull) -> dict[str, Any]:
+        return {
+            "iid": pull.number,
+            "web_url": f"https://{self.host}/{pull.repo}/-/merge_requests/{pull.number}",
+            "state": "opened" if pull.state == "open" else pull.state,
+            "title": f"{DRAFT}{pull.title}" if pull.draft else pull.title,
+            "description": pull.body,
+            "draft": pull.draft,
+            "source_branch": pull.head,
+            "target_branch": pull.base,
+            "source_project_id": self.repos.index(pull.head_repo),
+            "target_project_id": self.repos.index(pull.repo),
+            "reviewers": [{"id": self.people.index(name) + 1} for name in pull.reviewers],
+        }
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, forge: ForgeServer, context: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), partial(_Answer, forge))
+        self.context = context
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        # in the connection's own thread, so that one that says nothing holds up no other
+        with self.context.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        del request, client_address  # clients that go away are part of the tests
+
+
+class _Answer(BaseHTTPRequestHandler):
+    timeout = 30
+
+    def __init__(self, forge: ForgeServer, *arguments: Any) -> None:
+        self.forge = forge
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        raw = self._body()
+        status, value = self.forge.answer(self.command, self.path, dict(self.headers), raw)
+        content = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815  the base class's names
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def log_message(self, *words: Any) -> None:
+        del words
+
+
+def make_certificate(folder: Path) -> Path:
+    """Make a certificate for loopback; return the file, beside which lies its key."""
+    certificate = folder / "certificate.pem"
+    argv = [
+        "openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-keyout", str(folder / "key.pem"), "-out", str(certificate),
+    ]  # fmt: skip
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    return certificate
+
+
+@contextmanager
+def open_forge_server(certificate: Path) -> Iterator[ForgeServer]:
+    """Serve on loopback while the block runs."""
+    forge = ForgeServer(certificate=certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.parent / "key.pem")
+    server = _Server(forge, context)
+    forge.host = f"127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield forge
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
