@@ -34,6 +34,7 @@ from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
 from symphony.engine.workflow_desk import EngineWorkflowDesk
+from symphony.forge.drivers import Forges
 from symphony.host.clock import SystemClock
 from symphony.host.lock import DaemonLock, hold, publish_daemon
 from symphony.host.logging import open_log
@@ -156,7 +157,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             open_socket_folder(f"{labels['installation']} {installation.root.resolve()}", environ)
         )
         gate = Gate(lambda: listener.url, host_url=settings.mcp.host_url, sockets=sockets)
-        workspaces = GitWorkspaces(installation, environ, labels)
+        workspaces = GitWorkspaces(installation, labels)
         agents = AcpAgents(clock=clock, environ=environ, advertised=Advertised(installation.adapters_file))
 
         def warn_of_run_log(said: str) -> None:
@@ -184,6 +185,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             host=SystemHost(),
             disk_places=lambda settings: tuple(disk_places(settings, installation, environ).values()),
             commands=ToolCommands(workflow.path.parent, environ),
+            forge_of=Forges(environ).of,
             meter=Meters(metrics, *([] if tracing is None else [tracing])),
         )
         supervisor = Supervisor(ports, mailbox, tracking, await store.totals())

@@ -9,6 +9,7 @@ from pathlib import Path
 from symphony.agent.advertised import Advertised
 from symphony.agent.needs import credential_values
 from symphony.core.errors import SymphonyError
+from symphony.core.forge import parse_repo
 from symphony.core.installation import Installation
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
@@ -22,9 +23,7 @@ from symphony.workflow.errors import WorkflowError
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.report import Notes, Texts, make_report
 
-
-class NotSupported(SymphonyError):
-    """A setting that is valid and cannot be carried out by this version."""
+FORGE_VARIABLE = "SYMPHONY_REPO"
 
 
 class WorkflowSource:
@@ -138,20 +137,18 @@ class WorkflowSource:
         found = credential_values(self._environ) | self._kept_secret
         doubts = Advertised(Installation.beside(workflow.path).adapters_file).warnings(workflow.settings)
         warnings = (*workflow.warnings, *(f"{workflow.path}: {doubt}" for doubt in doubts))
-        workflow = replace(workflow, secrets=workflow.secrets | found, warnings=warnings)
-        if self._sandbox is None:
-            return workflow
-        settings = workflow.settings.model_copy(update={"sandbox": self._sandbox})
-        return replace(workflow, settings=settings)
+        settings = workflow.settings
+        if self._sandbox is not None:
+            settings = settings.model_copy(update={"sandbox": self._sandbox})
+        if settings.handoff.repo is None and (repo := self._environ.get(FORGE_VARIABLE)):
+            handoff = settings.handoff.model_copy(update={"repo": repo})
+            settings = settings.model_copy(update={"handoff": handoff})
+        return replace(workflow, settings=settings, secrets=workflow.secrets | found, warnings=warnings)
 
     def _check(self, settings: Settings) -> None:
         check_kind(settings.sandbox)
-        if settings.handoff.wants_pull_request(self._environ.get("SYMPHONY_REPO")):
-            raise NotSupported(
-                "Pull requests are not built yet.",
-                code="handoff.pull_request_not_built",
-                remedy="Set `handoff: {mode: patch}` in WORKFLOW.md.",
-            )
+        if settings.handoff.repo is not None:
+            parse_repo(settings.handoff.repo)
 
 
 @asynccontextmanager

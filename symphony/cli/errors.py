@@ -9,7 +9,7 @@ PIPE_CLOSED = 141  # as a shell says of a program whose reader went away
 SHOWN = 2_000  # characters of one line
 WORKFLOW_CODES = frozenset(
     {
-        "handoff.pull_request_not_built",
+        "forge.repo_invalid",
         "missing_workflow_file",
         "sandbox.unknown_kind",
         "workflow_front_matter_not_a_map",

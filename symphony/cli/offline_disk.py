@@ -41,5 +41,5 @@ async def sweep_disk(place: Place, store: Store, state: SchedulerState) -> Reten
 
 
 def _storages(place: Place) -> tuple[Storage, ...]:
-    workspaces = GitWorkspaces(place.installation, place.environ)
+    workspaces = GitWorkspaces(place.installation)
     return storages_of(place.installation, place.environ, workspaces, lambda _: None)

@@ -28,7 +28,7 @@ async def reject_work(
     Raises:
         SymphonyError: as of `Rejecting`.
     """
-    workspaces = GitWorkspaces(place.installation, place.environ)
+    workspaces = GitWorkspaces(place.installation)
     rejecting = Rejecting(store, SystemClock(), workspaces)
 
     async def tell(review: SteeringRequest) -> None:
@@ -45,7 +45,7 @@ async def discard_work(place: Place, store: SqliteStore, state: SchedulerState, 
         SymphonyError: as of `discard_workspace` and `discard_patch`.
     """
     settings, clock = place.workflow.settings, SystemClock()
-    workspaces = GitWorkspaces(place.installation, place.environ)
+    workspaces = GitWorkspaces(place.installation)
     workspace = await workspaces.find(issue_id, settings)
     if workspace is None:
         await discard_patch(issue_id, store=store, clock=clock, workspaces=workspaces)

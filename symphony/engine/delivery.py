@@ -26,6 +26,7 @@ from symphony.engine.environment import Ending
 from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.origins import provenance_of
+from symphony.engine.pull_request import not_proposed, propose
 from symphony.engine.transition import carry_out, goes_on, is_there, move_file, note_of
 
 
@@ -136,21 +137,13 @@ class Delivery:
             WorkHeld: a person has to say that it may go out.
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
-        settings, handed_over, began = self._context.settings, False, self._ports.clock.now()
+        handed_over, began = False, self._ports.clock.now()
         self._progress.enter(Phase.HANDOFF)
         searched = await hold_secrets(self._context, imported, completion)
         background = await self._background(issue, completion)
         completion = with_findings(completion, self._context.findings)
         await self._move(issue, completion)
-        async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
-            provenance = await provenance_of(self._ports.store, completion.issue_id)
-            imported = await self._ports.workspaces.stamp(imported, provenance, settings)
-            handoff = await self._ports.workspaces.hand_off(
-                workspace, imported, completion, settings, background
-            )
-            note = " ".join(filter(None, [handoff.note, *imported.notes, searched]))
-            handoff = replace(handoff, note=note, receipt=completion.receipt)
-            result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
+        handoff, imported = await self._make(workspace, imported, completion, searched, background)
         try:
             keep = imported.keep_workspace
             async with self._journal.step(Action.CLEAN_UP, path=str(workspace.path), keep=keep):
@@ -179,6 +172,51 @@ class Delivery:
             self._context.spent_before.plus(self._progress.spent),
             self._context.findings,
         )
+
+    async def _make(
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        searched: str,
+        background: Background,
+    ) -> tuple[Handoff, Imported]:
+        """Make the pull request or the patch; a pull request that fails leaves a patch.
+
+        Returns:
+            It, and the branch as it left.
+
+        Raises:
+            SymphonyError: `handoff.*`, `forge.*`, `workspace.*`.
+        """
+        settings = self._context.settings
+        proposing, made = settings.handoff.wants_pull_request, None
+        try:
+            provenance = await provenance_of(self._ports.store, completion.issue_id)
+            imported = await self._ports.workspaces.stamp(imported, provenance, settings)
+            if proposing:
+                made = await propose(self._context, workspace, imported, completion, searched)
+        except SymphonyError as error:
+            if not proposing:
+                raise
+            try:
+                said = (await self._write_patch(workspace, imported, completion, background)).note
+            except SymphonyError as also:
+                said = f"the patch is not written either: {also}"
+            raise not_proposed(error, said) from error
+        made = made or await self._write_patch(workspace, imported, completion, background)
+        note = " ".join(filter(None, [made.note, *imported.notes, searched]))
+        return replace(made, note=note, receipt=completion.receipt), imported
+
+    async def _write_patch(
+        self, workspace: Workspace, imported: Imported, completion: Completion, background: Background
+    ) -> Handoff:
+        async with self._journal.step(Action.HAND_OFF, branch=imported.branch) as result:
+            handoff = await self._ports.workspaces.hand_off(
+                workspace, imported, completion, self._context.settings, background
+            )
+            result |= {"kind": handoff.kind, "patch": str(handoff.patch or ""), "note": handoff.note}
+        return handoff
 
     async def _complete(self, completion: Completion, handoff: Handoff) -> None:
         now = self._ports.clock.now()

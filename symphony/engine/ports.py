@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from symphony.core.forge import ForgeKind
 from symphony.core.ports import (
     Agents,
     Clock,
+    Forge,
     Host,
     HostCommands,
     McpGate,
@@ -49,6 +51,7 @@ class Ports:
         host: asked for its memory where the sandbox is a microVM, and for its disks.
         disk_places: where attempts write with these settings, on the host.
         commands: runs the workflow's own tools.
+        forge_of: a forge's kind to its driver.
         meter: told of what is done and how long it takes.
     """
 
@@ -65,5 +68,6 @@ class Ports:
     labels: Mapping[str, str]
     host: Host
     commands: HostCommands
+    forge_of: Callable[[ForgeKind], Forge]
     meter: Meter = Meters()
     disk_places: Callable[[Settings], Sequence[Path]] = lambda settings: (settings.workspace.root,)

@@ -1,4 +1,6 @@
-"""What a delivered branch becomes: a patch that was tried before it is written [CONTRACT 9.1].
+"""What a delivered branch becomes: a patch that was tried before it is written, or a branch on a remote.
+
+[CONTRACT 9]
 
 Called by `workspaces`. Every step may be repeated and gives the same bytes.
 """
@@ -6,6 +8,7 @@ Called by `workspaces`. Every step may be repeated and gives the same bytes.
 import asyncio
 from pathlib import Path
 
+from symphony.core.forge import Pushed
 from symphony.core.handoff import Completion, Handoff, Imported
 from symphony.core.installation import Installation
 from symphony.core.ports import Workspace
@@ -14,13 +17,17 @@ from symphony.core.review import UNKNOWN, Background
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import explain_disk
+from symphony.workspace.git_command import Git
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.patch import PatchMaker
 from symphony.workspace.preflight import Preflights
-from symphony.workspace.refusals import NOTHING_CHANGED, check_mode, mode_none_note, patch_note
+from symphony.workspace.pushing import Pushing
+from symphony.workspace.refusals import NOTHING_CHANGED, mode_none_note, patch_note
+from symphony.workspace.remote import open_remote
 from symphony.workspace.review import ReviewFolder
 from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
+from symphony.workspace.signing import as_committer, as_signer
 from symphony.workspace.source import Source
 
 
@@ -40,19 +47,16 @@ class Handing:
         imported: Imported,
         completion: Completion,
         settings: Settings,
-        forge: str | None,
         background: Background = UNKNOWN,
     ) -> Handoff:
-        """Write patch and review folder, and say whether it still merges; `forge` is SYMPHONY_REPO's value.
+        """Write patch and review folder, and say whether it still merges with the base.
 
         Raises:
-            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
-                `handoff.pull_request_not_built`, `workspace.*`.
+            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`, `workspace.*`.
         """
         if settings.handoff.mode == "none":
             note = mode_none_note(imported, self._repository.path)
             return Handoff("none", note, head_commit=imported.head_commit)
-        check_mode(settings, forge)
         base = await self._repository.facts(imported.base_commit)
         if base.tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
@@ -71,9 +75,31 @@ class Handing:
         note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
 
-    async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:
+    async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
+        """Push the branch to the source repository's remote; None when nothing has changed.
+
+        Raises:
+            WorkspaceError: `handoff.push_*`, `handoff.remote_*`, `workspace.*`.
+        """
+        base = await self._repository.facts(imported.base_commit)
+        if base.tree == imported.head_tree:
+            return None
+        source = await self._source(settings)
+        remote = await open_remote(source, settings.handoff.remote)
+        signed = settings.handoff.sign == "auto"
+
+        async def committing(git: Git) -> Git:
+            git = await as_committer(git, source)
+            return await as_signer(git, source.own_git) if signed else git
+
+        return await Pushing(self._repository, self._scratch, workspace, imported, remote, committing).run()
+
+    async def _source(self, settings: Settings) -> Source:
         home = self._installation.root.parent
-        source = await asyncio.to_thread(Source, settings.workspace.source, home)
+        return await asyncio.to_thread(Source, settings.workspace.source, home)
+
+    async def _preflight(self, workspace: Workspace, imported: Imported, settings: Settings) -> Preflight:
+        source = await self._source(settings)
         return await Preflights(self._repository, source).of(
             workspace.key,
             settings.workspace.base,

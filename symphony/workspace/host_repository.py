@@ -5,6 +5,8 @@ what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were 
 are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed,
 `refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it,
 `refs/symphony/now/<key>` where the base stood when a delivery was last tried on it,
+`refs/symphony/pushed/<key>/` the last push of its branch and `refs/symphony/pushing/<key>/` one that may
+have been cut off, `refs/symphony/theirs/<key>` what others have pushed to it,
 `refs/symphony/best/<key>` the work with the fewest failing checks, `refs/symphony/best-facts/<key>`
 what is known of it.
 Nothing is ever collected as garbage here. Called by the other modules of this room.
@@ -110,8 +112,7 @@ class HostRepository:
         Raises:
             WorkspaceError: whatever git says.
         """
-        reader = replace(trusted, locks=self._locks).with_options(
-            f"--git-dir={self.path}",
+        reader = self.through(trusted).with_options(
             "-c",
             "fetch.fsckObjects=false",
             "-c",
@@ -138,6 +139,22 @@ class HostRepository:
             commit = await self.git.line("rev-parse", "--verify", f"{target}^{{commit}}")
             await self.git.run("update-ref", target, commit)
         return commit
+
+    def through(self, git: Git) -> Git:
+        """Return the same git, which works in this repository."""
+        return replace(git, locks=self._locks).with_options(f"--git-dir={self.path}")
+
+    async def bring(self, checkout: Path, target: str) -> None:
+        """Bring what the host has made in a checkout of its own in, under a name.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
+        async with self._fetching:
+            await self.git.run(
+                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+                "--", str(checkout), f"+HEAD:{target}",
+            )  # fmt: skip
 
     async def resolve(self, name: str) -> str | None:
         """Return the commit that a ref or an object id names here, or None."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from symphony.core.forge import Pushed
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
@@ -29,6 +30,7 @@ from symphony.workspace.memory_checkouts import MemoryCheckouts
 from symphony.workspace.memory_faults import FAULTS, Fault
 from symphony.workspace.memory_folder import HookRun, MemoryFolder
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
+from symphony.workspace.memory_remote import MemoryRemote
 from symphony.workspace.memory_reviews import MemoryReviews
 from symphony.workspace.records import in_the_way
 from symphony.workspace.refusals import (
@@ -36,7 +38,6 @@ from symphony.workspace.refusals import (
     after_create_failed,
     before_remove_failed,
     branch_taken,
-    check_mode,
     mode_none_note,
     patch_note,
     workspace_missing,
@@ -64,6 +65,7 @@ class MemoryWorkspaces:
     def __init__(self, project: Mapping[str, bytes] = PROJECT) -> None:
         self.hook_runs: list[HookRun] = []
         self.patches: dict[Path, bytes] = {}
+        self.remote = MemoryRemote()
         self.removed: list[str] = []
         self.reviews = MemoryReviews(PATCHES, self.patches)
         self.bests = MemoryBestStates(REPOSITORY)
@@ -250,13 +252,12 @@ class MemoryWorkspaces:
         """Keep the patch in `patches`; repeating it gives the same bytes.
 
         Raises:
-            WorkspaceError: `handoff.pull_request_not_built`, and as told.
+            WorkspaceError: as told.
         """
         await asyncio.sleep(0)
         head = imported.head_commit
         if settings.handoff.mode == "none":
             return Handoff("none", mode_none_note(imported, REPOSITORY), head_commit=head)
-        check_mode(settings, None)
         if self._history.commits[imported.base_commit].tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=head)
         self._meet(Fault.HAND_OFF)
@@ -270,6 +271,14 @@ class MemoryWorkspaces:
         note = patch_note(imported.commits, patch, workspace.base, imported.base_commit)
         note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=head)
+
+    async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
+        """Put the commit on the branch in `remote`, or fail as told."""
+        await asyncio.sleep(0)
+        if self._history.commits[imported.base_commit].tree == imported.head_tree:
+            return None
+        self._meet(Fault.PUSH)
+        return self.remote.take(workspace, imported, settings.handoff.remote)
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[MemoryCheckouts]:

@@ -14,6 +14,8 @@ class Fault(StrEnum):
     """The workspace's commits are refused."""
     HAND_OFF = "hand_off"
     """The disk is full when the patch is written."""
+    PUSH = "push"
+    """The remote does not take the branch."""
     REMOVE = "remove"
     """The folder cannot be deleted; it stays."""
 
@@ -23,5 +25,6 @@ FAULTS = {
     Fault.SAVE: ("workspace.disk_full", "Cannot copy changed files out of the workspace: the disk is full."),
     Fault.IMPORT: ("workspace.import_failed", "The workspace's commits were not imported."),
     Fault.HAND_OFF: ("workspace.disk_full", "Cannot write the patch: the disk is full."),
+    Fault.PUSH: ("handoff.push_refused", "The remote origin refused the branch."),
     Fault.REMOVE: ("workspace.permission_denied", "Cannot remove the workspace: Permission denied."),
 }

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from symphony.core.handoff import Imported
 from symphony.core.ports import HookResult
-from symphony.core.settings import Settings
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError
 
@@ -55,20 +54,6 @@ def after_create_failed(result: HookResult) -> WorkspaceError:
 def before_remove_failed(result: HookResult) -> WorkspaceError:
     """Return the error for a hook that could not keep a workspace from being removed."""
     return hook_failed(result, "before_remove_failed", "The workspace was removed all the same.")
-
-
-def check_mode(settings: Settings, repo: str | None) -> None:
-    """Make sure that the handoff is one that this version makes.
-
-    Raises:
-        WorkspaceError: `handoff.pull_request_not_built`.
-    """
-    if settings.handoff.wants_pull_request(repo):
-        raise WorkspaceError(
-            "Pull requests are not built yet.",
-            code="handoff.pull_request_not_built",
-            remedy="Set `handoff.mode: patch` in WORKFLOW.md.",
-        )
 
 
 def mode_none_note(imported: Imported, repository: Path) -> str:

@@ -6,7 +6,6 @@ renaming the folder away.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from symphony.core.branch import BranchDiff
+from symphony.core.forge import Pushed
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.installation import Installation
 from symphony.core.issue import Issue
@@ -61,8 +61,6 @@ from symphony.workspace.search import search_branch
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 from symphony.workspace.stamping import Stamping
 
-FORGE_VARIABLE = "SYMPHONY_REPO"
-
 
 class GitWorkspaces:
     """Workspaces of one installation; implements `core.ports.Workspaces`."""
@@ -70,10 +68,9 @@ class GitWorkspaces:
     def __init__(
         self,
         installation: Installation,
-        environment: Mapping[str, str] = os.environ,
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take the installation's folder, the daemon's environment, and the labels that hooks carry."""
+        """Take the installation's folder, and the labels that hooks carry."""
         self._marks = label_variables(labels)
         self._installation = installation.root
         self._home = installation.root.parent
@@ -84,7 +81,6 @@ class GitWorkspaces:
         self._safety_refs = SafetyRefs(self._repository)
         self.reviews = GitReviews(installation)
         self.bests = GitBestStates(self._repository)
-        self._environment = environment
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()
 
@@ -199,9 +195,8 @@ class GitWorkspaces:
         Raises:
             WorkspaceError: `handoff.not_signed`; `workspace.*`.
         """
-        forge = self._environment.get(FORGE_VARIABLE)
         handoff = settings.handoff
-        signed = handoff.sign == "auto" and handoff.wants_pull_request(forge)
+        signed = handoff.sign == "auto" and handoff.wants_pull_request
         source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
         await source.open()
         return await Stamping(self._repository, source, handoff).stamp(imported, provenance, signed=signed)
@@ -217,11 +212,17 @@ class GitWorkspaces:
         """Write the patch and its review folder; repeating it gives the same.
 
         Raises:
-            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`,
-                `handoff.pull_request_not_built`, `workspace.*`.
+            WorkspaceError: `handoff.unverifiable`, `handoff.too_large`, `workspace.*`.
         """
-        forge = self._environment.get(FORGE_VARIABLE)
-        return await self._handing.over(workspace, imported, completion, settings, forge, background)
+        return await self._handing.over(workspace, imported, completion, settings, background)
+
+    async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
+        """Push the branch to the source repository's remote, never over another's commits.
+
+        Raises:
+            WorkspaceError: `handoff.push_*`, `handoff.remote_*`, `workspace.*`.
+        """
+        return await self._handing.push(workspace, imported, settings)
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[GitCheckouts]:

@@ -34,11 +34,15 @@ class World(Protocol):
     def patch(self, path: Path) -> bytes: ...
     def saved(self, ref: SafetyRef) -> Mapping[str, bytes]: ...
     def comment(self, issue_id: str, text: str) -> bytes: ...
+    def pushed(self, branch: str) -> str: ...
 
 
 class RealWorld:
     def __init__(self, folder: Path) -> None:
         self.world = GitWorld(folder)
+        self.remote = folder / "remote.git"
+        git(folder, "init", "--quiet", "--bare", str(self.remote))
+        git(self.world.source, "remote", "add", "origin", str(self.remote))
         self.workspaces: Workspaces = self.world.workspaces
 
     def write(self, workspace: Workspace, name: str, text: str) -> None:
@@ -68,6 +72,9 @@ class RealWorld:
         before = patch.read_bytes()
         patch.write_bytes(before + f"{text}\n".encode())
         return before
+
+    def pushed(self, branch: str) -> str:
+        return git(self.remote, "rev-parse", f"refs/heads/{branch}")
 
 
 class MemoryWorld:
@@ -103,6 +110,9 @@ class MemoryWorld:
         before = self.driver.patches[patch]
         self.driver.patches[patch] = before.rstrip(b"\n") + f"\n{text}\n".encode()
         return before
+
+    def pushed(self, branch: str) -> str:
+        return self.driver.remote.branches[branch]
 
 
 WORLDS: dict[str, Callable[[Path], World]] = {"git": RealWorld, "memory": MemoryWorld}
@@ -470,19 +480,23 @@ async def test_mode_none_hands_nothing_over_and_says_where_the_work_is(world: Wo
     assert handoff.note.startswith("handoff.mode is none; the work is on agent/12 in /")
 
 
-@pytest.mark.parametrize(
-    "handoff", [HandoffSettings(mode="pull_request"), HandoffSettings(mode="auto", repo="owner/name")]
-)
-async def test_a_pull_request_is_refused_in_words(world: World, handoff: HandoffSettings) -> None:
+async def test_nothing_is_pushed_of_a_workspace_in_which_nothing_was_changed(world: World) -> None:
     workspace = await prepare(world)
+    assert await world.workspaces.push(workspace, await collect(world, workspace), SETTINGS) is None
+
+
+async def test_a_pushed_branch_says_what_it_was_put_to_and_again_the_same(world: World) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "fix.txt", "fixed\n")
+    world.commit(workspace, "Fix it")
     imported = await collect(world, workspace)
-    settings = Settings(handoff=handoff)
 
-    with pytest.raises(WorkspaceError) as caught:
-        await world.workspaces.hand_off(workspace, imported, make_completion(), settings)
+    pushed = await world.workspaces.push(workspace, imported, SETTINGS)
 
-    assert caught.value.code == "handoff.pull_request_not_built"
-    assert str(caught.value) == ("Pull requests are not built yet. Set `handoff.mode: patch` in WORKFLOW.md.")
+    assert pushed is not None
+    assert (pushed.branch, pushed.base, pushed.head_commit) == ("agent/12", "main", imported.head_commit)
+    assert world.pushed("agent/12") == imported.head_commit
+    assert await world.workspaces.push(workspace, imported, SETTINGS) == pushed
 
 
 async def test_a_clean_checkout_holds_what_was_imported_and_nothing_else(world: World) -> None:
@@ -608,6 +622,7 @@ async def test_a_second_life_of_an_issue_starts_from_the_base(world: World) -> N
         (Fault.SAVE, "workspace.disk_full"),
         (Fault.IMPORT, "workspace.import_failed"),
         (Fault.HAND_OFF, "workspace.disk_full"),
+        (Fault.PUSH, "handoff.push_refused"),
         (Fault.REMOVE, "workspace.permission_denied"),
     ],
 )
@@ -620,6 +635,7 @@ async def test_the_memory_driver_fails_once_as_it_is_told(tmp_path: Path, fault:
         await save(world, workspace)
         imported = await collect(world, workspace)
         await world.workspaces.hand_off(workspace, imported, make_completion(), SETTINGS)
+        await world.workspaces.push(workspace, imported, SETTINGS)
         await world.workspaces.remove(workspace, SETTINGS, {})
 
     world.driver.fail(fault)

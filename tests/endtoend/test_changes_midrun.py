@@ -153,13 +153,14 @@ async def test_a_prompt_that_cannot_be_rendered_is_a_warning_soon_after_the_star
     ("sections", "code", "text"),
     [
         (
-            {"handoff": {"mode": "pull_request"}},
-            "handoff.pull_request_not_built",
-            "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.",
+            {"handoff": {"repo": "name"}},
+            "forge.repo_invalid",
+            "handoff.repo (or SYMPHONY_REPO) is 'name', which names no repository."
+            " Write `owner/name`, or `host/owner/name` for a forge of your own.",
         ),
     ],
 )
-async def test_what_is_not_built_yet_is_refused_at_start_and_in_an_edit(project, sections, code, text):
+async def test_what_cannot_be_carried_out_is_refused_at_start_and_in_an_edit(project, sections, code, text):
     async with project.daemon() as daemon:
         project.configure(**sections)
         await daemon.until(lambda: any(text in line for line in daemon.said.lines))

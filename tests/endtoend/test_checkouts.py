@@ -100,7 +100,7 @@ async def test_what_a_dead_daemon_left_of_checkouts_is_deleted_by_the_next_one(w
     imported = await world.collect(workspace)
     leftover = GitCheckouts(world.workspaces._repository, world.installation.root, workspace).folder
     write_files(leftover, {"old/junk": b"junk"})
-    again = GitWorkspaces(world.installation, {})
+    again = GitWorkspaces(world.installation)
     async with (
         again.open_checkouts(workspace) as checkouts,
         checkouts.checkout(imported, PlainSandbox(workspace.path)) as folder,
@@ -119,7 +119,7 @@ async def test_a_best_state_outlives_the_daemon_and_its_command_brings_it_to_a_p
     worse = Checked(bad.head_commit, ("x", "y" * 500), 3, 2, TODAY, committed=True)
     await world.workspaces.bests.keep("12", worse)
 
-    best = await GitWorkspaces(world.installation, {}).bests.of("12")
+    best = await GitWorkspaces(world.installation).bests.of("12")
 
     assert best is not None
     assert best.lost

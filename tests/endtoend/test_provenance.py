@@ -285,7 +285,7 @@ async def test_a_broken_source_is_said_before_anything_leaves(tmp_path):
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"}, "Write one")
     imported = await world.collect(workspace)
-    world.workspaces = GitWorkspaces(Installation(world.source / ".symphony"), {})
+    world.workspaces = GitWorkspaces(Installation(world.source / ".symphony"))
     git(world.source, "config", "user.name", "")
 
     leaving = await stamp(world, imported)

@@ -21,6 +21,7 @@ from symphony.engine.orchestrator import Orchestrator
 from symphony.engine.ports import Ports
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
+from symphony.forge.memory import MemoryForge
 from symphony.host.clock import VirtualClock, settle
 from symphony.host.memory import MemoryHost
 from symphony.host.memory_commands import MemoryCommands
@@ -73,6 +74,7 @@ class World:
     def __post_init__(self) -> None:
         self.gate = MemoryGate()
         self.commands = MemoryCommands(self.clock)
+        self.forge = MemoryForge()
         self.driver.register("mcp", self.gate.relay)
         self.agents = MemoryAgents(self.gate, default=one_turn(mark_done()))
         self.file = MemoryWorkflowFile(self.workflow_text, environ=self.environ)
@@ -109,6 +111,7 @@ class World:
             labels={"installation": "test"},
             host=self.host,
             commands=self.commands,
+            forge_of=lambda _: self.forge,
             meter=self.meter,
         )
         tracking = Tracking(

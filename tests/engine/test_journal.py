@@ -15,6 +15,7 @@ from symphony.core.journal import Action
 from symphony.core.ports import Memory
 from symphony.engine.recovery import DECISION, Recovery
 from symphony.store.errors import store_full
+from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
 
 HOOKED = "---\nsandbox: local\nacp: {adapter: demo}\nhooks: {before_remove: save}\n---\n"
@@ -105,6 +106,8 @@ BEGIN: dict[Action, Callable[[Any], Awaitable[None]]] = {
     Action.DISCARD_PATCH: discard_patch,
     Action.REJECT: reject,
 }
+PROPOSED = "---\nsandbox: local\nacp: {adapter: demo}\nhandoff: {mode: pull_request}\n---\n"
+PROPOSING = {Action.PUSH_BRANCH, Action.OPEN_PULL_REQUEST}
 AGAIN = "the handoff is repeated from the import on"
 ANSWERS = {
     (Action.PREPARE_WORKSPACE, "before"): "the next attempt makes the workspace from the beginning",
@@ -117,6 +120,10 @@ ANSWERS = {
     (Action.MOVE_ISSUE, "after"): "the issue is in Done",
     (Action.HAND_OFF, "before"): AGAIN,
     (Action.HAND_OFF, "after"): AGAIN,
+    (Action.PUSH_BRANCH, "before"): AGAIN,
+    (Action.PUSH_BRANCH, "after"): AGAIN,
+    (Action.OPEN_PULL_REQUEST, "before"): AGAIN,
+    (Action.OPEN_PULL_REQUEST, "after"): AGAIN,
     (Action.CLEAN_UP, "before"): AGAIN,
     (Action.CLEAN_UP, "after"): "the workspace is gone",
     (Action.DISCARD_WORKSPACE, "before"): "the workspace is gone, and its handoff is given up",
@@ -132,6 +139,8 @@ EVERY = [(action, when) for action in Action if action not in ELSEWHERE for when
 
 async def cut_off(world, action: Action, when: str) -> Memory:
     """Run until the action is cut off there; return what the next run finds."""
+    if action in PROPOSING:
+        world.file = MemoryWorkflowFile(PROPOSED)
     task = asyncio.create_task((await world.build()).run())
     cut = CutOff(world, action, when)
     begun = asyncio.create_task(BEGIN.get(action, deliver)(world))
@@ -169,8 +178,9 @@ async def test_an_effect_that_was_cut_off_comes_to_its_right_end_and_the_audit_s
         assert world.state_of("1") == "Todo"
         return
     assert world.state_of("1") == "Done"
+    handed_over = world.forge.pulls if action in PROPOSING else world.workspaces.patches
     assert len(world.agents.sessions) == 1
-    assert len(world.workspaces.patches) == (action is not Action.DISCARD_PATCH)
+    assert len(handed_over) == (action is not Action.DISCARD_PATCH)
     assert world.workspaces.removed == ["1"]
 
 

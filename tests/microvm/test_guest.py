@@ -60,7 +60,7 @@ class World:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.source = make_project(place / "project", {"README.md": b"a project\n", "sub/x.txt": b"x\n"})
-        self.workspaces = GitWorkspaces(Installation(self.source / ".symphony"), {})
+        self.workspaces = GitWorkspaces(Installation(self.source / ".symphony"))
         self.outside = place / "outside" / "secret.txt"
         self.outside.parent.mkdir()
         self.outside.write_text("a secret of the host\n")

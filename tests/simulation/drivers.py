@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest, Pushed
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue, IssueSet
 from symphony.core.ports import AttemptRow, HookResult, Sandbox, Workspace
@@ -17,6 +18,8 @@ from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.core.steering import SteeringRequest
+from symphony.forge.errors import ForgeError
+from symphony.forge.memory import MemoryForge
 from symphony.mcp_server.memory import MemoryGate
 from symphony.sandbox.errors import SandboxError
 from symphony.store.errors import store_full
@@ -33,6 +36,7 @@ GIT_FAULTS = {
     "save": Fault.SAVE,
     "import": Fault.IMPORT,
     "hand_off": Fault.HAND_OFF,
+    "push": Fault.PUSH,
     "remove": Fault.REMOVE,
 }
 
@@ -278,6 +282,13 @@ class SimulatedWorkspaces:
         finally:
             self._disk._faults.clear()
 
+    async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
+        await self.reach("push")
+        try:
+            return await self._disk.push(workspace, imported, settings)
+        finally:
+            self._disk._faults.clear()
+
     @property
     def bests(self) -> Any:
         self._life.check()
@@ -324,6 +335,44 @@ class SimulatedWorkspaces:
         if held != files:
             lost = sorted(name for name in files if held is None or held.get(name) != files[name])
             self._ledger.blame(f"the workspace of issue {issue_id} was removed with {lost} undelivered")
+
+
+class SimulatedForge:
+    """One process's way to the forge; a `core.ports.Forge`."""
+
+    def __init__(self, forge: MemoryForge, life: Life, faults: Faults, ledger: Ledger) -> None:
+        self._forge = forge
+        self._life = life
+        self._faults = faults
+        self._ledger = ledger
+
+    async def reach(self) -> None:
+        """Take the time that it takes, and break as told."""
+        await self._faults.lag()
+        self._life.check()
+        if self._faults.takes("forge"):
+            raise ForgeError("The forge cannot be reached.", code="forge.unreachable", remedy="")
+
+    async def find_open(self, repo: ForgeRepo, head: Head, base: str) -> PullRequest | None:
+        await self.reach()
+        return await self._forge.find_open(repo, head, base)
+
+    async def open(self, repo: ForgeRepo, head: Head, base: str, proposal: Proposal) -> PullRequest:
+        await self.reach()
+        if await self._forge.find_open(repo, head, base) is not None:
+            self._ledger.blame(f"a branch has one pull request: a second is opened for {head.branch}")
+        opened = await self._forge.open(repo, head, base, proposal)
+        if self._faults.takes("opened"):
+            raise ForgeError("Whether it was opened is not known.", code="forge.timeout", remedy="")
+        return opened
+
+    async def update(self, repo: ForgeRepo, number: int, proposal: Proposal) -> PullRequest:
+        await self.reach()
+        return await self._forge.update(repo, number, proposal)
+
+    async def read(self, repo: ForgeRepo, number: int) -> PullRequest:
+        await self.reach()
+        return await self._forge.read(repo, number)
 
 
 class SimulatedGate(MemoryGate):

@@ -36,7 +36,7 @@ FOLDERS = ("Todo", "In Progress", "Backlog", "Done", "Cancelled")
 FAULTS = (
     "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move", "moved",
     "after_create", "before_run", "after_run", "before_remove", "check", "slow_check",
-    "pause", "resume", "pipe", "usage", "notify",
+    "pause", "resume", "pipe", "usage", "notify", "push", "forge", "opened",
 )  # fmt: skip
 LONGEST_TROUBLE = 8  # steps
 DELAYS = {0.0: 6, 0.5: 8, 1.0: 8, 2.5: 8, 10.0: 8, 31.0: 8, 61.0: 8, 301.0: 4, 3700.0: 1}

@@ -18,6 +18,7 @@ AGENT = "agent: {{max_concurrent_agents: {slots}, max_turns: 3, max_failures: 3{
 TAIL = "---\nDo {{ issue.title }}.\n"
 HOOKS = "hooks: {after_create: setup, before_run: begin, after_run: publish, before_remove: clean}\n"
 CHECKS = "checks: [{name: unit, run: unit, timeout_ms: 60000}]\n"
+PULL_REQUESTS = "handoff: {repo: owner/name, labels: [agent]}\n"
 NOTIFY = "notify: [{kind: command, target: tell}]\n"
 STATES = """states:
   Backlog: {role: holding}
@@ -53,9 +54,9 @@ VALID = (
     text(1, SPARING, HOOKS, permission="deny"),
     text(3, SPARING + BY_STATE, HOOKS + CHECKS),
     text(2, SPARING, CHECKS + NOTIFY),
-    text(3, SPARING + BY_STATE, QUICK_POLLS),
+    text(3, SPARING + BY_STATE, QUICK_POLLS + PULL_REQUESTS),
     text(2, SPARING, NOTIFY, sandbox="smolvm"),
-    text(3, SPARING, HOOKS + CHECKS, sandbox="smolvm"),
+    text(3, SPARING, HOOKS + CHECKS + PULL_REQUESTS, sandbox="smolvm"),
     text(2, SPARING + SELDOM, STATES + NOTIFY),
     text(2, SPARING, "guard: block\n", permission="allow"),
     text(2, SPARING + SELDOM, TWO_AGENTS),

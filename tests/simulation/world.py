@@ -18,6 +18,7 @@ from symphony.engine.ports import Ports
 from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
+from symphony.forge.memory import MemoryForge
 from symphony.host.memory import MemoryHost
 from symphony.host.memory_commands import MemoryCommands
 from symphony.store.memory_exchange import MemoryExchange
@@ -27,6 +28,7 @@ from symphony.workspace.memory import MemoryWorkspaces
 from tests.simulation.agents import Author, SimulatedAgents
 from tests.simulation.drivers import (
     QuietRunLogs,
+    SimulatedForge,
     SimulatedGate,
     SimulatedStore,
     SimulatedTracker,
@@ -74,6 +76,7 @@ class World:
         self.author = Author(seed, self._write, self._sleep, lambda: SELDOM in self.workflow.raw)
         self.files: dict[Path, bytes] = {}
         self.workspaces = MemoryWorkspaces()
+        self.forge = MemoryForge()
         self.workflow = WorkflowOnDisk(VALID[seed % len(VALID)])
         self.trace: list[str] = []
         self.life = Life()
@@ -117,6 +120,7 @@ class World:
         tracker = SimulatedTracker(
             self.files, life, faults, ledger, lambda: engine.state.states, now=self.clock.now
         )
+        forge = SimulatedForge(self.forge, life, faults, ledger)
         workspaces = SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger, open_for)
         ports = Ports(
             clock=self.clock,
@@ -132,6 +136,7 @@ class World:
             labels={"installation": "simulation"},
             host=self.host,
             commands=MemoryCommands(self.clock),
+            forge_of=lambda _: forge,
         )
         tracking = Tracking(tracker, mailbox, self.clock, lambda said: self.say(f"tracker: {said}"))
         memory = await self.store.load()

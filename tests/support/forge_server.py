@@ -51,7 +51,7 @@ class ForgeServer:
         asked: each request as `METHOD path`, without the query.
         headers: those of the requests.
         sees_branch: says whether a branch was pushed to a repository.
-        pause: waits before each answer.
+        pause: called as `before METHOD path` and `after METHOD path`; may wait.
     """
 
     repos: list[str] = field(default_factory=lambda: ["owner/name", "group/sub/name", "fork/name"])
@@ -61,7 +61,8 @@ class ForgeServer:
     asked: list[str] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     sees_branch: Callable[[str, str], bool] = lambda repo, branch: True
-    pause: Callable[[], None] = lambda: None
+    pause: Callable[[str], None] = lambda when: None
+    life: int = 0
     host: str = ""
     certificate: Path = Path()
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,7 +78,19 @@ class ForgeServer:
     def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
         """Return a status and the JSON."""
         split = urlsplit(target)
-        self.pause()
+        life = self.life
+        self.pause(f"before {method} {split.path}")
+        if life == self.life:
+            reply = self._answer(method, target, headers, raw)
+            self.pause(f"after {method} {split.path}")
+        return reply if life == self.life else (500, {"message": "nobody waits for this"})
+
+    def drop_waiting(self) -> None:
+        """Answer nothing that is being asked now, as if those who ask had gone."""
+        self.life += 1
+
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
+        split = urlsplit(target)
         with self.lock:
             self.asked.append(f"{method} {split.path}")
             self.headers.append(headers)

@@ -114,7 +114,7 @@ class GitWorld:
     def __init__(self, folder: Path, files: Mapping[str, bytes] | None = None) -> None:
         self.source = make_project(folder / "project", files)
         self.installation = Installation(self.source / ".symphony")
-        self.workspaces = GitWorkspaces(self.installation, {})
+        self.workspaces = GitWorkspaces(self.installation)
         self.settings = Settings()
 
     @property

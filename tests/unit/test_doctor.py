@@ -141,9 +141,10 @@ async def test_every_problem_of_the_workflow_is_found_and_the_rest_is_left_open(
 
 
 async def test_what_is_valid_and_cannot_be_carried_out_has_failed(tmp_path: Path) -> None:
-    case, finding = await read_case(make_case(tmp_path, "sandbox: local\nhandoff: {mode: pull_request}"))
+    case, finding = await read_case(make_case(tmp_path, "sandbox: local\nhandoff: {repo: name}"))
     assert finding == failed(
-        "Pull requests are not built yet.", "Set `handoff: {mode: patch}` in WORKFLOW.md."
+        "handoff.repo (or SYMPHONY_REPO) is 'name', which names no repository.",
+        "Write `owner/name`, or `host/owner/name` for a forge of your own.",
     )
     assert case.settings is not None
 

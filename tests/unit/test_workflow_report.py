@@ -158,11 +158,15 @@ async def test_broken_yaml_a_missing_fence_and_a_missing_file_are_told(project: 
 
 async def test_what_this_version_cannot_do_is_a_problem_and_not_in_force(project: Project) -> None:
     await project.start(front("sandbox: local"))
-    report = await project.edit(front("sandbox: local\nhandoff: {mode: pull_request}"))
+    report = await project.edit(front("sandbox: local\nhandoff: {repo: name}"))
     assert [(each.line, each.message) for each in report.problems] == [
-        (None, "Pull requests are not built yet. Set `handoff: {mode: patch}` in WORKFLOW.md.")
+        (
+            None,
+            "handoff.repo (or SYMPHONY_REPO) is 'name', which names no repository."
+            " Write `owner/name`, or `host/owner/name` for a forge of your own.",
+        )
     ]
-    assert by_key(report)["handoff.mode"].value == "auto"
+    assert by_key(report)["handoff.repo"].value == "null"
     assert (await project.edit(front("sandbox: local"))).problems == ()
 
 

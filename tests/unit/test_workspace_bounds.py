@@ -134,7 +134,7 @@ async def test_a_lock_of_a_dead_git_does_not_stop_an_issue_for_ever(world: GitWo
     lock = world.host / "refs" / "symphony" / "base" / "13.lock"
     lock.touch()
     os.utime(lock, (0, 0))
-    restarted = GitWorkspaces(world.installation, {})
+    restarted = GitWorkspaces(world.installation)
 
     assert (await restarted.prepare(make_issue("13"), world.settings, {})).created
     assert git(world.host, "rev-parse", "refs/symphony/base/13")

@@ -236,7 +236,7 @@ async def test_a_workspace_that_was_half_made_is_made_again(world: GitWorld) -> 
     write_files(workspace.path, {"half.txt": b"half\n"})
     for purpose, key in ((MAKING, "12"), (REMOVING, "9")):
         write_files(hidden_name(workspace.path.parent, world.installation.root, purpose, key), {"x": b"x"})
-    restarted = GitWorkspaces(world.installation, {})
+    restarted = GitWorkspaces(world.installation)
 
     assert await restarted.find("12", world.settings) is None
     again = await restarted.prepare(make_issue(), world.settings, {})
@@ -249,7 +249,7 @@ async def test_a_workspace_that_was_half_made_is_made_again(world: GitWorld) -> 
 async def test_a_workspace_outlives_a_restart_and_a_new_root(world: GitWorld, tmp_path: Path) -> None:
     workspace = await world.prepare()
     write_files(workspace.path, {"work.txt": b"work\n"})
-    restarted = GitWorkspaces(Installation(world.installation.root), {})
+    restarted = GitWorkspaces(Installation(world.installation.root))
 
     again = await restarted.prepare(make_issue(), with_workspace(root=tmp_path / "other"), {})
 

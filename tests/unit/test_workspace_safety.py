@@ -234,7 +234,7 @@ async def test_the_newest_refs_of_an_issue_are_kept_and_no_other_issues_are_touc
 
     assert kept == set(range(4, KEPT + 4))
     assert "refs/symphony/safety/1/1" in names
-    newest = await GitWorkspaces(world.installation, {}).newest_safety("12")
+    newest = await GitWorkspaces(world.installation).newest_safety("12")
     assert newest is not None
     assert newest.name == f"refs/symphony/safety/12/{KEPT + 3}"
 
@@ -512,7 +512,7 @@ async def test_a_workspace_made_by_an_older_symphony_is_saved(world: GitWorld) -
     kept = [line for line in record.read_text().splitlines() if '"packs"' not in line]
     record.write_text("\n".join(kept).replace('"ready": true,', '"ready": true'))
     git(workspace.path, "gc", "--quiet")
-    restarted = GitWorkspaces(world.installation, {})
+    restarted = GitWorkspaces(world.installation)
 
     saved = await restarted.save(workspace, "Before attempt 2.", AT)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from symphony.core.best import BestState, Checked
+from symphony.core.forge import Pushed
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.ports.reviews import Reviews
@@ -211,6 +212,19 @@ class Workspaces(Protocol):
 
         Raises:
             WorkspaceError: `handoff.*`.
+        """
+        ...
+
+    async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
+        """Bring the branch to `handoff.remote`; repeating it changes nothing there.
+
+        What others have pushed to the branch stays: the work's own commits are put on top of it.
+
+        Returns:
+            None when nothing has changed since the base.
+
+        Raises:
+            WorkspaceError: `handoff.push_*`, `handoff.remote_*`, `workspace.*`; the work is as it was.
         """
         ...
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from symphony.core.settings.base import Folder, Positive, Section
+from symphony.core.settings.base import Folder, Positive, Section, Words
 
 
 class WorkspaceSettings(Section):
@@ -60,10 +60,10 @@ class HandoffSettings(Section):
     """auto is a pull request when `repo` or SYMPHONY_REPO is set, else a patch."""
 
     remote: str = "origin"
-    """The remote of the source repository that a pull request is pushed to."""
+    """The remote of the source repository that a pull request's branch is pushed to."""
 
     repo: Annotated[str | None, Field(examples=["owner/name"])] = None
-    """`owner/name` of the forge's repository for pull requests."""
+    """`owner/name` or `host/owner/name`: where pull requests go. null is SYMPHONY_REPO, then the remote's."""
 
     author: Annotated[str | None, Field(examples=["Symphony Bot <bot@example.org>"])] = None
     """Who is the author of the agents' commits; null leaves those that the commits name."""
@@ -74,9 +74,22 @@ class HandoffSettings(Section):
     sign: Literal["auto", "never"] = "auto"
     """auto signs the commits of a pull request if you sign yours in `source`, with your key."""
 
-    def wants_pull_request(self, forge_repo: str | None) -> bool:
-        """Say whether a handoff is a pull request, given what SYMPHONY_REPO says."""
-        return self.mode == "pull_request" or (self.mode == "auto" and bool(self.repo or forge_repo))
+    forge: Annotated[Literal["github", "gitlab"] | None, Field(examples=["gitlab"])] = None
+    """Whether `gh` or `glab` opens them. null is GitLab where the host's name says so, else GitHub."""
+
+    labels: Annotated[Words, Field(examples=[["agent"]])] = ()
+    """Labels that each pull request gets."""
+
+    reviewers: Annotated[Words, Field(examples=[["ada", "owner/team"]])] = ()
+    """Who is asked to review each pull request: user names, and on GitHub teams as `owner/team`."""
+
+    draft: bool = False
+    """Whether pull requests are opened as drafts."""
+
+    @property
+    def wants_pull_request(self) -> bool:
+        """Say whether a handoff is a pull request."""
+        return self.mode == "pull_request" or (self.mode == "auto" and self.repo is not None)
 
 
 Checks = Annotated[tuple[Check, ...], Field(strict=False)]

@@ -1,0 +1,148 @@
+"""From an issue to a pull request: the daemon, the demo agent, git over HTTP, the real `gh` and `glab`."""
+
+import asyncio
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.forge_programs import bring
+from tests.support.forge_server import TOKEN, ForgeServer, Pull, make_certificate, open_forge_server
+from tests.support.git_server import PASSWORD, GitServer, open_git_server, password_helper
+from tests.support.project import BOUND_S, Project, git
+
+ISSUE = "---\ntitle: Add a colour\n---\n```file colour.txt\n{colour}\n```\n"
+REPO = "owner/name"
+LIST, OPEN = f"GET /api/v3/repos/{REPO}/pulls", f"POST /api/v3/repos/{REPO}/pulls"
+
+
+class Forged(Project):
+    """A project whose remote is a git server with a forge beside it."""
+
+    def __init__(self, root: Path, served: GitServer, forge: ForgeServer) -> None:
+        super().__init__(root)
+        self.forge = forge
+        self.remote = served.add(f"{REPO}.git")
+        git(root, "push", "--quiet", str(self.remote), "main")
+        git(root, "remote", "add", "origin", served.url_of(f"{REPO}.git"))
+        forge.sees_branch = lambda repo, branch: (self.remote / "refs" / "heads" / branch).exists()
+        self.wants_pull_request()
+
+    def wants_pull_request(self, **handoff: object) -> None:
+        """Write a workflow whose work becomes pull requests."""
+        repo = f"{self.forge.host}/{REPO}"
+        self.configure(
+            acp={"command": None, "adapter": "demo"},
+            handoff={"repo": repo, "labels": ["agent"], "reviewers": ["ada"], **handoff},
+        )
+
+    def said(self) -> str:
+        """Return all that symphony has written down."""
+        logs = [*(self.root / ".symphony" / "logs").iterdir(), *(self.root / ".symphony").glob("*.db*")]
+        return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in logs)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed; it makes the local server's certificate")
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def forged(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forged]:
+    programs = [str(bring(name).parent) for name in ("gh", "glab")]
+    with open_git_server(tmp_path / "served") as served, open_forge_server(certificate) as forge:
+        monkeypatch.setenv("PATH", os.pathsep.join([*programs, os.environ["PATH"]]))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("GH_ENTERPRISE_TOKEN", TOKEN)
+        monkeypatch.setenv("GITLAB_TOKEN", TOKEN)
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(password_helper(tmp_path)))
+        yield Forged(tmp_path / "project", served, forge)
+
+
+def is_whole(forged: Forged) -> Pull:
+    """Return the one pull request, which has all of the work."""
+    (pull,) = forged.forge.pulls
+    assert (pull.repo, pull.head_repo, pull.head, pull.base) == (REPO, REPO, "agent/1", "main")
+    assert git(forged.remote, "show", "agent/1:colour.txt") == "blue"
+    assert (pull.title, pull.labels, pull.reviewers) == ("Add a colour", ["agent"], ["ada"])
+    assert "Issue `1`: `issues/Done/1.md`" in pull.body
+    assert git(forged.remote, "rev-parse", "agent/1")[:12] in pull.body
+    return pull
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+async def test_an_issue_becomes_a_pull_request_and_a_later_attempt_updates_it(forged: Forged, kind: str):
+    forged.wants_pull_request(forge=kind, draft=True)
+    forged.drop("1", ISSUE.format(colour="blue"))
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        pull = is_whole(forged)
+        assert (pull.draft, forged.patch("1").exists()) == (True, False)
+        await daemon.until(lambda: not list((forged.root / ".symphony" / "workspaces").glob("1")))
+
+        (forged.root / "issues" / "Done" / "1.md").unlink()
+        forged.drop("1", ISSUE.format(colour="green"))
+        await daemon.until(lambda: git(forged.remote, "show", "agent/1:colour.txt") == "green")
+        changed = git(forged.remote, "rev-parse", "agent/1")[:12]
+        await daemon.until(lambda: changed in pull.body)
+        assert len(forged.forge.pulls) == 1
+    assert TOKEN not in forged.said()
+    assert PASSWORD not in forged.said()
+
+
+async def test_a_refused_login_leaves_the_patch_and_the_next_try_opens_the_pull_request(forged: Forged):
+    forged.forge.script.append((401, {"message": "Bad credentials"}))
+    forged.drop("1", ISSUE.format(colour="blue"))
+    async with forged.daemon() as daemon:
+        await daemon.until(forged.patch("1").exists)
+        said = f"Run `gh auth login --hostname {forged.forge.host}` as the user that runs symphony."
+        await daemon.until(lambda: said in forged.said())
+        assert forged.forge.pulls == []
+        assert git(forged.remote, "show", "agent/1:colour.txt") == "blue"
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        is_whole(forged)
+
+
+@pytest.mark.parametrize(
+    ("held", "opened"), [(f"before {LIST}", 0), (f"before {OPEN}", 0), (f"after {OPEN}", 1)]
+)
+async def test_a_daemon_killed_between_push_and_answer_has_one_pull_request_after_its_next_start(
+    forged: Forged, held: str, opened: int
+):
+    reached, go = threading.Event(), threading.Event()
+
+    def pause(when: str) -> None:
+        if when == held and not go.is_set():
+            reached.set()
+            go.wait(BOUND_S)
+
+    forged.forge.pause = pause
+    forged.drop("1", ISSUE.format(colour="blue"))
+    process = forged.start()
+    try:
+        assert await asyncio.to_thread(reached.wait, BOUND_S), f"{held} was never asked"
+        process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(process.wait, BOUND_S)
+    finally:
+        process.kill()
+        process.wait(BOUND_S)
+        assert process.stdout is not None
+        process.stdout.close()
+    assert len(forged.forge.pulls) == opened
+    assert git(forged.remote, "show", "agent/1:colour.txt") == "blue"
+    # what the dead daemon's gh still asks for is not answered any more
+    forged.forge.drop_waiting()
+    go.set()
+
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        await daemon.until(lambda: not list((forged.root / ".symphony" / "workspaces").glob("1")))
+        is_whole(forged)
+        assert forged.forge.asked.count(OPEN) <= 2
