@@ -365,3 +365,27 @@ async def test_a_header_of_the_source_repository_is_used_and_is_on_no_command_li
     workspace, imported = await world.work({"README.md": b"by the agent\n"})
     await world.push(workspace, imported)
     assert world.tip() == imported.head_commit
+
+
+SIGNS = """#!/bin/sh
+cat > /dev/null
+printf '[GNUPG:] BEGIN_SIGNING\\n[GNUPG:] SIG_CREATED \\n' >&2
+printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nc2lnbmVk\\n-----END PGP SIGNATURE-----\\n'
+"""
+
+
+@pytest.mark.parametrize("sign", ["auto", "never"])
+async def test_work_that_is_put_on_top_of_others_is_signed_as_the_user_signs(world: PushWorld, sign: str):
+    program = world.folder / "gpg"
+    program.write_text(SIGNS)
+    program.chmod(0o755)
+    git(world.source, "config", "commit.gpgSign", "true")
+    git(world.source, "config", "gpg.program", str(program))
+    world.settings = world.settings.model_copy(
+        update={"handoff": world.settings.handoff.model_copy(update={"sign": sign})}
+    )
+    world.person_pushes({"other.txt": b"by a person\n"}, start="main")
+    workspace, imported = await world.work({"README.md": b"by the agent\n"})
+    await world.push(workspace, imported)
+    assert world.subjects()[:2] == ["Work", "By a person"]
+    assert ("gpgsig" in git(world.remote, "cat-file", "commit", BRANCH)) == (sign == "auto")

@@ -10,6 +10,7 @@ from symphony.core.claim import Retrying
 from symphony.core.idle import Idleness
 from symphony.forge.errors import ForgeError
 from symphony.workflow.memory import MemoryWorkflowFile
+from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory import PATCHES, Fault
 
 PROPOSED = "---\nsandbox: local\nacp: {adapter: demo}\nhandoff: {mode: pull_request, labels: [agent]}\n---\n"
@@ -151,3 +152,25 @@ async def test_the_journal_holds_the_push_and_the_pull_request(proposing):
     assert dict(seen)["open_pull_request"] == {
         "forge": "github", "repo": "forge.example/owner/name", "branch": "agent/1", "base": "main",
     }  # fmt: skip
+
+
+async def test_commits_that_cannot_be_signed_leave_a_patch_without_a_signature(proposing):
+    stamp = proposing.workspaces.stamp
+
+    async def refusing(*_: Any) -> Any:
+        raise WorkspaceError("The commits could not be signed.", code="handoff.not_signed")
+
+    async with proposing.running():
+        proposing.workspaces.stamp = refusing
+        proposing.script("1", one_turn(writes(proposing), mark_done()))
+        proposing.drop("1")
+        await proposing.until(lambda: proposing.record("1").failures == 1)
+        (reason,) = proposing.record("1").failure_reasons
+        assert reason.startswith(
+            "There is no pull request yet: The commits could not be signed. Meanwhile: Patch"
+        )
+        assert PATCHES / "agent_1.patch" in proposing.workspaces.patches
+        assert proposing.workspaces.remote.branches == {}
+        proposing.workspaces.stamp = stamp
+        await proposing.until(lambda: proposing.record("1").completion is None)
+        assert len(proposing.forge.pulls) == 1
