@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,8 @@ from symphony.core.pull_request import (
 )
 from symphony.core.receipt import CheckRun, Receipt
 from symphony.core.settings.workspace import HandoffSettings
+from symphony.workflow.file import WorkflowFile
+from symphony.workflow_source import WorkflowSource
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DONE = Completion("12", "12.1", "Fix it", "It is fixed.", NOON)
@@ -144,3 +147,24 @@ def test_a_remote_that_is_no_forges_asks_for_the_repository():
         "The remote origin (/srv/name.git) names no repository of a forge."
         " Set handoff.repo in WORKFLOW.md to `owner/name`, or to `host/owner/name`."
     )
+
+
+@pytest.mark.parametrize(
+    ("handoff", "environ", "repo", "wanted"),
+    [
+        ("{}", {}, None, False),
+        ("{}", {"SYMPHONY_REPO": "owner/name"}, "owner/name", True),
+        ("{}", {"SYMPHONY_REPO": ""}, None, False),
+        ("{repo: a/b}", {"SYMPHONY_REPO": "owner/name"}, "a/b", True),
+        ("{mode: patch}", {"SYMPHONY_REPO": "owner/name"}, "owner/name", False),
+        ("{mode: pull_request}", {}, None, True),
+    ],
+)
+async def test_symphony_repo_stands_for_a_repository_that_the_workflow_does_not_name(
+    tmp_path: Path, handoff: str, environ: dict[str, str], repo: str | None, wanted: bool
+):
+    path = tmp_path / "WORKFLOW.md"
+    path.write_text(f"---\nsandbox: local\nhandoff: {handoff}\n---\nDo it.\n")
+    workflow = await WorkflowSource(WorkflowFile(path, environ), None, environ).start()
+    found = workflow.settings.handoff
+    assert (found.repo, found.wants_pull_request) == (repo, wanted)
