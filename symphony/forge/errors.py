@@ -64,6 +64,14 @@ class Words:
             remedy="Look at the network and the forge; symphony tries again by itself.",
         )
 
+    def odd(self, host: str, asked: str) -> ForgeError:
+        """Return the error for an answer that is not what the forge's API promises."""
+        return ForgeError(
+            f"{self.forge} at {host} gave an answer that symphony cannot read (asked to {asked}).",
+            code="forge.odd_answer",
+            remedy="Look whether something stands between symphony and the forge; it is tried again.",
+        )
+
     def refused(self, repo: ForgeRepo, asked: str, status: int, said: str) -> ForgeError:
         """Return the error for a request that the forge refused; `asked` is like "open a pull request"."""
         host = repo.host

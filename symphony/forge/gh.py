@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from symphony.core.feedback import Feedback
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest, PullRequestState
 from symphony.forge.errors import FORBIDDEN, NOT_FOUND, Words
+from symphony.forge.github_feedback import checks_of, is_checking, remarks_of
 from symphony.forge.program import Program
 
 WORDS = Words(
@@ -86,6 +88,33 @@ class GhForge:
         """Return one as it is now."""
         path = f"repos/{repo.path}/pulls/{number}"
         return _pull_request(await self._gh.call(repo, f"read pull request {number}", "GET", path))
+
+    async def feedback(self, repo: ForgeRepo, number: int) -> Feedback:
+        """Return what checks and people say of one."""
+        asked, path = f"read pull request {number}", f"repos/{repo.path}/pulls/{number}"
+        with self._gh.reading(repo, asked):
+            value = await self._gh.call(repo, asked, "GET", path)
+            pull, base = _pull_request(value), str(value["base"]["ref"])
+            if pull.state is not PullRequestState.OPEN:
+                return Feedback(pull, base)
+            runs, statuses = [], []
+            if pull.head_commit:
+                commit = f"repos/{repo.path}/commits/{pull.head_commit}"
+                runs = await self._gh.pages(repo, f"{asked}'s checks", f"{commit}/check-runs", "check_runs")
+                statuses = await self._gh.pages(repo, f"{asked}'s checks", f"{commit}/status", "statuses")
+            reviews = await self._gh.pages(repo, f"{asked}'s reviews", f"{path}/reviews")
+            comments = await self._gh.pages(repo, f"{asked}'s comments", f"{path}/comments")
+            talk = await self._gh.pages(
+                repo, f"{asked}'s comments", f"repos/{repo.path}/issues/{number}/comments"
+            )
+            return Feedback(
+                pull,
+                base,
+                checks_of(runs, statuses),
+                is_checking(runs, statuses),
+                remarks_of(reviews, comments, talk),
+                None if value.get("mergeable") is None else not value["mergeable"],
+            )
 
     async def _wishes(self, repo: ForgeRepo, opened: PullRequest, proposal: Proposal) -> PullRequest:
         """Add labels and reviewers; one that the forge does not grant is a note, as the work is there."""

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from symphony.core.feedback import Feedback
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest, PullRequestState
 from symphony.forge.errors import Words
+from symphony.forge.gitlab_feedback import checks_of, is_checking, remarks_of
 from symphony.forge.program import Program
 
 WORDS = Words(
@@ -95,6 +97,33 @@ class GlabForge:
         """Return one as it is now."""
         path = f"{_project(repo)}/merge_requests/{number}"
         return _pull_request(await self._glab.call(repo, f"read merge request {number}", "GET", path))
+
+    async def feedback(self, repo: ForgeRepo, number: int) -> Feedback:
+        """Return what checks and people say of one."""
+        asked, path = f"read merge request {number}", f"{_project(repo)}/merge_requests/{number}"
+        with self._glab.reading(repo, asked):
+            value = await self._glab.call(repo, asked, "GET", path)
+            pull, base = _pull_request(value), str(value["target_branch"])
+            if pull.state is not PullRequestState.OPEN:
+                return Feedback(pull, base)
+            pipeline, jobs = value.get("head_pipeline") or {}, []
+            if pipeline.get("status") == "failed":
+                # that of a fork's branch is the fork's
+                project = pipeline.get("project_id") or value["source_project_id"]
+                jobs = await self._glab.pages(
+                    repo, f"{asked}'s jobs", f"projects/{project}/pipelines/{pipeline['id']}/jobs"
+                )
+            discussions = await self._glab.pages(repo, f"{asked}'s comments", f"{path}/discussions")
+            reviewers = await self._glab.call(repo, f"{asked}'s reviewers", "GET", f"{path}/reviewers")
+            known = value.get("detailed_merge_status") not in ("unchecked", "checking", "preparing")
+            return Feedback(
+                pull,
+                base,
+                checks_of(jobs),
+                is_checking(pipeline),
+                remarks_of(discussions, reviewers or ()),
+                bool(value.get("has_conflicts")) if known else None,
+            )
 
     async def _people(self, repo: ForgeRepo, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
         """Return the numbers of these people, and a note for each whom the forge does not know."""

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from symphony.core.feedback import FailedCheck, Feedback, Remark
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest, PullRequestState
 from symphony.forge.errors import ForgeError, Words
 
@@ -16,6 +17,7 @@ class MemoryPullRequest:
 
     Attributes:
         calls: how often it was opened or updated.
+        remarks, failed, checking, conflicting: what is said of it.
     """
 
     repo: ForgeRepo
@@ -25,6 +27,10 @@ class MemoryPullRequest:
     labels: list[str] = field(default_factory=list)
     reviewers: list[str] = field(default_factory=list)
     calls: int = 0
+    remarks: list[Remark] = field(default_factory=list)
+    failed: list[FailedCheck] = field(default_factory=list)
+    checking: bool = False
+    conflicting: bool | None = False
 
 
 class MemoryForge:
@@ -73,6 +79,15 @@ class MemoryForge:
         """Return one as it is now."""
         await self._meet(repo, f"read pull request {number}")
         return self.get(repo, number).shown
+
+    async def feedback(self, repo: ForgeRepo, number: int) -> Feedback:
+        """Return what checks and people say of one."""
+        await self._meet(repo, f"read pull request {number}")
+        found = self.get(repo, number)
+        if found.shown.state is not PullRequestState.OPEN:
+            return Feedback(found.shown, found.base)
+        said = tuple(found.failed), found.checking, tuple(found.remarks), found.conflicting
+        return Feedback(found.shown, found.base, *said)
 
     def get(self, repo: ForgeRepo, number: int) -> MemoryPullRequest:
         """Return one with all that was asked for it.

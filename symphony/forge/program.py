@@ -9,7 +9,8 @@ environment only what logins, networks and certificates need.
 import asyncio
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from symphony.host.process import ProcessError, run_group
 
 CALL_TIMEOUT = 60.0  # seconds for one request; GitHub itself gives up after ten
 ANSWER_LIMIT = 1 << 24  # bytes; a hundred pull requests are two million
+PAGE_SIZE = 100  # the most that both forges give at once
+PAGES = 10  # of one list; a pull request with more than a thousand comments is not read to its end
 SAID_SHOWN = 400  # characters of a forge's words in a message
 HIDDEN = "[hidden]"
 LOGIN_PLACES = (
@@ -106,6 +109,33 @@ class Program:
         if not answer.ok:
             raise self.refused(repo, asked, answer)
         return answer.value
+
+    @contextmanager
+    def reading(self, repo: ForgeRepo, asked: str) -> Iterator[None]:
+        """Hold the block that reads an answer's parts.
+
+        Raises:
+            ForgeError: `forge.odd_answer`, when they are not what the API promises.
+        """
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self.words.odd(repo.host, asked) from error
+
+    async def pages(self, repo: ForgeRepo, asked: str, path: str, within: str = "") -> list[Any]:
+        """Return a list that comes in pages, `within` a key of each answer if it is named.
+
+        Raises:
+            ForgeError: `forge.*`.
+        """
+        found: list[Any] = []
+        for number in range(1, PAGES + 1):
+            answer = await self.call(repo, asked, "GET", f"{path}?per_page={PAGE_SIZE}&page={number}")
+            page = (answer or {}).get(within) if within else answer
+            found += page or ()
+            if len(page or ()) < PAGE_SIZE:
+                break
+        return found
 
     def refused(self, repo: ForgeRepo, asked: str, answer: Answer) -> ForgeError:
         """Return the error for an answer that is a refusal."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from symphony.core.feedback import FailedCheck, Remark
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequestState
 from symphony.core.ports import Forge
 from symphony.forge.errors import ForgeError
@@ -41,6 +42,14 @@ class Stage(Protocol):
         """Return the labels and reviewers of one."""
         ...
 
+    def say(self, author: str, text: str, file: str = "", line: int = 0, *, wants: bool = False) -> None:
+        """Write a comment to the first pull request; one that wants changes is a review."""
+        ...
+
+    def check(self, conflicting: bool | None = False, **outcomes: str) -> None:
+        """Let the checks of the first one have these outcomes; an empty one still runs."""
+        ...
+
 
 class MemoryStage:
     def __init__(self) -> None:
@@ -59,6 +68,17 @@ class MemoryStage:
         found = self.forge.get(self.repo, number)
         return found.labels, found.reviewers
 
+    def say(self, author: str, text: str, file: str = "", line: int = 0, *, wants: bool = False) -> None:
+        remarks = self.forge.pulls[0].remarks
+        remarks.append(Remark(f"remark/{len(remarks)}", author, text, file, line, wants))
+
+    def check(self, conflicting: bool | None = False, **outcomes: str) -> None:
+        pull = self.forge.pulls[0]
+        pull.conflicting, pull.checking = conflicting, "" in outcomes.values()
+        host = self.repo.host
+        failed = sorted(name for name, outcome in outcomes.items() if outcome == "failure")
+        pull.failed = [FailedCheck(name, f"https://{host}/checks/{name}") for name in failed]
+
 
 @dataclass
 class ServedStage:
@@ -75,6 +95,15 @@ class ServedStage:
     def wishes(self, number: int) -> tuple[list[str], list[str]]:
         found = self.server.find(self.repo.path, number)
         return found.labels, found.reviewers
+
+    def say(self, author: str, text: str, file: str = "", line: int = 0, *, wants: bool = False) -> None:
+        review = "CHANGES_REQUESTED" if wants else ""
+        self.server.say(self.server.pulls[0], author, text, file=file, line=line, review=review)
+
+    def check(self, conflicting: bool | None = False, **outcomes: str) -> None:
+        pull = self.server.pulls[0]
+        pull.sha, pull.checks = "abc123", outcomes
+        pull.mergeable = None if conflicting is None else not conflicting
 
 
 def environ_of(server: ForgeServer, home: Path, program: str, token: str = TOKEN) -> dict[str, str]:
@@ -277,3 +306,100 @@ async def test_the_token_is_in_no_error_even_if_the_forge_says_it(real: ServedSt
         await real.forge.read(real.repo, 1)
     assert "bad header [hidden]" in str(caught.value)
     assert TOKEN not in str(caught.value)
+
+
+async def test_the_checks_that_failed_are_told_with_their_pages(stage: Stage):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.check(tests="failure", lint="success", docs="failure")
+    feedback = await stage.forge.feedback(stage.repo, 1)
+    pages = {check.name: check.url for check in feedback.failed}
+    assert pages == {name: f"https://{stage.repo.host}/checks/{name}" for name in ("docs", "tests")}
+    assert (feedback.checking, feedback.pull.number, feedback.base) == (False, 1, "main")
+
+
+async def test_checks_that_have_not_ended_are_told_as_such(stage: Stage):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.check(tests="", lint="success")
+    assert (await stage.forge.feedback(stage.repo, 1)).checking is True
+
+
+async def test_what_people_say_is_told_with_author_and_place(stage: Stage):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.say("ada", "Why?\n\u00e9", "src/a.py", 12)
+    stage.say("bob", "In general: no.")
+    found = (await stage.forge.feedback(stage.repo, 1)).remarks
+    said = {(each.author, each.text, each.file, each.line, each.wants_changes) for each in found}
+    assert said == {("ada", "Why?\n\u00e9", "src/a.py", 12, False), ("bob", "In general: no.", "", 0, False)}
+
+
+async def test_a_review_that_asks_for_changes_is_told_as_one(stage: Stage):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.say("ada", "Not yet.", wants=True)
+    found = (await stage.forge.feedback(stage.repo, 1)).remarks
+    assert "Not yet." in {each.text for each in found}
+    assert {each.author for each in found if each.wants_changes} == {"ada"}
+
+
+@pytest.mark.parametrize("conflicting", [True, False, None])
+async def test_whether_it_merges_is_told_once_the_forge_knows(stage: Stage, conflicting: bool | None):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.check(conflicting)
+    assert (await stage.forge.feedback(stage.repo, 1)).conflicting is conflicting
+
+
+async def test_a_remark_keeps_its_identity_until_its_text_changes(real: ServedStage):
+    await real.forge.open(real.repo, head_of(real), "main", TEXT)
+    said = real.server.say(real.server.pulls[0], "ada", "Why?")
+    (first,) = (await real.forge.feedback(real.repo, 1)).remarks
+    assert (await real.forge.feedback(real.repo, 1)).remarks == (first,)
+    said.text = "Why not?"
+    (edited,) = (await real.forge.feedback(real.repo, 1)).remarks
+    assert (edited.key, edited.identity != first.identity) == (first.key, True)
+
+
+async def test_a_long_discussion_is_read_page_by_page(real: ServedStage):
+    await real.forge.open(real.repo, head_of(real), "main", TEXT)
+    for number in range(230):
+        real.server.say(real.server.pulls[0], "ada", f"Remark {number}.")
+    found = (await real.forge.feedback(real.repo, 1)).remarks
+    assert [each.text for each in found] == [f"Remark {number}." for number in range(230)]
+
+
+async def test_a_remark_of_somebody_who_is_gone_has_no_author(real: ServedStage):
+    await real.forge.open(real.repo, head_of(real), "main", TEXT)
+    real.server.say(real.server.pulls[0], "", "Boo.")
+    (found,) = (await real.forge.feedback(real.repo, 1)).remarks
+    assert found.author == ""
+
+
+@pytest.mark.parametrize("state", [PullRequestState.MERGED, PullRequestState.CLOSED])
+async def test_of_one_that_has_ended_nothing_more_is_asked(stage: Stage, state: PullRequestState):
+    await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+    stage.say("ada", "Too late.")
+    stage.end(1, state)
+    feedback = await stage.forge.feedback(stage.repo, 1)
+    assert (feedback.pull.state, feedback.remarks, feedback.failed) == (state, (), ())
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"7", b'{"head": []}', b"<html>"])
+async def test_an_answer_that_cannot_be_read_is_named_as_such(real: ServedStage, body: bytes):
+    real.server.script.append((200, body))
+    with pytest.raises(ForgeError) as caught:
+        await real.forge.feedback(real.repo, 1)
+    assert caught.value.code == "forge.odd_answer"
+
+
+async def test_a_github_status_counts_as_a_check(server: ForgeServer, tmp_path: Path):
+    with served("gh", server, tmp_path) as stage:
+        await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+        pull = server.pulls[0]
+        pull.sha, pull.checks = "abc123", {"ci/build": "failure", "ci/slow": ""}
+        feedback = await stage.forge.feedback(stage.repo, 1)
+        assert ([check.name for check in feedback.failed], feedback.checking) == (["ci/build"], True)
+
+
+async def test_a_gitlab_thread_that_is_resolved_is_not_told(server: ForgeServer, tmp_path: Path):
+    with served("glab", server, tmp_path) as stage:
+        await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
+        server.say(server.pulls[0], "ada", "Done with that.", resolved=True)
+        assert (await stage.forge.feedback(stage.repo, 1)).remarks == ()

@@ -24,8 +24,27 @@ Reply = tuple[int, Any]
 
 
 @dataclass
+class Said:
+    """A review or a comment; `review` is its state, as `CHANGES_REQUESTED`, and empty for a comment."""
+
+    number: int
+    author: str
+    text: str
+    file: str = ""
+    line: int = 0
+    review: str = ""
+    resolved: bool = False
+
+
+@dataclass
 class Pull:
-    """One pull request as the server holds it."""
+    """One pull request as the server holds it.
+
+    Attributes:
+        sha: of its head.
+        checks: the outcome of each by its name: `failure`, `success`, or empty while it runs.
+        mergeable: None while the forge does not know.
+    """
 
     repo: str
     number: int
@@ -38,6 +57,10 @@ class Pull:
     state: str = "open"
     labels: list[str] = field(default_factory=list)
     reviewers: list[str] = field(default_factory=list)
+    sha: str = ""
+    checks: dict[str, str] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    mergeable: bool | None = True
 
 
 @dataclass
@@ -75,6 +98,11 @@ class ForgeServer:
         """Merge or close one, as a person would."""
         self.find(repo, number).state = state
 
+    def say(self, pull: Pull, author: str, text: str, **more: Any) -> Said:
+        """Write a comment or a review, as a person would."""
+        pull.said.append(Said(len(pull.said) + 1, author, text, **more))
+        return pull.said[-1]
+
     def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Reply:
         """Return a status and the JSON."""
         split = urlsplit(target)
@@ -107,6 +135,9 @@ class ForgeServer:
             return self._gitlab(method, split.path.removeprefix("/api/v4/"), query, body)
 
     def _github(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Reply:
+        if commit := re.fullmatch(r"repos/([^/]+/[^/]+)/commits/(\w+)/(check-runs|status)", path):
+            pull = next(pull for pull in self.pulls if (pull.repo, pull.sha) == (commit[1], commit[2]))
+            return 200, _github_checks(pull, self.host, query)
         found = re.fullmatch(r"repos/([^/]+/[^/]+)/(pulls|issues)(?:/(\d+))?(?:/(\w+))?", path)
         if not found or found[1] not in self.repos:
             return 404, {"message": "Not Found"}
@@ -130,6 +161,8 @@ class ForgeServer:
             pull.title, pull.body, pull.draft = body["title"], body["body"], body["draft"]
             return 201, self._as_github(pull)
         pull = self.find(repo, int(number))
+        if method == "GET" and what is not None:
+            return 200, _page(_github_said(pull, found[2], what), query)
         if what == "labels":
             pull.labels = list(dict.fromkeys([*pull.labels, *body["labels"]]))
             return 200, [{"name": label} for label in pull.labels]
@@ -145,7 +178,10 @@ class ForgeServer:
         if path == "users":
             known = [name for name in self.people if name == query["username"]]
             return 200, [{"id": self.people.index(name) + 1, "username": name} for name in known]
-        found = re.fullmatch(r"projects/([^/]+)(/merge_requests)?(?:/(\d+))?", path)
+        if jobs := re.fullmatch(r"projects/(\d+)/pipelines/(\d+)/jobs", path):
+            pull = self.find(self.repos[int(jobs[1])], int(jobs[2]))
+            return 200, _page(_gitlab_jobs(pull, self.host), query)
+        found = re.fullmatch(r"projects/([^/]+)(/merge_requests)?(?:/(\d+))?(?:/(\w+))?", path)
         repo = unquote(found[1]) if found else ""
         if not found or repo not in self.repos:
             return 404, {"message": "404 Project Not Found"}
@@ -166,6 +202,10 @@ class ForgeServer:
             pull = self._add(target, repo, body["source_branch"], body["target_branch"])
         else:
             pull = self.find(repo, int(found[3]))
+        if found[4] == "discussions":
+            return 200, _page(_gitlab_discussions(pull), query)
+        if found[4] == "reviewers":
+            return 200, _gitlab_reviewers(pull)
         if method != "GET":
             pull.draft = body["title"].startswith(DRAFT)
             pull.title, pull.body = body["title"].removeprefix(DRAFT), body["description"]
@@ -197,8 +237,9 @@ class ForgeServer:
             "title": pull.title,
             "body": pull.body,
             "draft": pull.draft,
-            "head": {"ref": pull.head, "sha": "", "repo": {"full_name": pull.head_repo}},
+            "head": {"ref": pull.head, "sha": pull.sha, "repo": {"full_name": pull.head_repo}},
             "base": {"ref": pull.base},
+            "mergeable": pull.mergeable,
         }
 
     def _as_gitlab(self, pull: Pull) -> dict[str, Any]:
@@ -213,8 +254,108 @@ class ForgeServer:
             "target_branch": pull.base,
             "source_project_id": self.repos.index(pull.head_repo),
             "target_project_id": self.repos.index(pull.repo),
+            "sha": pull.sha,
+            "has_conflicts": pull.mergeable is False,
+            "detailed_merge_status": "checking" if pull.mergeable is None else "mergeable",
+            "head_pipeline": _gitlab_pipeline(pull, self.repos.index(pull.repo)),
             "reviewers": [{"id": self.people.index(name) + 1} for name in pull.reviewers],
         }
+
+
+def _page(values: list[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:
+    size, page = int(query["per_page"]), int(query["page"])
+    return values[(page - 1) * size : page * size]
+
+
+def _github_checks(pull: Pull, host: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """Answer for both kinds: a check whose name has a slash is a status."""
+    runs = [
+        {
+            "name": name,
+            "status": "completed" if outcome else "in_progress",
+            "conclusion": outcome or None,
+            "html_url": f"https://{host}/checks/{name}",
+        }
+        for name, outcome in pull.checks.items()
+        if "/" not in name
+    ]
+    statuses = [
+        {"context": name, "state": outcome or "pending", "target_url": f"https://{host}/checks/{name}"}
+        for name, outcome in pull.checks.items()
+        if "/" in name
+    ]
+    return {"check_runs": _page(runs, query), "statuses": _page(statuses, query)}
+
+
+def _github_said(pull: Pull, where: str, what: str) -> list[dict[str, Any]]:
+    def kind(said: Said) -> tuple[str, str]:
+        if said.review:
+            return "pulls", "reviews"
+        return ("pulls" if said.file else "issues"), "comments"
+
+    return [
+        {
+            "id": said.number,
+            "user": {"login": said.author} if said.author else None,
+            "body": said.text,
+            "state": said.review,
+            "path": said.file,
+            "line": said.line or None,
+        }
+        for said in pull.said
+        if kind(said) == (where, what)
+    ]
+
+
+def _gitlab_pipeline(pull: Pull, project: int) -> dict[str, Any] | None:
+    if not pull.checks:
+        return None
+    running = "" in pull.checks.values()
+    failed = "failure" in pull.checks.values()
+    status = "running" if running else "failed" if failed else "success"
+    return {"id": pull.number, "project_id": project, "status": status}
+
+
+def _gitlab_jobs(pull: Pull, host: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "status": "failed" if outcome == "failure" else "success",
+            "allow_failure": False,
+            "web_url": f"https://{host}/checks/{name}",
+        }
+        for name, outcome in pull.checks.items()
+    ]
+
+
+def _gitlab_discussions(pull: Pull) -> list[dict[str, Any]]:
+    return [
+        {
+            "notes": [
+                {
+                    "id": said.number,
+                    "author": {"username": said.author} if said.author else None,
+                    "body": said.text,
+                    "system": False,
+                    "resolved": said.resolved,
+                    "position": {"new_path": said.file, "new_line": said.line or None} if said.file else None,
+                }
+            ]
+        }
+        for said in pull.said
+        if said.text and said.review in ("", "COMMENTED", "CHANGES_REQUESTED")
+    ]
+
+
+def _gitlab_reviewers(pull: Pull) -> list[dict[str, Any]]:
+    return [
+        {
+            "user": {"username": said.author},
+            "state": "requested_changes" if said.review == "CHANGES_REQUESTED" else "reviewed",
+        }
+        for said in pull.said
+        if said.review
+    ]
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from symphony.core.feedback import Feedback
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest
 
 
@@ -34,6 +35,16 @@ class Forge(Protocol):
 
     async def read(self, repo: ForgeRepo, number: int) -> PullRequest:
         """Return one pull request as it is now.
+
+        Raises:
+            ForgeError: `forge.*`.
+        """
+        ...
+
+    async def feedback(self, repo: ForgeRepo, number: int) -> Feedback:
+        """Return what checks and people say of one pull request; of each kind at most a thousand.
+
+        Of one that is merged or closed only that is asked. The files in conflict are not known here.
 
         Raises:
             ForgeError: `forge.*`.
