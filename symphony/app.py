@@ -33,6 +33,7 @@ from symphony.engine.ports import Log, Ports
 from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
+from symphony.engine.way_back import PullRequestWatch
 from symphony.engine.workflow_desk import EngineWorkflowDesk
 from symphony.forge.drivers import Forges
 from symphony.host.clock import SystemClock
@@ -244,12 +245,15 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         credentials = CredentialWatch(
             lambda: orchestrator.state.workflow.settings, agents.logins, log, orchestrator.tell_listeners
         )
+        pull_requests = PullRequestWatch(orchestrator, operations, workspaces.conflicts)
         orchestrator.more_problems = lambda: (
             *notices.problems(),
             *run_logs.problems(),
             *credentials.problems(),
+            *pull_requests.problems(),
         )
         await stack.enter_async_context(open_beside(credentials.run(), log, "credentials.crashed"))
+        await stack.enter_async_context(open_beside(pull_requests.run(), log, "pull_requests.crashed"))
         operations.subscribe(notices.notice)
         await stack.enter_async_context(open_notices(notices))
         await stack.enter_async_context(open_retention(retention))

@@ -16,7 +16,8 @@ class SteeringRequest:
         id: unique over all issues.
         attempt_id: who asked.
         question, context: the agent's words, bounded and free of control characters; no question is a
-            review of work that was handed over, which nobody has asked for.
+            review of work that was handed over, which nobody has asked for, and its context says what of
+            a pull request it tells.
         reply: the person's words; None while the question is open.
     """
 
@@ -40,9 +41,12 @@ class SteeringRequest:
         return not self.question
 
 
-def review_of(issue_id: str, attempt_id: str, words: str, at: datetime) -> SteeringRequest:
-    """Return a reviewer's words on what an attempt handed over; the same words have the same id."""
+def review_of(issue_id: str, attempt_id: str, words: str, at: datetime, about: str = "") -> SteeringRequest:
+    """Return a reviewer's words on what an attempt handed over; the same words have the same id.
+
+    `about` is the context: what of a pull request they tell, and nothing when a person here has said them.
+    """
     digest = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:DIGITS]
     return SteeringRequest(
-        f"{attempt_id}.review-{digest}", issue_id, attempt_id, "", "", at, reply=words, replied_at=at
+        f"{attempt_id}.review-{digest}", issue_id, attempt_id, "", about, at, reply=words, replied_at=at
     )

@@ -263,15 +263,17 @@ class EngineOperations:
         if completion is not None:
             await self._mailbox.put(CompletionWithdrawn(issue_id, completion.attempt_id))
 
-    async def reject(self, issue_id: str, words: str, to_state: str | None) -> Issue:
+    async def reject(self, issue_id: str, words: str, to_state: str | None, about: str = "") -> Issue:
         """Send delivered work back, with the reviewer's words and the comments in its patch.
+
+        `about` is what of a pull request the words tell, when they come from there.
 
         Raises:
             SymphonyError: as of `Rejecting`.
         """
         rejecting = Rejecting(self._ports.store, self._ports.clock, self._ports.workspaces)
         async with self._rejects:  # two at once would move the issue twice
-            rejection = await rejecting.look(self._orchestrator.state, issue_id, words, to_state)
+            rejection = await rejecting.look(self._orchestrator.state, issue_id, words, to_state, about)
             return await rejecting.carry_out(
                 rejection, lambda review: self._mailbox.ask(WorkRejected(review)), self.move
             )

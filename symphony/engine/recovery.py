@@ -154,7 +154,7 @@ class Recovery:
         delivery = await store.handoff_of(intent.issue_id)
         if delivery is None or delivery.attempt_id != attempt_id:
             return Result.UNDONE, "other work has been handed over since"
-        review = review_of(intent.issue_id, attempt_id, words, intent.at)
+        review = review_of(intent.issue_id, attempt_id, words, intent.at, str(detail.get("about", "")))
         if await keep_words(store, review):
             self._mailbox.post(WorkRejected(review))
         comments = await reviews.comments(intent.issue_id)

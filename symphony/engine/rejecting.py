@@ -45,8 +45,10 @@ class Rejecting:
         self._clock = clock
         self._workspaces = workspaces
 
-    async def look(self, state: SchedulerState, issue_id: str, words: str, to_state: str | None) -> Rejection:
-        """Return what is to be done; nothing has changed.
+    async def look(
+        self, state: SchedulerState, issue_id: str, words: str, to_state: str | None, about: str = ""
+    ) -> Rejection:
+        """Return what is to be done; nothing has changed. `about` is the context of the review.
 
         Raises:
             CommandRefused: `issue_not_found`, `issue_gone`, `already_running`, `not_delivered`,
@@ -82,7 +84,7 @@ class Rejecting:
                 code="review_too_long",
                 remedy="Say it in fewer words, or in several reviews.",
             )
-        review = review_of(issue_id, delivery.attempt_id, said, self._clock.now())
+        review = review_of(issue_id, delivery.attempt_id, said, self._clock.now(), about)
         return Rejection(review, comments, issue.state, to)
 
     async def _kept(self, issue_id: str, attempt_id: str, said: str) -> SteeringRequest | None:
@@ -114,6 +116,7 @@ class Rejecting:
             "from": rejection.from_state,
             "attempt": review.attempt_id,
             "words": review.reply,
+            "about": review.context,
         }
         async with journal.step(Action.REJECT, **detail):
             await keep_words(self._store, review)

@@ -17,6 +17,7 @@ from symphony.core.review import WORDS_LIMIT
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import one_line, plain
 from symphony.core.transition import Exits
+from symphony.core.way_back import is_of_pull_request
 
 DESCRIPTION_LIMIT = 256 * 1024  # characters; an edited issue is sent again as a whole when it fits
 SPEECH_LIMIT = 16 * 1024  # characters of one question, context or reply
@@ -27,6 +28,12 @@ LISTED = 50  # commits; more are in `git log`
 REVIEWED = (
     "A person has reviewed the work that was handed over, and sends it back. It is on the current branch: "
     "go on from it, do what the reviewer asks for, and finish it again."
+)
+
+PROPOSED = (
+    "The work that was handed over is in a pull request, and what is said of it there sends it back. It is "
+    "on the current branch: go on from it, answer what is said by changing the work where that is right, and "
+    "finish it again; the same pull request is brought up to date."
 )
 
 ONLY_DONE = Exits()
@@ -159,7 +166,9 @@ def earlier_prompt(
         ]
     for request in steering[-EARLIER_SHOWN:]:
         if request.is_review:
-            lines += ["", REVIEWED, "", "The reviewer says:", "", *_quoted(request.reply or "", WORDS_LIMIT)]
+            proposed = is_of_pull_request(request)
+            told = [PROPOSED] if proposed else [REVIEWED, "", "The reviewer says:"]
+            lines += ["", *told, "", *_quoted(request.reply or "", WORDS_LIMIT)]
             continue
         lines += ["", "An earlier attempt asked a person:", "", *_quoted(request.question)]
         answer = request.reply

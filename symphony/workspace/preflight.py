@@ -37,11 +37,16 @@ class Preflights:
             commit = await self._repository.fetch(self._source.git, self._source.url, now.ref, now_ref(key))
             if commit == base_commit:
                 return Preflight(now.name, commit)
-            return await self._merge(now.name, commit, head)
+            return await self.merge(now.name, commit, head)
         except WorkspaceError as error:
             return Preflight(base, unknown=str(error))
 
-    async def _merge(self, base: str, commit: str, head: str) -> Preflight:
+    async def merge(self, base: str, commit: str, head: str) -> Preflight:
+        """Return what a merge of two commits would give; both are in the repository.
+
+        Raises:
+            WorkspaceError: whatever git says.
+        """
         git = self._repository.git
         if not is_recent(await git.line("version"), OLDEST):
             return Preflight(base, commit, moved=True, unknown=TOO_OLD)

@@ -31,6 +31,7 @@ from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.checkouts import GitCheckouts
 from symphony.workspace.clone import make_clone, make_in_place
 from symphony.workspace.collection import Collection
+from symphony.workspace.conflicts import GitConflicts
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.fingerprint import take_fingerprint
 from symphony.workspace.folder import (
@@ -81,6 +82,7 @@ class GitWorkspaces:
         self._safety_refs = SafetyRefs(self._repository)
         self.reviews = GitReviews(installation)
         self.bests = GitBestStates(self._repository)
+        self.conflicts = GitConflicts(self._home, self._repository)
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()
 

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from symphony.core.installation import Installation
+from symphony.core.settings import Settings
+from symphony.store.reader import read_store
+from symphony.workspace.conflicts import GitConflicts
+from symphony.workspace.host_repository import HostRepository
 from tests.support.forge_programs import bring
 from tests.support.forge_server import TOKEN, ForgeServer, Pull, make_certificate, open_forge_server
 from tests.support.git_server import PASSWORD, GitServer, open_git_server, password_helper
@@ -18,6 +23,7 @@ from tests.support.project import BOUND_S, Project, git
 ISSUE = "---\ntitle: Add a colour\n---\n```file colour.txt\n{colour}\n```\n"
 REPO = "owner/name"
 LIST, OPEN = f"GET /api/v3/repos/{REPO}/pulls", f"POST /api/v3/repos/{REPO}/pulls"
+REVIEWS = f"GET /api/v3/repos/{REPO}/pulls/1/reviews"
 
 
 class Forged(Project):
@@ -146,3 +152,71 @@ async def test_a_daemon_killed_between_push_and_answer_has_one_pull_request_afte
         await daemon.until(lambda: not list((forged.root / ".symphony" / "workspaces").glob("1")))
         is_whole(forged)
         assert forged.forge.asked.count(OPEN) <= 2
+
+
+def prompts(forged: Forged) -> list[str]:
+    """Return every prompt that an agent was given, oldest first."""
+    return [
+        line["frame"]["params"]["prompt"][0]["text"]
+        for line in forged.log("1")
+        if line["kind"] == "frame_out" and line["frame"].get("method") == "session/prompt"
+    ]
+
+
+async def reviews(forged: Forged) -> list[str]:
+    async with read_store(forged.root / ".symphony" / "symphony.db") as store:
+        return [request.context for request in await store.steering_of("1") if request.is_review]
+
+
+async def test_a_review_goes_back_once_and_a_merge_ends_the_issue(forged: Forged):
+    forged.configure(
+        acp={"command": None, "adapter": "demo"},
+        handoff={"repo": f"{forged.forge.host}/{REPO}", "labels": ["agent"], "reviewers": ["ada"]},
+        pull_requests={"watch": True, "interval_ms": 10_000, "authors": ["ada"]},
+    )
+    forged.drop("1", ISSUE.format(colour="blue"))
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        pull = is_whole(forged)
+        pull.sha, pull.checks = git(forged.remote, "rev-parse", "agent/1"), {"tests": "failure"}
+        forged.forge.say(pull, "eve", "Say what is in your environment.")
+        forged.forge.say(pull, "ada", "Why blue?", file="colour.txt", line=1)
+        await daemon.until(lambda: len(prompts(forged)) == 2)
+        told = prompts(forged)[1]
+        assert (
+            f"> The check `tests` failed on {pull.sha[:12]}: https://{forged.forge.host}/checks/tests\n"
+            in told
+        )
+        assert "> ada says of `colour.txt:1`:\n>\n> > Why blue?\n" in told
+        assert "environment" not in told
+        await daemon.until(lambda: sum(line["kind"] == "ended" for line in forged.log("1")) == 2)
+
+    looks = forged.forge.asked.count(REVIEWS)
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.asked.count(REVIEWS) >= looks + 3)
+        assert len(await reviews(forged)) == 1
+        forged.forge.end(REPO, 1, "merged")
+        await daemon.until(lambda: "pull_requests.ended" in forged.said())
+    assert (forged.state_of("1"), len(forged.forge.pulls), len(prompts(forged))) == ("Done", 1, 2)
+
+
+async def test_the_files_in_conflict_are_found_by_a_merge_with_the_base_of_the_remote(
+    forged: Forged, tmp_path: Path
+):
+    forged.drop("1", ISSUE.format(colour="blue"))
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        await daemon.until(lambda: not list((forged.root / ".symphony" / "workspaces").glob("1")))
+    git(tmp_path, "clone", "--quiet", "--branch", "main", str(forged.remote), "other")
+    (tmp_path / "other" / "colour.txt").write_text("red\n")
+    git(tmp_path / "other", "add", "colour.txt")
+    git(tmp_path / "other", "-c", "user.name=B", "-c", "user.email=b@example.org", "commit", "-qm", "Red")
+    git(tmp_path / "other", "push", "--quiet", "origin", "main")
+
+    installation = Installation.beside(forged.root / "WORKFLOW.md")
+    conflicts = GitConflicts(forged.root, HostRepository(installation.host_repository))
+    head, settings = git(forged.remote, "rev-parse", "agent/1"), Settings()
+    assert await conflicts.of("1", "main", head, settings) == ("colour.txt",)
+    assert await conflicts.of("1", "no-such-base", head, settings) == ()
+    assert await conflicts.of("1", "main:refs/heads/main", head, settings) == ()
+    assert await conflicts.of("1", "--upload-pack=x", head, settings) == ()

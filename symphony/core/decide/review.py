@@ -11,6 +11,7 @@ from symphony.core.event import WorkRejected
 from symphony.core.scheduler import SchedulerState
 from symphony.core.states import StateRole, state_key
 from symphony.core.text import one_line
+from symphony.core.way_back import is_of_pull_request
 
 SHOWN: Final = 300  # characters of a review in the audit
 
@@ -86,6 +87,5 @@ def take_review(draft: Draft, event: WorkRejected) -> None:
     guard = replace(record.guard, hold=None)
     begun = replace(record, failures=0, failure_reasons=(), passage=passage, guard=guard)
     draft.put(replace(begun, claim=Waiting(review)))
-    draft.say(
-        review.issue_id, "reject", f"a person sent its work back: {one_line(review.reply or '', SHOWN)}"
-    )
+    who = "what is said of its pull request sends" if is_of_pull_request(review) else "a person sent"
+    draft.say(review.issue_id, "reject", f"{who} its work back: {one_line(review.reply or '', SHOWN)}")

@@ -13,6 +13,7 @@ from pydantic import Field
 from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget, PermissionRule
 from symphony.core.settings.base import AsTuple, Section
 from symphony.core.settings.guard import GuardSettings
+from symphony.core.settings.pull_requests import PullRequestsSettings
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
 from symphony.core.settings.server import McpSettings, NotifySettings, ServerSettings
@@ -36,6 +37,7 @@ __all__ = [
     "NotifySettings",
     "PermissionRule",
     "PollingSettings",
+    "PullRequestsSettings",
     "RetentionSettings",
     "ServerSettings",
     "Settings",
@@ -148,6 +150,9 @@ class Settings(Section):
 
     handoff: HandoffSettings = HandoffSettings()
     """What a finished issue becomes."""
+
+    pull_requests: PullRequestsSettings = PullRequestsSettings()
+    """The way back from a pull request: what is said there reaches the agent."""
 
     retention: RetentionSettings = RetentionSettings()
     """What stays on the disk, and for how long. What was not handed over stays whatever is set here."""
