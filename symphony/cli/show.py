@@ -121,7 +121,8 @@ def _steering(screen: Screen, detail: Json) -> None:
     for steering in detail["steering"]:
         if not steering["question"]:
             at = moment(steering["replied_at"])
-            screen.line(f"{at}  you sent its work back:", style="green", indent="  ")
+            who = "its pull request" if steering["context"] else "you"
+            screen.line(f"{at}  {who} sent its work back:", style="green", indent="  ")
             screen.paragraph(steering["reply"] or "", indent="    ")
             continue
         screen.line(f"{moment(steering['asked_at'])}  the agent asked:", style="yellow", indent="  ")

@@ -15,6 +15,7 @@ from symphony.core.settings import Settings
 from symphony.store.reader import read_store
 from symphony.workspace.conflicts import GitConflicts
 from symphony.workspace.host_repository import HostRepository
+from tests.support.command_line import symphony
 from tests.support.forge_programs import bring
 from tests.support.forge_server import TOKEN, ForgeServer, Pull, make_certificate, open_forge_server
 from tests.support.git_server import PASSWORD, GitServer, open_git_server, password_helper
@@ -195,6 +196,8 @@ async def test_a_review_goes_back_once_and_a_merge_ends_the_issue(forged: Forged
     async with forged.daemon() as daemon:
         await daemon.until(lambda: forged.forge.asked.count(REVIEWS) >= looks + 3)
         assert len(await reviews(forged)) == 1
+        shown = await asyncio.to_thread(symphony, forged.root, "show", "1")
+        assert "its pull request sent its work back:\n    This was said of the pull request " in shown.out
         forged.forge.end(REPO, 1, "merged")
         await daemon.until(lambda: "pull_requests.ended" in forged.said())
     assert (forged.state_of("1"), len(forged.forge.pulls), len(prompts(forged))) == ("Done", 1, 2)

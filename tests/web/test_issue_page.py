@@ -130,6 +130,15 @@ async def test_what_can_be_done_depends_on_where_the_issue_stands(world: IssueWo
     assert 'action="/issues/8/discard"' not in page
 
 
+async def test_what_a_pull_request_has_sent_back_is_not_put_into_a_persons_mouth(world: IssueWorld) -> None:
+    context = "https://forge.example/owner/name/pull/1\ntalk/1@0"
+    told = SteeringRequest("7.1.review-1", "7", "7.1", "", context, NOON, "ada says:\n\n> Why?", NOON)
+    world.add(state="Done", last_handoff="Pull request opened.", steering=(told,))
+    page = await world.page("/issues/7")
+    assert "<strong>Its pull request sent its work back</strong>" in page
+    assert ("ada says:" in page, "talk/1@0" in page) == (True, False)
+
+
 async def test_delivered_work_can_be_read_and_sent_back(world: IssueWorld) -> None:
     review = SteeringRequest("7.1.review-1", "7", "7.1", "", "", NOON, "Why\n<b>two</b>?", NOON)
     patch = world.folder / ".symphony" / "patches" / "agent_7.patch"
