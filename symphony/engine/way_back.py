@@ -39,9 +39,20 @@ from symphony.engine.orchestrator import Orchestrator
 READY_LOOK: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(hours=1)  # between two looks at what does not answer
 MOST_LOOKS: Final = 5  # at news that keep growing, before they go back all the same
+MOST_DOUBLINGS: Final = 20  # of the wait, which has long been the longest by then
 AUDIT_LOOKED_AT: Final = 50
 DECISION: Final = "pull_request"
 CLOSED: Final = "closed"
+# what one request has met the next one meets as well, whatever it is about
+OF_THE_HOST: Final = frozenset(
+    {
+        "forge.unreachable",
+        "forge.timeout",
+        "forge.rate_limited",
+        "forge.not_logged_in",
+        "forge.program_missing",
+    }
+)
 
 
 class Conflicts(Protocol):
@@ -114,32 +125,40 @@ class PullRequestWatch:
             self._orchestrator.tell_listeners()
 
     async def _look_at(self, issue_id: str) -> None:
-        clock, not_before = self._ports.clock, self._not_before.get(issue_id)
-        if not_before is not None and clock.now() < not_before:
+        if self._rests(issue_id):
             return
-        where = issue_id
+        host = where = issue_id
         try:
             proposed = await self._find(issue_id)
             if proposed is None:
                 self._problems.pop(issue_id, None)
                 return
-            where = proposed.url
+            host, where = f"https://{proposed.page.repo.host}", proposed.url
+            if self._rests(host):
+                return
             problem = await self._follow(proposed)
         except SymphonyError as error:
-            self._failures[issue_id] = failures = self._failures.get(issue_id, 0) + 1
-            wait = min(self._interval * 2 ** min(failures, 20), LONGEST_WAIT)
-            self._not_before[issue_id] = clock.now() + wait
-            self._problems[issue_id] = Problem(error.code, where, str(error), issue_id)
-            self._ports.log.warning(
-                "pull_requests.look_failed", issue=issue_id, code=error.code, reason=str(error)
-            )
+            self._put_off(host if error.code in OF_THE_HOST else issue_id, where, error)
             return
-        self._failures.pop(issue_id, None)
-        self._not_before.pop(issue_id, None)
-        if problem is None:
-            self._problems.pop(issue_id, None)
-        else:
+        for key in (issue_id, host):
+            self._failures.pop(key, None)
+            self._not_before.pop(key, None)
+            self._problems.pop(key, None)
+        if problem is not None:
             self._problems[issue_id] = problem
+
+    def _rests(self, key: str) -> bool:
+        """Say whether an issue, or a forge, is not asked again yet."""
+        not_before = self._not_before.get(key)
+        return not_before is not None and self._ports.clock.now() < not_before
+
+    def _put_off(self, key: str, where: str, error: SymphonyError) -> None:
+        """Ask later, and later each time, and let a person know."""
+        self._failures[key] = failures = self._failures.get(key, 0) + 1
+        wait = min(self._interval * 2 ** min(failures, MOST_DOUBLINGS), LONGEST_WAIT)
+        self._not_before[key] = self._ports.clock.now() + wait
+        self._problems[key] = Problem(error.code, where, str(error))
+        self._ports.log.warning("pull_requests.look_failed", where=where, code=error.code, reason=str(error))
 
     async def _find(self, issue_id: str) -> Proposed | None:
         """Return the issue if it rests with an open pull request, or was sent back by it."""

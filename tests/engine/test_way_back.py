@@ -61,8 +61,8 @@ async def watching(world):
 
 
 def writes(world, content):
-    async def action(_sandbox, _cwd):
-        world.workspaces.write(await world.workspaces.find("1", None), "fix.txt", content)
+    async def action(_sandbox, cwd):
+        world.workspaces.write(await world.workspaces.find(cwd.name, None), "fix.txt", content)
 
     return Work(action)
 
@@ -241,6 +241,22 @@ async def test_a_forge_that_does_not_answer_is_asked_less_and_less_and_a_person_
         watched.looks.clear()
         await pass_time(watched, timedelta(hours=1))
         assert len(watched.looks) == 4  # after 2, 4, 8 and 16 minutes; the next one after 32
+        watched.forge._failures.clear()
+        await watched.until(lambda: not watch.problems())
+
+
+async def test_a_forge_that_does_not_answer_is_asked_for_one_of_its_pull_requests_alone(watched):
+    async with watching(watched) as watch:
+        await delivered(watched)
+        watched.script("2", works(watched, b"2\n"))
+        watched.drop("2")
+        await watched.until(lambda: len(watched.forge.pulls) == 2 and watched.state_of("2") == "Done")
+        await watched.until(lambda: watched.claim("2") is None)
+        watched.forge.fail(LOST, times=1000)
+        await watched.until(watch.problems)
+        watched.looks.clear()
+        await pass_time(watched, 29 * MINUTE)  # 2, 4, 8 and then 16 minutes apart
+        assert (len(watched.looks), len(watch.problems())) == (3, 1)
         watched.forge._failures.clear()
         await watched.until(lambda: not watch.problems())
 
