@@ -23,6 +23,8 @@ SAMPLE: Mapping[str, Any] = {
     "adapter": "demo",
     "host": "127.0.0.1",
     "host_url": "http://10.0.0.1:80",
+    "author": "Ada <ada@example.org>",
+    "interval_ms": 10_000,
     "allowed_transitions": ["Done"],
     "allow": ["pypi.org"],
     "guest": "/folder",

@@ -6,7 +6,8 @@ here=$(dirname "$0")
 git=$(cat "$here/real")
 attempt=$(cat "$(cat "$here/logs")"/*.jsonl 2>/dev/null | grep -c '"ended"')
 # what differs from one call to the next is no other command: ids, times, folders, numbers of issues
-shown=$(printf '%s ' "$@" | sed -e 's/-c [^ ]* //g' -e 's/[0-9a-f]\{40\}/ID/g' -e 's,/[^ ]*,PATH,g')
+shown=$(printf '%s ' "$@" | sed -e 's/-c [^ ]* //g' -e 's/[0-9a-f]\{40\}/ID/g' -e 's,/[^ ]*,PATH,g' \
+    -e 's/Symphony-\([A-Za-z]*\): [^ ]*/\1/g')
 name=$(printf '%s' "$shown" | cksum | tr ' ' -)
 if [ -e "$here/met/$name" ] || ! mkdir "$here/attempts/$attempt" 2>/dev/null; then
     exec "$git" "$@"
