@@ -1,18 +1,20 @@
-"""The guest image of the microVM tests: a minimal Debian root with what agents use.
+"""The guest images of the microVM tests: a minimal Debian root, and symphony's own image with the agents.
 
-Called by `scripts/test` and `scripts/demo`. Made once by mmdebstrap, below `.lab` of the repository.
+Called by `scripts/test` and `scripts/demo`. Each is made once, below `.lab` of the repository.
 """
 
 import hashlib
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import lab_needs
-from environment import ROOT, step
+from environment import ROOT, say, step
 
 CACHE: Final = ROOT / ".lab" / "images"
+LIBRARY: Final = ROOT / ".lab" / "library"
 SUITE: Final = "bookworm"
 PACKAGES: Final = ("ca-certificates", "git", "procps", "python3", "ripgrep", "socat")
 # what a guest never reads, and what would only make the image slow to hand over
@@ -42,3 +44,28 @@ def guest_image() -> Path:
         if old != target and old.name.startswith("debian-"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     return target
+
+
+def agents_image() -> Path:
+    """Return the root of the image with the real agents, made as `symphony image build` makes it.
+
+    Raises:
+        ImageError: it could not be made.
+    """
+    from symphony.sandbox.images.build import Means, Progress, build_image
+    from symphony.sandbox.images.definition import DEFAULT, FOLDER, plan_image, read_definition
+    from symphony.sandbox.images.library import Library
+    from symphony.sandbox.images.place import Place
+
+    def tell(progress: Progress) -> None:
+        if progress.doing:
+            say(f"  {progress.stage}: {progress.doing} ({progress.seconds:.0f} s)")
+
+    lab_needs.require(lab_needs.BUILDER, kernel=False)
+    library = Library(Place(LIBRARY))
+    plan = plan_image(read_definition(FOLDER / f"{DEFAULT}.toml"))
+    if not library.has(plan.image_id):
+        say("making the guest image with the real agents")
+    built = build_image(library, plan, DEFAULT, Means(os.environ, tell, lambda: datetime.now(UTC)))
+    library.prune(everything=False, dry_run=False)
+    return built.rootfs

@@ -10,6 +10,7 @@ from tests.models.script import Run, UseMcp, Write
 
 SHELLS = ("Bash", "bash", "exec_command", "shell_command", "shell")
 WRITERS = ("Write", "write")
+PATIENCE_MS = 30_000  # the most that Codex waits before it lets the model go on beside its command
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _is_mcp(tool: Tool, wanted: str) -> bool:
 
 def _shell_arguments(tool: Tool, command: str) -> Mapping[str, Any]:
     if "cmd" in tool.properties:
-        return {"cmd": command}
+        return {"cmd": command, "yield_time_ms": PATIENCE_MS}
     kind = tool.properties.get("command", {}).get("type")
     words: str | list[str] = ["bash", "-lc", command] if kind == "array" else command
     described = {"description": "Runs it"} if "description" in tool.properties else {}

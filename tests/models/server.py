@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,8 +75,10 @@ class Model:
 
 
 @asynccontextmanager
-async def open_model(host: str = "127.0.0.1") -> AsyncIterator[Model]:
-    """Serve a scripted model on a port of its own."""
+async def open_model(
+    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Model]:
+    """Serve a scripted model, by default on a port of its own."""
     model = Model()
     app = web.Application(client_max_size=LARGEST)
     for dialect in DIALECTS:
@@ -85,9 +88,9 @@ async def open_model(host: str = "127.0.0.1") -> AsyncIterator[Model]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, 0)
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
         await site.start()
-        model.url = f"http://{host}:{runner.addresses[0][1]}"
+        model.url = f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}"
         yield model
     finally:
         await runner.cleanup()

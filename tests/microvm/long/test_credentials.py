@@ -1,19 +1,11 @@
-"""A credential works in the guest and is nowhere in it: shown with an API host of the tests' own.
-
-The host's name, its public address and its certificate are made up inside the lab, which is thrown
-away; on a machine of somebody's own nothing like that is done.
-"""
+"""A credential works in the guest and is nowhere in it: shown with an API host of the tests' own."""
 
 import os
 import ssl
-import subprocess
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socketserver import BaseRequestHandler, ThreadingUDPServer
 from typing import Any
 
 import pytest
@@ -25,20 +17,13 @@ from symphony.core.ports import RunResult
 from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.sandbox.smolvm.machines import list_machines
 from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
+from tests.support.lab_hosts import ONLY_IN_THE_LAB, open_hosts, serving
 from tests.support.microvm import BOUND_S, open_place, spec_of
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        "SYMPHONY_LAB" not in os.environ,
-        reason="needs public addresses and a resolver of its own: only in the lab",
-    ),
-]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module"), ONLY_IN_THE_LAB]
 
 API, OTHER, INSIDE = "api.example.test", "other.example.test", "inside.example.test"
 ADDRESSES = {API: "93.184.216.34", OTHER: "93.184.216.35", INSIDE: "10.77.0.5"}
-RESOLVER = "93.184.216.53"
 VALUE = "sk-the-real-value-7c1e9f02d5"
 ANSWER = b"answered"
 VARIABLE = "API_KEY_OF_THE_HOST"
@@ -80,27 +65,6 @@ class Servers:
         return Answer
 
 
-class Resolve(BaseRequestHandler):
-    """Answers for the tests' names and for no other."""
-
-    def handle(self) -> None:
-        query, socket = self.request
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1 : at + 1 + query[at]].decode())
-            at += 1 + query[at]
-        question = query[12 : at + 5]
-        address = ADDRESSES.get(".".join(labels).lower())
-        wants_v4 = query[at + 1 : at + 3] == b"\0\1"
-        head = query[:2] + (b"\x81\x80" if address else b"\x81\x83") + b"\0\1"
-        if address is None or not wants_v4:
-            socket.sendto(head + b"\0\0\0\0\0\0" + question, self.client_address)
-            return
-        data = bytes(map(int, address.split(".")))
-        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + data
-        socket.sendto(head + b"\0\1\0\0\0\0" + question + answer, self.client_address)
-
-
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     with open_place() as folder:
@@ -109,16 +73,12 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def servers(place: Path) -> Iterator[Servers]:
-    for address in (*ADDRESSES.values(), RESOLVER):
-        subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
-    Path("/etc/resolv.conf").write_text(f"nameserver {RESOLVER}\n")
     servers = Servers()
     with (
-        serving(ThreadingUDPServer((RESOLVER, 53), Resolve)),
-        certificate(place) as context,
-        serving(tls(ADDRESSES[API], servers, context)),
-        serving(tls(ADDRESSES[OTHER], servers, context)),
-        serving(tls(ADDRESSES[INSIDE], servers, context)),
+        open_hosts(ADDRESSES, place) as hosts,
+        serving(tls(ADDRESSES[API], servers, hosts.tls)),
+        serving(tls(ADDRESSES[OTHER], servers, hosts.tls)),
+        serving(tls(ADDRESSES[INSIDE], servers, hosts.tls)),
     ):
         yield servers
 
@@ -130,48 +90,9 @@ def tls(address: str, servers: Servers, context: ssl.SSLContext) -> ThreadingHTT
     return server
 
 
-@contextmanager
-def serving(server: Any) -> Iterator[None]:
-    """Serve while the block runs."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join(BOUND_S)
-        server.server_close()
-
-
-@contextmanager
-def certificate(place: Path) -> Iterator[ssl.SSLContext]:
-    """Yield a certificate for the names, signed by an authority of the tests' own.
-
-    The engine takes no certificate of an authority as that of a host.
-    """
-    names = ",".join(f"DNS:{name}" for name in ADDRESSES)
-    authority, key, pem = place / "ca.pem", place / "key.pem", place / "host.pem"
-    authority_key = place / "ca.key"
-    make_certificate("-subj", "/CN=authority", "-keyout", str(authority_key), "-out", str(authority))
-    signed = ["-CA", str(authority), "-CAkey", str(authority_key), "-subj", "/CN=host"]
-    extensions = [f"subjectAltName={names}", "basicConstraints=critical,CA:FALSE"]
-    added = [word for extension in extensions for word in ("-addext", extension)]
-    make_certificate(*signed, *added, "-keyout", str(key), "-out", str(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, key)
-    yield context
-
-
-def make_certificate(*words: str) -> None:
-    """Make a key and a certificate with the openssl program."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *words]
-    subprocess.run(command, check=True, capture_output=True, timeout=BOUND_S)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox(place: Path, servers: Servers) -> AsyncIterator[SmolvmSandbox]:
     environ = {**os.environ, VARIABLE: VALUE, "SSL_CERT_FILE": str(place / "ca.pem")}
-    (place / "ca.pem").chmod(0o644)
     workspace = place / "workspace"
     workspace.mkdir()
     login = Credential(TOKEN, TOKEN, (API,), LOGIN)
