@@ -101,7 +101,7 @@ async def move_file(context: AttemptContext, issue: Issue | None, to_state: str,
         try:
             moved = await context.ports.tracker.move(context.issue_id, to_state, note=note)
         except SymphonyError:
-            tracking.notice(None)  # it may have been moved all the same, and no watcher tell of it
+            await tracking.scan()  # it may have been moved all the same, and no watcher tell of it
             raise
     await tracking.look_at([moved.path] if issue is None else [issue.path, moved.path], moved)
     return moved.revision
