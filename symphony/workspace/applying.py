@@ -15,7 +15,7 @@ from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
 from symphony.workspace.host_repository import HostRepository, borrow
-from symphony.workspace.signing import as_committer, as_signer
+from symphony.workspace.signing import committing
 from symphony.workspace.source import Source
 
 NAMES_SHOWN = 5
@@ -156,7 +156,7 @@ class Applying:
         folder = self._scratch / "checkout"
         with explain_disk(f"make {folder}"):
             await asyncio.to_thread(folder.mkdir)
-        git = await as_signer(await as_committer(host_git(folder), self._source), user)
+        git = await committing(host_git(folder), self._source, signed=True)
         await git.run("init", "--quiet", "--template=", "--initial-branch=applied")
         objects = [Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "objects"))]
         if await asyncio.to_thread(self._repository.objects_folder.is_dir):

@@ -6,6 +6,7 @@ Called by `workspaces`. Every step may be repeated and gives the same bytes.
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from symphony.core.forge import Pushed
@@ -17,7 +18,6 @@ from symphony.core.review import UNKNOWN, Background
 from symphony.core.settings import Settings
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import explain_disk
-from symphony.workspace.git_command import Git
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.patch import PatchMaker
 from symphony.workspace.preflight import Preflights
@@ -27,7 +27,7 @@ from symphony.workspace.remote import open_remote
 from symphony.workspace.review import ReviewFolder
 from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
-from symphony.workspace.signing import as_committer, as_signer
+from symphony.workspace.signing import committing
 from symphony.workspace.source import Source
 
 
@@ -88,11 +88,8 @@ class Handing:
         remote = await open_remote(source, settings.handoff.remote)
         signed = settings.handoff.sign == "auto"
 
-        async def committing(git: Git) -> Git:
-            git = await as_committer(git, source)
-            return await as_signer(git, source.own_git) if signed else git
-
-        return await Pushing(self._repository, self._scratch, workspace, imported, remote, committing).run()
+        as_user = partial(committing, source=source, signed=signed)
+        return await Pushing(self._repository, self._scratch, workspace, imported, remote, as_user).run()
 
     async def _source(self, settings: Settings) -> Source:
         home = self._installation.root.parent

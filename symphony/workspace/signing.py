@@ -10,27 +10,21 @@ SIGNING = ("user.signingKey", "gpg.format", "gpg.program", "gpg.ssh.program", "g
 FOR_SIGNING = ("HOME", "GNUPGHOME", "SSH_AUTH_SOCK", "GPG_TTY", "XDG_RUNTIME_DIR")
 
 
-async def as_committer(git: Git, source: Source) -> Git:
-    """Return git that commits as the user of the source.
+async def committing(git: Git, source: Source, *, signed: bool) -> Git:
+    """Return git that commits as the user of the source, and signs as the user does if that is wanted.
+
+    Args:
+        git: in a repository of the host's.
+        source: the user's own, whose configuration says who and with what key.
+        signed: sign if the user signs commits there.
 
     Raises:
         WorkspaceError: whatever git says.
     """
     person = await source.person()
-    return git.with_options(GIT_COMMITTER_NAME=person.name, GIT_COMMITTER_EMAIL=person.email)
-
-
-async def as_signer(git: Git, user: Git) -> Git:
-    """Return git that signs commits if the user signs theirs, with the user's key.
-
-    Args:
-        git: in a repository of the host's.
-        user: in the user's own, with the user's configuration.
-
-    Raises:
-        WorkspaceError: whatever git says.
-    """
-    if not await signs(user):
+    git = git.with_options(GIT_COMMITTER_NAME=person.name, GIT_COMMITTER_EMAIL=person.email)
+    user = source.own_git
+    if not signed or not await _signs(user):
         return git
     options = ["-c", "commit.gpgSign=true"]
     for name in SIGNING:
@@ -41,7 +35,7 @@ async def as_signer(git: Git, user: Git) -> Git:
     return git.with_options(*options, **known)
 
 
-async def signs(user: Git) -> bool:
+async def _signs(user: Git) -> bool:
     """Say whether the user signs commits in this repository."""
     answer = await user.ask("config", "--type=bool", "--get", "commit.gpgSign")
     return answer.stdout.strip() == b"true"

@@ -15,7 +15,7 @@ from symphony.core.provenance import Provenance, parse_author, without_trailers
 from symphony.core.settings.workspace import HandoffSettings
 from symphony.workspace.git_command import Git, git_failure
 from symphony.workspace.host_repository import HostRepository, delivered_ref
-from symphony.workspace.signing import as_committer, as_signer
+from symphony.workspace.signing import committing
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 
 COMMITS_LIMIT = 2_000  # each costs two short processes of git; nobody reviews more
@@ -78,9 +78,7 @@ class Stamping:
         before = await self._repository.resolve(target)
         earlier = await self._commits(before, imported.base_commit) if before is not None else ()
         left = {commit.likeness: commit.id for commit in earlier}
-        git = await as_committer(self._repository.git, self._source)
-        if signed:
-            git = await as_signer(git, self._source.own_git)
+        git = await committing(self._repository.git, self._source, signed=signed)
         made: dict[str, str] = {}
         for commit in commits:
             parents = tuple(made.get(parent, parent) for parent in commit.parents)
