@@ -28,11 +28,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(folder, os.O_DIRECTORY)
 
 
 def write_durably(path: Path, content: bytes, *, only_if: Callable[[], bool] | None = None) -> bool:
@@ -135,7 +131,7 @@ def put_folder(made: Path, target: Path) -> None:
         OSError: any refusal.
     """
     for path in made.iterdir():
-        _sync_file(path)
+        _sync(path, os.O_NOFOLLOW)
     sync_folder(made)
     if not os.path.lexists(target):
         made.rename(target)
@@ -149,8 +145,8 @@ def put_folder(made: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:
