@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.serving import read_body, serving
+
 TOKEN = "forge-token-0123456789"
 DRAFT = "Draft: "
 Reply = tuple[int, Any]
@@ -380,7 +382,7 @@ class _Answer(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        raw = self._body()
+        raw = read_body(self)
         status, value = self.forge.answer(self.command, self.path, dict(self.headers), raw)
         content = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
@@ -390,16 +392,6 @@ class _Answer(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815  the base class's names
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
     def log_message(self, *words: Any) -> None:
         del words
@@ -425,11 +417,5 @@ def open_forge_server(certificate: Path) -> Iterator[ForgeServer]:
     context.load_cert_chain(certificate, certificate.parent / "key.pem")
     server = _Server(forge, context)
     forge.host = f"127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield forge
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()

@@ -2,7 +2,6 @@
 
 import base64
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.git_project import GIT_ENVIRONMENT, git
+from tests.support.serving import read_body, serving
 
 USER, PASSWORD = "pusher", "git-password-0123456789"
 
@@ -53,7 +53,7 @@ class _Answer(BaseHTTPRequestHandler):
         known = self.headers.get("Authorization") == f"Basic {wanted}"
         path, _, query = self.path.partition("?")
         self.git.asked.append((self.command, path, known))
-        body = self._body()
+        body = read_body(self)
         if not known:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
@@ -86,16 +86,6 @@ class _Answer(BaseHTTPRequestHandler):
 
     do_POST = do_GET  # noqa: N815  the base class's name
 
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
     def log_message(self, *words: Any) -> None:
         del words
 
@@ -107,14 +97,8 @@ def open_git_server(folder: Path) -> Iterator[GitServer]:
     server = GitServer(folder)
     listener = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Answer, server))
     server.url = f"http://127.0.0.1:{listener.server_port}"
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serving(listener):
         yield server
-    finally:
-        listener.shutdown()
-        thread.join(10)
-        listener.server_close()
 
 
 def password_helper(folder: Path) -> Path:

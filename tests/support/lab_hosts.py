@@ -7,17 +7,16 @@ is done.
 import os
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingUDPServer
-from typing import Any
 
 import pytest
 
 from tests.support.microvm import BOUND_S
+from tests.support.serving import serving
 
 ONLY_IN_THE_LAB = pytest.mark.skipif(
     "SYMPHONY_LAB" not in os.environ,
@@ -48,19 +47,6 @@ def open_hosts(addresses: Mapping[str, str], place: Path) -> Iterator[Hosts]:
     Path("/etc/resolv.conf").write_text(f"nameserver {RESOLVER}\n")
     with serving(ThreadingUDPServer((RESOLVER, 53), resolving(addresses))):
         yield make_hosts(tuple(addresses), place)
-
-
-@contextmanager
-def serving(server: Any) -> Iterator[None]:
-    """Serve while the block runs."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join(BOUND_S)
-        server.server_close()
 
 
 def resolving(addresses: Mapping[str, str]) -> type[BaseRequestHandler]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from symphony.agent.credentials.exchange import Exchange, exchange
 from symphony.agent.credentials.login import Endpoint, Grant
+from tests.support.serving import serving
 
 
 @dataclass
@@ -104,11 +105,5 @@ def open_token_server(refresh: str) -> Iterator[TokenServer]:
     tokens = TokenServer(refresh)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Answer, tokens))
     tokens.url = f"http://127.0.0.1:{server.server_port}/v1/oauth/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield tokens
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()

@@ -17,8 +17,9 @@ from symphony.core.ports import RunResult
 from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.sandbox.smolvm.machines import list_machines
 from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
-from tests.support.lab_hosts import ONLY_IN_THE_LAB, open_hosts, serving
+from tests.support.lab_hosts import ONLY_IN_THE_LAB, open_hosts
 from tests.support.microvm import BOUND_S, open_place, spec_of
+from tests.support.serving import serving
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module"), ONLY_IN_THE_LAB]
 
