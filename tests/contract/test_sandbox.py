@@ -26,8 +26,9 @@ from symphony.sandbox.local import LocalDriver
 from symphony.sandbox.memory import MemoryDriver
 from symphony.sandbox.memory_process import MemoryProcessIO, Program
 from symphony.sandbox.smolvm.driver import SmolvmDriver
+from symphony.sandbox.smolvm.engine import Engine
 from symphony.sandbox.smolvm.machine import SmolvmMachine
-from symphony.sandbox.smolvm.sandbox import SmolvmSandbox
+from symphony.sandbox.smolvm.sandbox import ALIVE, SmolvmSandbox
 from tests.support.microvm import MICROVM, Holder, in_guest, open_place, spec_of
 
 BOUND_S = 600.0 if MICROVM else 30.0  # for what must happen at all; no test measures time
@@ -329,19 +330,27 @@ class SmolvmSubject(Subject):
 
     @asynccontextmanager
     async def shared(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
-        if self.held is None:
-            labels = {"installation": str(self.place), "issue": "shared"}
-            type(self).held = await asyncio.to_thread(
-                Holder, self.place / "shared", self.place / "kit", labels
-            )
-        assert self.held is not None
         engine = await self.smolvm.engine(None)
-        self._opened.append(self.held.machine)
-        sandbox = SmolvmSandbox(engine, SmolvmMachine(engine, self.held.machine, {}), spec)
+        machine = await self._living(engine)
+        self._opened.append(machine.name)
+        sandbox = SmolvmSandbox(engine, machine, spec)
         try:
             yield sandbox
         finally:
             await sandbox.close()
+
+    async def _living(self, engine: Engine) -> SmolvmMachine:
+        """Return the machine that is shared: a new one if there is none or the last one has died."""
+        if self.held is not None:
+            machine = SmolvmMachine(engine, self.held.machine, {})
+            if await machine.state() in ALIVE:
+                return machine
+            await asyncio.to_thread(self.held.close)
+        labels = {"installation": str(self.place), "issue": "shared"}
+        type(self).held = held = await asyncio.to_thread(
+            Holder, self.place / "shared", self.place / "kit", labels
+        )
+        return SmolvmMachine(engine, held.machine, {})
 
     def _newest(self) -> str:
         if self._opened:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from symphony.core.settings import Settings
 from symphony.core.settings.base import Section
+from symphony.core.settings.servers import NamedValue
 from symphony.core.states import StateRole, state_key
 from symphony.workflow.document import SHORT_FORMS, dotted
 from symphony.workflow.errors import WorkflowError
@@ -128,6 +129,10 @@ def wrong(annotation: Any) -> list[Any]:
         values = ["x", 3, ["x"], None]
     if bare is float:
         values = [value for value in values if value not in (1.5, "1.5") or value is True]
+    if bare == tuple[NamedValue, ...]:  # which may be written as a map
+        values = [value for value in values if not isinstance(value, dict)]
+    if "off" in choices(annotation):  # which YAML reads as false
+        values = [value for value in values if value is not False]
     return [value for value in values if not (value is None and nullable)]
 
 
