@@ -1,12 +1,8 @@
 """The author's wish for a branch name, checked by git's own rules."""
 
-import re
-
+from symphony.core.keys import is_branch_name
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError
-
-FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
-LONGEST = 200  # bytes; git keeps a branch as a file, and file systems end at 255
 
 
 def check_branch(name: str) -> str:
@@ -15,16 +11,7 @@ def check_branch(name: str) -> str:
     Raises:
         WorkspaceError: `workspace.branch_invalid`.
     """
-    parts = name.split("/")
-    bad = (
-        FORBIDDEN.search(name)
-        or len(name.encode("utf-8", "replace")) > LONGEST
-        or name in ("@", "HEAD", "agent")
-        or name.startswith(("-", "refs/"))
-        or name.endswith(".")
-        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
-    )
-    if bad:
+    if not is_branch_name(name):
         raise WorkspaceError(
             f"branch_name '{one_line(name)}' cannot be the name of a branch.",
             code="workspace.branch_invalid",
