@@ -27,6 +27,7 @@ class Phase(StrEnum):
     TURN = "in a turn"
     IMPORT = "importing the branch"
     CHECKS = "running checks"
+    TRAIN = "boarding the merge train"
     HANDOFF = "handing over"
     CLEANUP = "cleaning up"
 

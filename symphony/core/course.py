@@ -51,6 +51,10 @@ def _after_phase(running: Running) -> str:
             return "Once its branch is imported, checks and handoff follow if the agent is done"
         case Phase.CHECKS:
             return "If the checks pass it is handed over; if one fails the agent is told and goes on"
+        case Phase.TRAIN:
+            return (
+                "Once it has boarded the merge train it is handed over; if it does not fit its agent goes on"
+            )
         case Phase.HANDOFF:
             return "Once it is handed over the issue is finished and its workspace is removed"
         case Phase.CLEANUP:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from symphony.core.guard.finding import Finding
 from symphony.core.receipt import Receipt
+from symphony.core.train import Boarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Imported:
         saved_uncommitted: whether the last commit holds work that the agent had not committed.
         notes: one sentence for each thing about the work that a person should know.
         keep_workspace: it holds something that the branch cannot carry.
+        ref: where it is, when that is not the branch's own ref.
     """
 
     branch: str
@@ -62,6 +64,7 @@ class Imported:
     saved_uncommitted: bool = False
     notes: tuple[str, ...] = ()
     keep_workspace: bool = False
+    ref: str = ""
 
     @property
     def changed(self) -> bool:
@@ -92,6 +95,7 @@ class Handoff:
         url: the pull request, when there is one.
         note: one sentence for people.
         receipt: the checks that it has passed; None without any.
+        boarded: its place on the merge train; None when it is not on one.
     """
 
     kind: str
@@ -100,3 +104,4 @@ class Handoff:
     url: str | None = None
     head_commit: str | None = None
     receipt: Receipt | None = None
+    boarded: Boarded | None = None

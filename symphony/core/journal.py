@@ -14,6 +14,8 @@ class Action(StrEnum):
     START_SANDBOX = "start_sandbox"
     IMPORT_BRANCH = "import_branch"
     MOVE_ISSUE = "move_issue"
+    BOARD_TRAIN = "board_train"
+    """Move the merge train's branch to the merge of a piece of work."""
     HAND_OFF = "hand_off"
     """Write the patch."""
     PUSH_BRANCH = "push_branch"

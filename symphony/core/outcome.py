@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from symphony.core.guard.finding import Finding
 from symphony.core.guard.ledger import said_of
 from symphony.core.handoff import Handoff
+
+SENT_BACK: Final = "sent_back"
 
 
 class StopReason(StrEnum):
@@ -140,6 +142,20 @@ class HeldBack:
     code: str = "held_back"
 
 
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """The work was finished and no longer fitted onto the merge train; its agent goes on with it at once.
+
+    Attributes:
+        note: what the agent is told.
+        why: the same in a few words, for people.
+    """
+
+    note: str
+    why: str
+    code: str = SENT_BACK
+
+
 Outcome: TypeAlias = (
     Delivered
     | Transitioned
@@ -150,6 +166,7 @@ Outcome: TypeAlias = (
     | Released
     | OutOfBudget
     | HeldBack
+    | SentBack
 )
 
 
@@ -161,6 +178,7 @@ NO_FAULT = frozenset(
         "out_of_budget",
         "waiting_for_reply",
         "held_back",
+        SENT_BACK,
         *StopReason,
     }
 ) - {StopReason.STALLED}
@@ -185,6 +203,8 @@ def outcome_message(outcome: Outcome) -> str:
             return f"The budget was spent: {spent}. {note}".rstrip()
         case HeldBack(findings=findings):
             return f"The work is held for a person: there are secrets in it: {said_of(findings)}."
+        case SentBack(note=note):
+            return note
         case Released():
             return ""
         case _ as never:

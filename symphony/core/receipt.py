@@ -36,10 +36,12 @@ class Receipt:
 
     Attributes:
         tree: the object id of the files that were checked, by the host's own count.
+        merged: that of the files that passed the same checks on the merge train's head; empty without it.
     """
 
     tree: str
     checks: tuple[CheckRun, ...]
+    merged: str = ""
 
     def covers(self, tree: str, checks: Sequence[tuple[str, str]]) -> bool:
         """Say whether it is for these files and these checks, as names and commands."""

@@ -5,7 +5,7 @@ run on another machine.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,10 +18,11 @@ from symphony.core.claim import Phase
 from symphony.core.effect import StartAttempt, StartDelivery
 from symphony.core.errors import SymphonyError
 from symphony.core.event import CompletionWithdrawn
-from symphony.core.handoff import Completion
+from symphony.core.handoff import Completion, Imported
 from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.outcome import (
+    SENT_BACK,
     Failed,
     Outcome,
     OutOfBudget,
@@ -53,14 +54,16 @@ from symphony.engine.reach import Reach, open_reach
 from symphony.engine.reports import DispatchReports
 from symphony.engine.safekeeping import keep_what_was_left
 from symphony.engine.tool_surroundings import open_toolbox
-from symphony.engine.verifier import Verdict, Verifier
+from symphony.engine.train import Fit, Ground, WentBack, try_on
+from symphony.engine.transition import goes_on
+from symphony.engine.verifier import CHECKS_FAILED, Verdict, Verifier
 from symphony.engine.waiting import Wait
 
 NO_LONGER_WANTED = frozenset(
     {StopReason.CANCELLED, StopReason.HELD, StopReason.GONE, StopReason.STALLED}
 )  # reasons for which an agent's last word is not taken any more
 CUT_OFF = frozenset(
-    {StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code, OutOfBudget("").code}
+    {SENT_BACK, StopReason.INTERRUPTED.value, StopReason.DRAINED.value, Released().code, OutOfBudget("").code}
 )
 
 
@@ -143,7 +146,7 @@ class Attempt:
             await asyncio.wait({steps})
 
     def _failure(self, error: BaseException | None) -> Outcome:
-        if isinstance(error, WorkHeld):
+        if isinstance(error, WorkHeld | WentBack):
             return error.outcome
         if isinstance(error, ModelResting):
             until = self._ports.clock.now() + rest(error.retry_after_s)
@@ -182,8 +185,9 @@ class Attempt:
                 match ended, reports.completion:
                     case Done(verdict=None), Completion() as completion:
                         imported = await self._delivery.import_branch(workspace, sandbox)
-                    case Done(verdict=Verdict(imported=imported, results=results)), Completion() as word:
-                        completion = await self._delivery.note_passed(word, imported, results)
+                    case Done(verdict=Verdict(imported=imported) as verdict), Completion() as word:
+                        results, merged = verdict.results, verdict.merged
+                        completion = await self._delivery.note_passed(word, imported, results, merged)
                     case TurnsExhausted() as ended, _:
                         after = await self._ports.workspaces.fingerprint(workspace)
                         return replace(ended, progressed=before != after)
@@ -245,7 +249,7 @@ class Attempt:
         async with AsyncExitStack() as stack:
             verifier = self._make_verifier(place)
             stack.push_async_callback(verifier.aclose)
-            reports.verifier = verifier if self._settings.checks else None
+            reports.verifier = verifier if self._settings.checks or self._context.rides else None
             watch = watch_machine(sandbox.machine, self._progress, self._ports.log)
             await stack.enter_async_context(watch)
             self._progress.enter(Phase.SESSION)
@@ -274,13 +278,21 @@ class Attempt:
             partial(run_checks, self._context, place.sandbox, place.checkouts),
             self._withdraw,
             lambda: self._reports.tool if self._reports else "",
+            partial(self._try_on, Ground(place.sandbox, place.checkouts)),
         )
 
-    async def _withdraw(self) -> None:
+    async def _try_on(self, ground: Ground, imported: Imported, passed: Collection[str]) -> Fit:
+        """Try the branch on the merge train, if what the agent said finishes the issue."""
+        said = self._reports.completion if self._reports else None
+        if said is None or goes_on(self._context, said):
+            return Fit()
+        return await try_on(self._context, ground, imported, passed, said.tool)
+
+    async def _withdraw(self, why: str = CHECKS_FAILED) -> None:
         """Take the agent's word back, if it was given, so that it can be given again."""
         if self._reports is not None and self._reports.completion is not None:
             await self._reports.withdraw()
-            withdrawn = CompletionWithdrawn(self._context.issue_id, self._start.attempt_id)
+            withdrawn = CompletionWithdrawn(self._context.issue_id, self._start.attempt_id, why)
             await self._context.mailbox.put(withdrawn)
 
     def _make_reports(self, issue: Issue, workspace: Workspace) -> DispatchReports:

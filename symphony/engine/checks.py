@@ -15,15 +15,20 @@ OUTPUT_BYTES = 65_536  # as much as a hook's; enough for a person and for the ne
 
 
 async def run_checks(
-    context: AttemptContext, sandbox: Sandbox, checkouts: Checkouts | None, imported: Imported
+    context: AttemptContext,
+    sandbox: Sandbox,
+    checkouts: Checkouts | None,
+    imported: Imported,
+    *,
+    merged: bool = False,
 ) -> tuple[HookResult, ...]:
-    """Run all checks on an imported commit, and return how each ended.
+    """Run all checks on an imported commit, or on one that was `merged` of it, and return how each ended.
 
     Raises:
         SymphonyError: `workspace.*`, `sandbox.*`: they could not be run.
     Cancellation: the check that runs is ended.
     """
-    if checkouts is None:
+    if checkouts is None or not context.settings.checks:
         return ()
     results = []
     async with checkouts.checkout(imported, sandbox) as folder:
@@ -42,7 +47,7 @@ async def run_checks(
             context.log_hook(result)
             results.append(result)
     failing = tuple(result.name for result in results if not result.ok)
-    if failing:
+    if failing and not merged:
         await _keep_if_best(context, imported, failing)
     return tuple(results)
 

@@ -99,6 +99,11 @@ class AttemptContext:
         return self.workflow.settings
 
     @property
+    def rides(self) -> bool:
+        """Say whether finished work boards the merge train."""
+        return self.settings.merge_train.branch is not None
+
+    @property
     def tracked_issue(self) -> Issue | None:
         """The issue as the tracker has it now; None when it is gone or cannot be read."""
         return self.tracking.latest.get(self.issue_id)
@@ -111,12 +116,12 @@ class AttemptContext:
 
     @asynccontextmanager
     async def open_checkouts(self, workspace: Workspace) -> AsyncIterator[Checkouts | None]:
-        """Hold a place for the checkouts that checks run in; None without checks.
+        """Hold a place for the checkouts that checks run in; None where nothing is ever checked out.
 
         Raises:
             WorkspaceError: on entering, `workspace.*`.
         """
-        if not self.settings.checks:
+        if not self.settings.checks and not self.rides:
             yield None
             return
         async with self.ports.workspaces.open_checkouts(workspace) as checkouts:

@@ -140,7 +140,7 @@ class Conversation:
             told = ()
             spent, late = self._budget.over, False
             if self._reports.completion is not None:
-                if not self._settings.checks:
+                if self._reports.verifier is None:
                     return Done()
                 await self._headway.look()
                 verdict = await self._verifier.settle()

@@ -27,6 +27,7 @@ from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.origins import provenance_of
 from symphony.engine.pull_request import not_proposed, propose
+from symphony.engine.train import WentBack, board
 from symphony.engine.transition import carry_out, goes_on, is_there, move_file, note_of
 
 
@@ -96,8 +97,8 @@ class Delivery:
             await self._context.mailbox.put(CompletionAccepted(stored))
             ended = await self.again(stored)
             return Stopped(StopReason.TERMINAL, ended.handoff) if isinstance(ended, Delivered) else ended
-        except WorkHeld as held:
-            return held.outcome
+        except (WorkHeld, WentBack) as ended:
+            return ended.outcome
         except SymphonyError as error:
             return Failed(error.code, str(error))
 
@@ -131,9 +132,10 @@ class Delivery:
     async def _hand_over(
         self, issue: Issue | None, workspace: Workspace, imported: Imported, completion: Completion
     ) -> Handoff:
-        """Move the issue to its terminal state, hand the branch over, and clean up.
+        """Board the merge train, move the issue to its terminal state, hand the branch over, and clean up.
 
         Raises:
+            WentBack: the work does not fit onto the merge train, and its agent goes on.
             WorkHeld: a person has to say that it may go out.
             SymphonyError: a step failed; the completion stays open and the whole is repeated.
         """
@@ -142,8 +144,12 @@ class Delivery:
         searched = await hold_secrets(self._context, imported, completion)
         background = await self._background(issue, completion)
         completion = with_findings(completion, self._context.findings)
+        boarding = await board(self._context, workspace, imported, completion)
+        imported = replace(imported, notes=(*imported.notes, *filter(None, [boarding.note])))
+        self._progress.enter(Phase.HANDOFF)
         await self._move(issue, completion)
         handoff, imported = await self._make(workspace, imported, completion, searched, background)
+        handoff = replace(handoff, boarded=boarding.boarded)
         try:
             keep = imported.keep_workspace
             async with self._journal.step(Action.CLEAN_UP, path=str(workspace.path), keep=keep):
@@ -228,7 +234,7 @@ class Delivery:
                 await self._ports.store.reply_used(steering.id, now)
 
     async def note_passed(
-        self, completion: Completion, imported: Imported, results: Sequence[HookResult]
+        self, completion: Completion, imported: Imported, results: Sequence[HookResult], merged: str = ""
     ) -> Completion:
         """Keep durably what the work has passed: the handoff shows it, and no restart checks it again."""
         if not results:
@@ -237,7 +243,7 @@ class Delivery:
             CheckRun(check.name, check.run, result.exit_status, round(result.seconds, 3))
             for check, result in zip(self._context.settings.checks, results, strict=True)
         )
-        return await self._ports.store.attach_receipt(completion, Receipt(imported.head_tree, runs))
+        return await self._ports.store.attach_receipt(completion, Receipt(imported.head_tree, runs, merged))
 
     def _counts(self, receipt: Receipt | None, imported: Imported) -> bool:
         """Say whether a receipt is for these files and for the checks that are in force."""

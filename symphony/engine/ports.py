@@ -1,7 +1,8 @@
 """All that an attempt needs of the rooms below, in one value."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,7 @@ class Ports:
         commands: runs the workflow's own tools.
         forge_of: a forge's kind to its driver.
         meter: told of what is done and how long it takes.
+        train_turn: held by the one attempt that boards the merge train.
     """
 
     clock: Clock
@@ -71,3 +73,4 @@ class Ports:
     forge_of: Callable[[ForgeKind], Forge]
     meter: Meter = Meters()
     disk_places: Callable[[Settings], Sequence[Path]] = lambda settings: (settings.workspace.root,)
+    train_turn: asyncio.Lock = field(default_factory=asyncio.Lock)

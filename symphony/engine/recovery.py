@@ -78,6 +78,9 @@ class Recovery:
                     return Result.UNDONE, self._handed_over_later(intent, "the workspace is as it was")
                 case Action.MOVE_ISSUE:
                     return self._moved(intent)
+                case Action.BOARD_TRAIN:
+                    otherwise = "what has boarded stays on the merge train until it is reset"
+                    return Result.UNDONE, self._handed_over_later(intent, otherwise)
                 case Action.HAND_OFF | Action.PUSH_BRANCH | Action.OPEN_PULL_REQUEST:
                     return Result.UNDONE, self._handed_over_later(intent, "nobody waits for it any more")
                 case Action.CLEAN_UP:

@@ -6,8 +6,8 @@ check fails, whoever still waits for it [CONTRACT 6.2, 9.1].
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +19,10 @@ from symphony.core.repetition import repeats
 from symphony.engine.context import AttemptContext
 from symphony.engine.headway import MOST_IDLE
 from symphony.engine.patience import done_within
+from symphony.engine.train import Fit
 
 MOST_ROUNDS: Final = 3  # runs on a branch that moves while it is checked; then something is at work in it
+CHECKS_FAILED: Final = "checks failed after mark_done"
 MOST_FAILURES: Final = 20  # failing runs in one turn; an agent that goes on is given a turn of its own
 
 
@@ -35,17 +37,19 @@ class Verdict:
     """How the checks of one imported commit ended.
 
     Attributes:
-        words: what the agent is told of checks that fail.
+        words: what the agent is told of checks that fail, or of a merge train that it does not fit onto.
+        merged: the files that passed on the merge train's head; empty without one.
     """
 
     imported: Imported
     results: tuple[HookResult, ...] = ()
     words: str = ""
+    merged: str = ""
 
     @property
     def passed(self) -> bool:
-        """Say whether no check fails."""
-        return all(result.ok for result in self.results)
+        """Say whether the agent has nothing to mend."""
+        return not self.words
 
 
 class Verifier:
@@ -61,13 +65,16 @@ class Verifier:
         context: AttemptContext,
         collect: Callable[[], Awaitable[Imported]],
         check: Callable[[Imported], Awaitable[tuple[HookResult, ...]]],
-        withdraw: Callable[[], Awaitable[None]],
+        withdraw: Callable[[str], Awaitable[None]],
         tool: Callable[[], str],
+        try_on: Callable[[Imported, Collection[str]], Awaitable[Fit]],
     ) -> None:
         """Take what imports the branch, runs the checks on it, and takes a completion back.
 
-        `tool` names the one that the agent has called.
+        `tool` names the one that the agent has called; `try_on` tries a branch on the merge train, where
+        these files have passed already.
         """
+        self._try_on = try_on
         self._tool = tool
         self._context = context
         self._collect = collect
@@ -120,7 +127,7 @@ class Verifier:
                 return verdict
             imported = await self._collect()
             if imported.head_commit == verdict.imported.head_commit:
-                return Verdict(imported, verdict.results)
+                return await self._on_train(replace(verdict, imported=imported))
             self._run = asyncio.create_task(self._verify(imported))
             verdict = await asyncio.shield(self._run)
         raise BranchMoves(
@@ -152,10 +159,20 @@ class Verifier:
     async def _verdict_on(self, imported: Imported) -> Verdict:
         results = await self._check(imported)
         if all(result.ok for result in results):
-            return Verdict(imported, results)
+            return await self._on_train(Verdict(imported, results))
         words = self._context.ports.prompts.checks_failed(results, self._tool())
-        verdict = self._note(Verdict(imported, results, words))
-        await self._withdraw()
+        return await self._refuse(Verdict(imported, results, words), CHECKS_FAILED)
+
+    async def _on_train(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with what becomes of the work on the merge train's head as it is now."""
+        passed = (verdict.imported.head_tree, verdict.merged)
+        fit = await self._try_on(verdict.imported, passed)
+        verdict = replace(verdict, words=fit.words, merged=fit.merged)
+        return await self._refuse(verdict, fit.why) if fit.words else verdict
+
+    async def _refuse(self, verdict: Verdict, why: str) -> Verdict:
+        verdict = self._note(verdict)
+        await self._withdraw(why)
         return verdict
 
     def _return_to_turn(self) -> None:

@@ -15,4 +15,6 @@ def receipt_of(fields: dict[str, Any] | None) -> Receipt | None:
     """Return the receipt again."""
     if fields is None:
         return None
-    return Receipt(fields["tree"], tuple(CheckRun(**run) for run in fields["checks"]))
+    return Receipt(
+        fields["tree"], tuple(CheckRun(**run) for run in fields["checks"]), fields.get("merged", "")
+    )

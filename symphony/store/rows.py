@@ -13,6 +13,7 @@ from symphony.core.effect import Audit
 from symphony.core.handoff import Completion, Handoff
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
+from symphony.core.train import Boarded
 from symphony.core.transition import Passage
 from symphony.core.usage import Usage
 from symphony.store.access_rows import access_of, access_text
@@ -300,6 +301,7 @@ def handoff_text(handoff: Handoff) -> str:
             "url": handoff.url,
             "head_commit": handoff.head_commit,
             "receipt": receipt_fields(handoff.receipt),
+            "boarded": None if handoff.boarded is None else asdict(handoff.boarded),
         }
     )
 
@@ -309,7 +311,9 @@ def handoff_row(row: Row) -> HandoffRow:
     issue_id, attempt_id, title, at, text = row
     fields = json.loads(text)
     patch, receipt = fields.pop("patch"), receipt_of(fields.pop("receipt", None))
-    handoff = Handoff(**fields, patch=None if patch is None else Path(patch), receipt=receipt)
+    boarded = None if (place := fields.pop("boarded", None)) is None else Boarded(**place)
+    path = None if patch is None else Path(patch)
+    handoff = Handoff(**fields, patch=path, receipt=receipt, boarded=boarded)
     return HandoffRow(issue_id, attempt_id, title, datetime.fromisoformat(at), handoff)
 
 

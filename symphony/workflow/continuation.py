@@ -16,6 +16,7 @@ from symphony.core.repetition import repeats
 from symphony.core.review import WORDS_LIMIT
 from symphony.core.steering import SteeringRequest
 from symphony.core.text import one_line, plain
+from symphony.core.train import DIGITS, GUEST_REF, TrainMerge
 from symphony.core.transition import Exits
 from symphony.core.way_back import is_of_pull_request
 
@@ -91,13 +92,38 @@ def checks_failed_prompt(results: Sequence[HookResult], tool: str = "mark_done")
     count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
     lines = [f"Your `{tool}` does not count yet: {count}."]
     for result in failed:
-        ended = (
-            "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
-        )
-        lines += ["", f"{one_line(result.name)} ({ended}):", "", *_quoted_end(result.output)]
+        lines += ["", f"{one_line(result.name)} ({_ended(result)}):", "", *_quoted_end(result.output)]
     if passed:
         lines += ["", f"These pass: {', '.join(passed)}."]
     lines += ["", f"Correct the cause, commit, and call `{tool}` again."]
+    return _text(lines)
+
+
+def train_refused_prompt(
+    merge: TrainMerge, results: Sequence[HookResult], tool: str = "mark_done", *, shown: bool
+) -> str:
+    """Return the turn that says how a branch does not fit onto the merge train, and what to do."""
+    head = f"the merge train's head ({merge.onto[:DIGITS]}), where finished work of other issues is"
+    if merge.conflicts:
+        lines = [f"Your `{tool}` does not count yet: your branch does not merge onto {head}."]
+        lines += ["", f"In conflict: {merge.in_conflict}."]
+    else:
+        failed = [result for result in results if not result.ok]
+        count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
+        lines = [f"Your `{tool}` does not count yet: {count} once your branch is merged onto {head}."]
+        for result in failed:
+            lines += ["", f"{one_line(result.name)} ({_ended(result)}):", "", *_quoted_end(result.output)]
+    if shown:
+        lines += [
+            "",
+            f"That head is in this repository as `{GUEST_REF}`. Merge it into your branch "
+            f"(`git merge {GUEST_REF}`) so that both changes keep their effect, correct what fails, commit, "
+            f"and call `{tool}` again.",
+        ]
+        return _text(lines)
+    if merge.theirs:
+        lines += ["", "What was changed there in these files:", "", *_quoted(merge.theirs)]
+    lines += ["", f"Change your branch so that it fits onto that, commit, and call `{tool}` again."]
     return _text(lines)
 
 
@@ -177,6 +203,10 @@ def earlier_prompt(
         return prompt
     heading = ["Earlier attempts worked on this issue in this folder. Build on what they left:", ""]
     return _text([prompt.rstrip("\n"), "", *heading, *lines[1 if not lines[0] else 0 :]])
+
+
+def _ended(result: HookResult) -> str:
+    return "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
 
 
 def _better(state: BestState) -> str:

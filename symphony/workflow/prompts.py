@@ -6,6 +6,7 @@ from symphony.core.budget import Spending
 from symphony.core.issue import Issue
 from symphony.core.ports import Earlier, HookResult, Workspace
 from symphony.core.steering import SteeringRequest
+from symphony.core.train import TrainMerge
 from symphony.core.transition import Exits
 from symphony.core.workflow import Workflow
 from symphony.workflow.continuation import (
@@ -15,6 +16,7 @@ from symphony.workflow.continuation import (
     earlier_prompt,
     nearly_spent_prompt,
     reply_prompt,
+    train_refused_prompt,
     unmoved_prompt,
 )
 
@@ -55,6 +57,12 @@ class LiquidPrompts:
     def checks_failed(self, results: Sequence[HookResult], tool: str = "mark_done") -> str:
         """Return the turn that tells the agent which checks failed after a tool's call, and how."""
         return checks_failed_prompt(results, tool)
+
+    def train_refused(
+        self, merge: TrainMerge, results: Sequence[HookResult], tool: str = "mark_done", *, shown: bool
+    ) -> str:
+        """Return the turn that tells the agent how its branch does not fit onto the merge train."""
+        return train_refused_prompt(merge, results, tool, shown=shown)
 
     def unmoved(self, text: str) -> str:
         """Return a turn's text, after the word that the last turn changed nothing."""

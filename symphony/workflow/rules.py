@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from symphony.core.adapters import ADAPTERS, EFFORTS
 from symphony.core.hosts import HostRefused, parse_host
+from symphony.core.keys import is_branch_name
 from symphony.core.provenance import parse_author
 from symphony.core.settings import Settings
 from symphony.core.states import StateRole, state_key
@@ -255,6 +256,25 @@ def _author(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _train(settings: Settings) -> Iterator[Finding]:
+    branch, base = settings.merge_train.branch, settings.workspace.base
+    key: KeyPath = ("merge_train", "branch")
+    if branch is None:
+        return
+    if not is_branch_name(branch):
+        yield key, f'found "{branch}"; allowed: the name of a branch, such as symphony/train, or null.'
+    elif branch.startswith("agent/"):
+        yield key, f'found "{branch}"; allowed: a branch outside of agent/, where those of issues are.'
+    elif branch == base:
+        yield key, f'found "{branch}", which is workspace.base; allowed: a branch of its own.'
+    elif base is not None and _within_ref(branch, base):
+        yield key, f'found "{branch}" for the workspace.base "{base}"; git keeps no branch inside another.'
+
+
+def _within_ref(one: str, other: str) -> bool:
+    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
 def _folders(settings: Settings) -> Iterator[Finding]:
     issues, workspaces = settings.tracker.root, settings.workspace.root
     if _within(workspaces, issues) or _within(issues, workspaces):
@@ -280,6 +300,7 @@ RULES: tuple[tuple[tuple[KeyPath, ...], Rule], ...] = (
     ((("smolvm", "volumes"),), _volumes),
     ((("smolvm", "egress"),), _egress),
     ((("handoff", "author"),), _author),
+    ((("merge_train",), ("workspace", "base")), _train),
     ((("tracker", "root"), ("workspace", "root")), _folders),
     ((*STATE_KEYS, ("tools",), ("mcp", "enabled")), tool_faults),
 )

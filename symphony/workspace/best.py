@@ -14,7 +14,8 @@ from typing import Any
 from symphony.core.best import BestState, Checked
 from symphony.core.keys import workspace_key
 from symphony.core.text import one_line
-from symphony.workspace.host_repository import HostRepository, best_facts_ref, best_ref
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import best_facts_ref, best_ref
 
 CHECKS_KEPT = 50  # names of failing checks that are remembered
 

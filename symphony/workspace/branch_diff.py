@@ -14,8 +14,9 @@ from symphony.host.process import ProcessError, start_group
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.git_command import Git
-from symphony.workspace.host_repository import HostRepository, base_ref
+from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.records import Records
+from symphony.workspace.refs import base_ref
 
 SHOWN_BYTES: Final = 2_097_152  # of the text that git prints; nobody reads more on a page
 LIST_BYTES: Final = 8_388_608  # of the list of changed files

@@ -14,14 +14,18 @@ from pathlib import Path
 from symphony.core.errors import SymphonyError
 from symphony.core.handoff import Imported
 from symphony.core.ports import Sandbox, Workspace
+from symphony.core.train import GUEST_REF, TrainMerge
 from symphony.workspace.clone import make_clone
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.folder import MAKING, delete_folder, hidden_name
-from symphony.workspace.git_command import host_git
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import shown_ref
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person
 
 CHECKING = "checking"
+BUNDLE = "train.bundle"
+SHOW_TIMEOUT = 600.0  # seconds for the sandbox's git to take what it is shown, on a slow machine
 CLEAR_TIMEOUT = 60.0  # seconds for the sandbox to delete a checkout; what is left goes with the folder
 
 
@@ -31,6 +35,7 @@ class GitCheckouts:
     def __init__(self, repository: HostRepository, installation: Path, workspace: Workspace) -> None:
         self._repository = repository
         parent, key = workspace.path.parent, workspace.key
+        self._base = workspace.base_commit
         self._making = hidden_name(parent, installation, f"{CHECKING}-{MAKING}", key)
         self.folder = hidden_name(parent, installation, CHECKING, key)
 
@@ -60,8 +65,8 @@ class GitCheckouts:
         target = self.folder / uuid.uuid4().hex[:12]  # a guest cannot know it, and has nothing of it cached
         await asyncio.to_thread(delete_folder, self._making)
         person = Person(FALLBACK_NAME, FALLBACK_EMAIL)
-        branch = imported.branch
-        await make_clone(self._making, self._repository.path, f"refs/heads/{branch}", branch, person)
+        branch, ref = imported.branch, imported.ref or f"refs/heads/{imported.branch}"
+        await make_clone(self._making, self._repository.path, ref, branch, person)
         head = await host_git(self._making).line("rev-parse", "--verify", "HEAD^{commit}")
         if head != imported.head_commit:
             raise WorkspaceError(
@@ -73,5 +78,39 @@ class GitCheckouts:
         with explain_disk(f"make {target}"):
             await asyncio.to_thread(self._making.rename, target)
         yield target
+        await self._clear(target, sandbox)
+
+    async def show(self, merge: TrainMerge, sandbox: Sandbox) -> bool:
+        """Bring what a merge was made onto into the workspace's own repository, by the sandbox's git.
+
+        Raises:
+            WorkspaceError: `workspace.*`: it could not be laid before it.
+        """
+        target = self.folder / uuid.uuid4().hex[:12]
+        await asyncio.to_thread(delete_folder, self._making)
+        with explain_disk(f"make the folder {self._making}"):
+            await asyncio.to_thread(self._making.mkdir)
+        ref = shown_ref(merge.onto)
+        git = self._repository.git
+        await git.run("update-ref", ref, merge.onto)
+        bundle = self._making / BUNDLE
+        await git.run(
+            "bundle", "create", "--quiet", str(bundle), ref, f"^{self._base}", timeout_s=TRANSFER_TIMEOUT
+        )
+        await sandbox.lend(self._making)
+        with explain_disk(f"make {target}"):
+            await asyncio.to_thread(self._making.rename, target)
+        words = ("git", "--git-dir=.git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+        try:
+            fetched = await sandbox.run(
+                (*words, str(target / BUNDLE), f"+{ref}:{GUEST_REF}"), timeout_s=SHOW_TIMEOUT
+            )
+        except SymphonyError:
+            return False
+        finally:
+            await self._clear(target, sandbox)
+        return fetched.exit_status == 0
+
+    async def _clear(self, target: Path, sandbox: Sandbox) -> None:
         with suppress(SymphonyError):
             await sandbox.run(("rm", "-rf", "--", str(target)), timeout_s=CLEAR_TIMEOUT)

@@ -26,7 +26,8 @@ from symphony.core.text import one_line
 from symphony.workspace.bundle import Arrival, BadBundle, GuestRefs, ask_refs, make_bundle, take_in
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.guest_files import nested_repositories
-from symphony.workspace.host_repository import HostRepository, rescue_ref
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import TRAIN_REFS, rescue_ref
 from symphony.workspace.snapshot import take_snapshot
 
 SAVED_SUBJECT = "Save uncommitted work"
@@ -73,7 +74,7 @@ class Collection:
         tip = await self._choose(arrival.refs)
         head = await self._save_files(tip)
         for commit in arrival.tips:
-            if not await self._repository.is_ancestor(commit, head):
+            if not await self._repository.is_ancestor(commit, head) and not await self._is_of_train(commit):
                 await self._keep(commit, "commits that are not on the delivered branch")
         await self._repository.move_branch(workspace.key, workspace.branch, head)
         facts = await self._repository.facts(head)
@@ -113,6 +114,13 @@ class Collection:
         if claimed.head is None or not await self._is_known(claimed.head):
             self._lost_history = failure
         return Arrival(claimed)
+
+    async def _is_of_train(self, commit: str) -> bool:
+        """Say whether the agent was shown this commit as what others have done."""
+        listed = await self._repository.git.run(
+            "rev-list", "--max-count=1", commit, "--not", TRAIN_REFS, "--"
+        )
+        return not listed.strip()
 
     async def _is_known(self, commit: str) -> bool:
         """Say whether a guest may name this commit although no bundle brought it."""

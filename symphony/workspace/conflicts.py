@@ -10,8 +10,9 @@ from symphony.core.keys import workspace_key
 from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.host_repository import HostRepository, now_ref
+from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.preflight import Preflights
+from symphony.workspace.refs import now_ref
 from symphony.workspace.remote import open_remote
 from symphony.workspace.source import Source
 

@@ -1,15 +1,7 @@
 """The bare repository that only the host writes: bases, imported branches, what is kept.
 
-Refs in it: `refs/symphony/base/<key>` is where an issue's work started, `refs/heads/<branch>`
-what was last imported of it, `refs/symphony/kept/<key>/<id>` commits that were imported and
-are part of no delivered branch, `refs/symphony/rescue/<key>` files saved when an import failed,
-`refs/symphony/safety/<key>/<n>` what lay in a workspace before something touched it,
-`refs/symphony/now/<key>` where the base stood when a delivery was last tried on it,
-`refs/symphony/pushed/<key>/` the last push of its branch and `refs/symphony/pushing/<key>/` one that may
-have been cut off, `refs/symphony/theirs/<key>` what others have pushed to it,
-`refs/symphony/best/<key>` the work with the fewest failing checks, `refs/symphony/best-facts/<key>`
-what is known of it.
-Nothing is ever collected as garbage here. Called by the other modules of this room.
+Its refs are named in `refs`. Nothing is ever collected as garbage here. Called by the other modules of
+this room.
 """
 
 import asyncio
@@ -22,6 +14,7 @@ from typing import TYPE_CHECKING
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, check_version, host_git
 from symphony.workspace.locks import Locks
+from symphony.workspace.refs import base_ref, kept_prefix
 
 if TYPE_CHECKING:
     import git
@@ -292,43 +285,3 @@ def borrow(git_folder: Path, objects: Sequence[Path], shallow: Path) -> None:
         alternates.write_text("".join(f"{path}\n" for path in objects))
         if shallow.exists():
             (git_folder / "shallow").write_bytes(shallow.read_bytes())
-
-
-def base_ref(key: str) -> str:
-    """Return the ref of the commit that an issue's work started from."""
-    return f"refs/symphony/base/{key}"
-
-
-def kept_prefix(key: str) -> str:
-    """Return the folder of refs of commits that are kept although no branch holds them."""
-    return f"refs/symphony/kept/{key}/"
-
-
-def rescue_ref(key: str) -> str:
-    """Return the ref of the files that were saved when an import failed."""
-    return f"refs/symphony/rescue/{key}"
-
-
-def safety_prefix(key: str) -> str:
-    """Return the folder of refs of what lay in an issue's workspace before something touched it."""
-    return f"refs/symphony/safety/{key}/"
-
-
-def now_ref(key: str) -> str:
-    """Return the ref of where an issue's base stood when its delivery was last tried on it."""
-    return f"refs/symphony/now/{key}"
-
-
-def best_ref(key: str) -> str:
-    """Return the ref of the best state of an issue's work."""
-    return f"refs/symphony/best/{key}"
-
-
-def best_facts_ref(key: str) -> str:
-    """Return the ref of what is known of it."""
-    return f"refs/symphony/best-facts/{key}"
-
-
-def delivered_ref(branch: str) -> str:
-    """Return the ref of a branch as it left."""
-    return f"refs/symphony/delivered/{branch}"

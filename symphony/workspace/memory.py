@@ -24,7 +24,6 @@ from symphony.core.settings import Settings
 from symphony.workspace.branch import check_branch
 from symphony.workspace.collection import SAVED_SUBJECT
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.host_repository import safety_prefix
 from symphony.workspace.memory_best import MemoryBestStates
 from symphony.workspace.memory_checkouts import MemoryCheckouts
 from symphony.workspace.memory_faults import FAULTS, Fault
@@ -32,7 +31,9 @@ from symphony.workspace.memory_folder import HookRun, MemoryFolder
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory, digest
 from symphony.workspace.memory_remote import MemoryRemote
 from symphony.workspace.memory_reviews import MemoryReviews
+from symphony.workspace.memory_train import MemoryTrain
 from symphony.workspace.records import in_the_way
+from symphony.workspace.refs import safety_prefix
 from symphony.workspace.refusals import (
     NOTHING_CHANGED,
     after_create_failed,
@@ -71,6 +72,7 @@ class MemoryWorkspaces:
         self.bests = MemoryBestStates(REPOSITORY)
         self._history = MemoryHistory()
         self._base = self._history.add(MemoryCommit(dict(project), "Start", None))
+        self.train = MemoryTrain(self._history, self._base)
         self._folders: dict[str, MemoryFolder] = {}
         self._branches: dict[str, str] = {}
         self._safety: dict[str, SafetyRef] = {}

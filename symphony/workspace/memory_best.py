@@ -6,7 +6,7 @@ from pathlib import Path
 from symphony.core.best import BestState, Checked
 from symphony.core.keys import workspace_key
 from symphony.workspace.best import better_of
-from symphony.workspace.host_repository import best_ref
+from symphony.workspace.refs import best_ref
 
 
 class MemoryBestStates:

@@ -3,10 +3,13 @@
 No file is checked out and no branch is moved. Called by the handoff and by `symphony review`.
 """
 
+from dataclasses import dataclass
+
 from symphony.core.preflight import Preflight
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.git_command import git_words, is_recent
-from symphony.workspace.host_repository import HostRepository, now_ref
+from symphony.workspace.git_command import Git, git_words, is_recent
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import now_ref
 from symphony.workspace.source import Source
 
 OLDEST = (2, 38)  # git's `merge-tree --write-tree`
@@ -47,15 +50,42 @@ class Preflights:
         Raises:
             WorkspaceError: whatever git says.
         """
-        git = self._repository.git
-        if not is_recent(await git.line("version"), OLDEST):
-            return Preflight(base, commit, moved=True, unknown=TOO_OLD)
-        result = await git.ask(
-            "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", commit, head
+        tried = await try_merge(self._repository.git, commit, head)
+        names = tuple(
+            name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in tried.conflicts
         )
-        if result.exit_status == 0:
-            return Preflight(base, commit, moved=True)
-        if result.exit_status != CONFLICTS:
-            return Preflight(base, commit, moved=True, unknown=git_words(result))
-        _, *names = result.stdout.decode("utf-8", "replace").split("\0")
-        return Preflight(base, commit, moved=True, conflicts=tuple(dict.fromkeys(filter(None, names))))
+        return Preflight(
+            base, commit, moved=True, conflicts=tuple(dict.fromkeys(names)), unknown=tried.unknown
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A merge of two commits that was tried.
+
+    Attributes:
+        tree: the merged files; empty when there are none.
+        conflicts: the names of files in conflict, with what is not UTF-8 in them as surrogates.
+        unknown: why it could not be tried.
+    """
+
+    tree: str = ""
+    conflicts: tuple[str, ...] = ()
+    unknown: str = ""
+
+
+async def try_merge(git: Git, ours: str, theirs: str) -> Tried:
+    """Merge two commits without a file or a branch that changes; `git` is the host's own.
+
+    Raises:
+        WorkspaceError: whatever git says.
+    """
+    if not is_recent(await git.line("version"), OLDEST):
+        return Tried(unknown=TOO_OLD)
+    result = await git.ask("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs)
+    if result.exit_status not in (0, CONFLICTS):
+        return Tried(unknown=git_words(result))
+    tree, *names = result.stdout.decode("utf-8", "surrogateescape").split("\0")
+    if result.exit_status == 0:
+        return Tried(tree.strip())
+    return Tried(conflicts=tuple(dict.fromkeys(filter(None, names))))

@@ -17,7 +17,8 @@ from symphony.core.safety import SafetyRef
 from symphony.core.text import one_line
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.guest_history import GuestHistory
-from symphony.workspace.host_repository import HostRepository, kept_prefix, safety_prefix
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import TRAIN_REFS, kept_prefix, safety_prefix
 from symphony.workspace.snapshot import take_snapshot
 from symphony.workspace.staged import StagedFile, parse_index
 
@@ -121,12 +122,12 @@ class Safety:
         )
 
     async def _not_held(self, commits: list[str], held: list[str]) -> list[str]:
-        """Return the commits that neither the base nor anything imported or kept contains."""
+        """Return the commits that neither the base nor anything imported, kept or shown contains."""
         kept = f"--glob={kept_prefix(self._workspace.key)}*"
 
         async def missing(some: list[str]) -> bool:
             listed = await self._repository.git.run(
-                "rev-list", "--max-count=1", *some, "--not", *held, kept, "--"
+                "rev-list", "--max-count=1", *some, "--not", *held, kept, TRAIN_REFS, "--"
             )
             return bool(listed.strip())
 

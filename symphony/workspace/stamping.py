@@ -14,7 +14,8 @@ from symphony.core.handoff import Imported
 from symphony.core.provenance import Provenance, parse_author, without_trailers
 from symphony.core.settings.workspace import HandoffSettings
 from symphony.workspace.git_command import Git, git_failure
-from symphony.workspace.host_repository import HostRepository, delivered_ref
+from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.refs import TRAIN_REFS, delivered_ref
 from symphony.workspace.signing import committing
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 
@@ -70,7 +71,7 @@ class Stamping:
             WorkspaceError: `handoff.not_signed`; `workspace.*`.
         """
         target = delivered_ref(imported.branch)
-        commits = await self._commits(imported.head_commit, imported.base_commit)
+        commits = await self._commits(imported.head_commit, imported.base_commit, TRAIN_REFS)
         if len(commits) > COMMITS_LIMIT:
             note = f"Its commits leave without trailers: they are more than {COMMITS_LIMIT:,}."
             await self._repository.git.run("update-ref", target, imported.head_commit)
@@ -89,12 +90,18 @@ class Stamping:
         await self._repository.git.run("update-ref", target, head)
         return replace(imported, head_commit=head)
 
-    async def _commits(self, head: str, base: str) -> tuple[Commit, ...]:
-        """Return the commits that are not the user's own, parents first; not all, if they are too many."""
+    async def _commits(self, head: str, base: str, *others: str) -> tuple[Commit, ...]:
+        """Return the commits that are not the user's own, parents first; not all, if they are too many.
+
+        Args:
+            head: the newest.
+            base: what they were made on.
+            others: options of git for more that is not to be among them.
+        """
         listing = await self._repository.git.run(
             "log", "-z", "--topo-order", "--no-show-signature", "--no-notes", "--encoding=UTF-8",
             "--date=raw", f"--format={'%x00'.join(FIELDS)}", f"--max-count={COMMITS_LIMIT + 1}",
-            head, "--not", base, *OF_THE_USER, "--",
+            head, "--not", base, *OF_THE_USER, *others, "--",
         )  # fmt: skip
         return tuple(_parse(listing))[::-1]
 

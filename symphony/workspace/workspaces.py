@@ -47,8 +47,9 @@ from symphony.workspace.folder import (
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
-from symphony.workspace.host_repository import HostRepository, delivered_ref
+from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.records import Record, Records
+from symphony.workspace.refs import delivered_ref
 from symphony.workspace.refusals import (
     after_create_failed,
     before_remove_failed,
@@ -61,16 +62,13 @@ from symphony.workspace.scratch import Scratch
 from symphony.workspace.search import search_branch
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 from symphony.workspace.stamping import Stamping
+from symphony.workspace.train import GitTrain
 
 
 class GitWorkspaces:
     """Workspaces of one installation; implements `core.ports.Workspaces`."""
 
-    def __init__(
-        self,
-        installation: Installation,
-        labels: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, installation: Installation, labels: Mapping[str, str] = MappingProxyType({})) -> None:
         """Take the installation's folder, and the labels that hooks carry."""
         self._marks = label_variables(labels)
         self._installation = installation.root
@@ -83,6 +81,7 @@ class GitWorkspaces:
         self.reviews = GitReviews(installation)
         self.bests = GitBestStates(self._repository)
         self.conflicts = GitConflicts(self._home, self._repository)
+        self.train = GitTrain(self._home, self._repository)
         self._opening = asyncio.Lock()
         self._cleared: set[Path] = set()
 

@@ -108,6 +108,7 @@ BEGIN: dict[Action, Callable[[Any], Awaitable[None]]] = {
 }
 PROPOSED = "---\nsandbox: local\nacp: {adapter: demo}\nhandoff: {mode: pull_request}\n---\n"
 PROPOSING = {Action.PUSH_BRANCH, Action.OPEN_PULL_REQUEST}
+TRAIN = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\n"
 AGAIN = "the handoff is repeated from the import on"
 ANSWERS = {
     (Action.PREPARE_WORKSPACE, "before"): "the next attempt makes the workspace from the beginning",
@@ -118,6 +119,8 @@ ANSWERS = {
     (Action.IMPORT_BRANCH, "after"): AGAIN,
     (Action.MOVE_ISSUE, "before"): f"the issue is in Todo; {AGAIN}",
     (Action.MOVE_ISSUE, "after"): "the issue is in Done",
+    (Action.BOARD_TRAIN, "before"): AGAIN,
+    (Action.BOARD_TRAIN, "after"): AGAIN,
     (Action.HAND_OFF, "before"): AGAIN,
     (Action.HAND_OFF, "after"): AGAIN,
     (Action.PUSH_BRANCH, "before"): AGAIN,
@@ -141,6 +144,8 @@ async def cut_off(world, action: Action, when: str) -> Memory:
     """Run until the action is cut off there; return what the next run finds."""
     if action in PROPOSING:
         world.file = MemoryWorkflowFile(PROPOSED)
+    if action is Action.BOARD_TRAIN:
+        world.file = MemoryWorkflowFile(TRAIN)
     task = asyncio.create_task((await world.build()).run())
     cut = CutOff(world, action, when)
     begun = asyncio.create_task(BEGIN.get(action, deliver)(world))
@@ -182,6 +187,7 @@ async def test_an_effect_that_was_cut_off_comes_to_its_right_end_and_the_audit_s
     assert len(world.agents.sessions) == 1
     assert len(handed_over) == (action is not Action.DISCARD_PATCH)
     assert world.workspaces.removed == ["1"]
+    assert len(world.workspaces.train.aboard("train")) == (action is Action.BOARD_TRAIN)
 
 
 @pytest.mark.parametrize(("action", "when"), EVERY)

@@ -310,6 +310,25 @@ acp:
             'handoff.author: found "Ada"; allowed: a name and an address, such as Ada Lovelace '
             "<ada@example.org>.",
         ),
+        (
+            "merge_train: {branch: a..b}",
+            'merge_train.branch: found "a..b"; allowed: the name of a branch, such as symphony/train, or '
+            "null.",
+        ),
+        (
+            "merge_train: {branch: agent/train}",
+            'merge_train.branch: found "agent/train"; allowed: a branch outside of agent/, where those of '
+            "issues are.",
+        ),
+        (
+            "merge_train: {branch: main}\nworkspace: {base: main}",
+            'merge_train.branch: found "main", which is workspace.base; allowed: a branch of its own.',
+        ),
+        (
+            "merge_train: {branch: main/train}\nworkspace: {base: main}",
+            'merge_train.branch: found "main/train" for the workspace.base "main"; git keeps no branch '
+            "inside another.",
+        ),
         ("tracker: {kind: jira}", 'tracker.kind: found "jira" (text); allowed: only local.'),
         ("tracker: {root: ''}", "tracker.root: found an empty path; allowed: a path."),
         (

@@ -26,6 +26,7 @@ SAMPLE: Mapping[str, Any] = {
     "host_url": "http://10.0.0.1:80",
     "author": "Ada <ada@example.org>",
     "interval_ms": 10_000,
+    "branch": "symphony/train",
     "allowed_transitions": ["Done"],
     "allow": ["pypi.org"],
     "guest": "/folder",

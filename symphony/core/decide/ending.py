@@ -18,6 +18,7 @@ from symphony.core.outcome import (
     OutOfBudget,
     RateLimited,
     Released,
+    SentBack,
     Stopped,
     StopReason,
     Transitioned,
@@ -191,6 +192,12 @@ def _end_of_unfinished_work(
         case Stopped(reason=reason):
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "stopped", f"the attempt ended: {reason}")
+        case SentBack(note=note, why=why) if _ran_into(record, note):
+            _count_failure(draft, record, attempt, why, retry=False)
+        case SentBack(note=note, why=why):
+            going_on = Continuing(draft.now + CONTINUATION_DELAY, attempt.state)
+            draft.put(replace(record, claim=going_on, failure_reasons=(note,)))
+            draft.say(record.issue_id, "send_back", why)
         case HeldBack():  # what was held has been given up meanwhile
             draft.put(replace(record, claim=waiting))
             draft.say(record.issue_id, "stopped", "the attempt ended, and its work was given up")

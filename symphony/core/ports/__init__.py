@@ -17,6 +17,7 @@ from symphony.core.ports.run_log import RunLog, RunLogs
 from symphony.core.ports.sandbox import Machine, Process, RunResult, Sandbox, SandboxDriver, SandboxSpec
 from symphony.core.ports.store import AttemptRow, Changes, Intent, Memory, Store, StoreExchange
 from symphony.core.ports.tracker import Tracker
+from symphony.core.ports.train import Train
 from symphony.core.ports.workflow import Earlier, Prompts, Reloaded, WorkflowSource
 from symphony.core.ports.workspaces import BestStates, Checkouts, HookResult, Workspace, Workspaces
 
@@ -56,6 +57,7 @@ __all__ = [
     "Store",
     "StoreExchange",
     "Tracker",
+    "Train",
     "WorkflowSource",
     "Workspace",
     "Workspaces",

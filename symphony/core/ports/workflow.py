@@ -12,6 +12,7 @@ from symphony.core.ports.workspaces import HookResult, Workspace
 from symphony.core.problem import Problem
 from symphony.core.safety import SafetyRef
 from symphony.core.steering import SteeringRequest
+from symphony.core.train import TrainMerge
 from symphony.core.transition import Exits
 from symphony.core.workflow import Workflow
 
@@ -43,6 +44,19 @@ class Prompts(Protocol):
 
     def checks_failed(self, results: Sequence[HookResult], tool: str = "mark_done") -> str:
         """Return the turn that tells the agent which checks failed after a tool's call, and how."""
+        ...
+
+    def train_refused(
+        self, merge: TrainMerge, results: Sequence[HookResult], tool: str = "mark_done", *, shown: bool
+    ) -> str:
+        """Return the turn that tells the agent how its branch does not fit onto the merge train.
+
+        Args:
+            merge: that was tried.
+            results: of the checks on it; nothing with conflicts.
+            tool: that the agent had called.
+            shown: whether the agent's repository has what it was merged onto.
+        """
         ...
 
     def unmoved(self, text: str) -> str:

@@ -13,10 +13,12 @@ from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.issue import Issue
 from symphony.core.ports.reviews import Reviews
 from symphony.core.ports.sandbox import Sandbox
+from symphony.core.ports.train import Train
 from symphony.core.provenance import Provenance
 from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
+from symphony.core.train import TrainMerge
 
 OUTPUT_SHOWN = 500  # characters of a failed hook that fit into a reason
 
@@ -83,6 +85,16 @@ class Checkouts(Protocol):
         """
         ...
 
+    async def show(self, merge: TrainMerge, sandbox: Sandbox) -> bool:
+        """Bring what a merge was made onto into the workspace's own repository, as `core.train.GUEST_REF`.
+
+        It is the sandbox's git that takes it; False when that did not.
+
+        Raises:
+            WorkspaceError: `workspace.*`: it could not be laid before it.
+        """
+        ...
+
 
 class BestStates(Protocol):
     """The best of each issue's work while checks fail on it."""
@@ -126,6 +138,11 @@ class Workspaces(Protocol):
     @property
     def reviews(self) -> Reviews:
         """What was handed over, as its reviewer sees it."""
+        ...
+
+    @property
+    def train(self) -> Train:
+        """The merge train."""
         ...
 
     async def prepare(

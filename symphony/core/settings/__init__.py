@@ -13,6 +13,7 @@ from pydantic import Field
 from symphony.core.settings.agent import AcpSettings, AgentSettings, Budget, PermissionRule
 from symphony.core.settings.base import AsTuple, Section
 from symphony.core.settings.guard import GuardSettings
+from symphony.core.settings.merge_train import MergeTrainSettings
 from symphony.core.settings.pull_requests import PullRequestsSettings
 from symphony.core.settings.retention import RetentionSettings
 from symphony.core.settings.sandbox import Egress, SmolvmSettings, Volume
@@ -34,6 +35,7 @@ __all__ = [
     "HooksSettings",
     "McpServerSettings",
     "McpSettings",
+    "MergeTrainSettings",
     "NotifySettings",
     "PermissionRule",
     "PollingSettings",
@@ -153,6 +155,9 @@ class Settings(Section):
 
     pull_requests: PullRequestsSettings = PullRequestsSettings()
     """The way back from a pull request: what is said there reaches the agent."""
+
+    merge_train: MergeTrainSettings = MergeTrainSettings()
+    """Whether finished branches are merged one after another, each checked on top of the one before."""
 
     retention: RetentionSettings = RetentionSettings()
     """What stays on the disk, and for how long. What was not handed over stays whatever is set here."""
