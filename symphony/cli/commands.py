@@ -10,7 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from symphony import __version__
-from symphony.cli import access_commands, image_commands, permission_commands, review_commands
+from symphony.cli import (
+    access_commands,
+    image_commands,
+    permission_commands,
+    review_commands,
+    train_commands,
+)
 from symphony.cli.arguments import WORKFLOW, AsJson, IssueId, Workflow
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
@@ -286,7 +292,7 @@ COMMANDS: tuple[tuple[str, Any], ...] = (
 
 def names() -> tuple[str, ...]:
     """Return the names of all commands."""
-    groups = (access_commands.NAME, permission_commands.NAME, image_commands.NAME)
+    groups = (access_commands.NAME, permission_commands.NAME, image_commands.NAME, train_commands.NAME)
     ours = (*(command for _, command in COMMANDS), *review_commands.COMMANDS)
     return (*(command.__name__ for command in ours), *groups)
 
@@ -308,6 +314,8 @@ def build() -> typer.Typer:
     application.add_typer(access_commands.build(CONTEXT), name=access_commands.NAME, rich_help_panel=ACTING)
     permission = permission_commands.build(CONTEXT)
     application.add_typer(permission, name=permission_commands.NAME, rich_help_panel=ACTING)
+    train = train_commands.build(CONTEXT)
+    application.add_typer(train, name=train_commands.NAME, rich_help_panel=review_commands.PANEL)
     application.add_typer(image_commands.build(CONTEXT), name=image_commands.NAME, rich_help_panel=GOING)
     return application
 

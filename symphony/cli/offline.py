@@ -176,6 +176,7 @@ class FilesDesk:
                     guard=record.guard,
                     budget=state.account(issue_id),
                     receipt=delivery.handoff.receipt if delivery else None,
+                    boarded=delivery.handoff.boarded if delivery else None,
                     best=await self._best(issue_id),
                 )
             )

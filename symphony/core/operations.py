@@ -20,6 +20,7 @@ from symphony.core.ports import AttemptRow
 from symphony.core.receipt import Receipt
 from symphony.core.snapshot import Picture, Snapshot
 from symphony.core.steering import SteeringRequest
+from symphony.core.train import Boarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class IssueDetail:
         receipt: the checks that its latest handoff has passed; None without one.
         best: its work with the fewest failing checks; None when none fails, or it is not known.
         guard: what the guard rails found, and whether they hold its finished work.
+        boarded: the place of its latest handoff on the merge train; None without one.
     """
 
     issue_id: str
@@ -53,6 +55,7 @@ class IssueDetail:
     receipt: Receipt | None = None
     best: BestState | None = None
     guard: GuardLedger = GuardLedger()
+    boarded: Boarded | None = None
 
 
 class Operations(Protocol):

@@ -107,6 +107,7 @@ class EngineOperations:
             machine=attempt.machine if attempt else None,
             budget=state.account(issue_id),
             receipt=None if delivery is None else delivery.handoff.receipt,
+            boarded=None if delivery is None else delivery.handoff.boarded,
             best=await best_known(self._ports.workspaces.bests, issue_id),
         )
 

@@ -97,7 +97,7 @@ async def try_on(
             context.issue_id, title, imported, context.settings, now
         )
     except TrainStopped as stopped:  # what is waited for may be mended until it boards
-        context.progress.run_log.append("train", stopped=str(stopped))
+        context.progress.run_log.append("train", text=str(stopped))
         return Fit()
     return await _fit(context, ground, imported, merge, passed, tool)
 
@@ -110,7 +110,7 @@ async def _fit(
     passed: Collection[str],
     tool: str,
 ) -> Fit:
-    if merge.aboard or merge.tree in passed:
+    if merge.aboard or (not merge.conflicts and merge.tree in passed):
         return Fit(merged=merge.tree)
     results: Sequence[HookResult] = ()
     if not merge.conflicts:
@@ -122,7 +122,7 @@ async def _fit(
     shown = ground.checkouts is not None and await ground.checkouts.show(merge, ground.sandbox)
     words = context.ports.prompts.train_refused(merge, results, tool, shown=shown)
     why = _why(merge, results)
-    context.progress.run_log.append("train", sent_back=why, onto=merge.onto)
+    context.progress.run_log.append("train", text=f"Sent back: {why}.")
     return Fit(words, why)
 
 
@@ -176,7 +176,7 @@ async def board(
             async with context.journal.step(Action.BOARD_TRAIN, **detail) as result:
                 result["moved"] = moved = await workspaces.train.board(merge, settings)
             if moved:
-                context.progress.run_log.append("train", boarded=merge.commit, onto=merge.onto)
+                context.progress.run_log.append("train", text=str(merge.place))
                 return _boarding(merge)
     raise TrainBusy(
         f"The merge train {merge.branch} moved {MOST_TRIES} times while the work was about to board.",

@@ -230,10 +230,12 @@ SHAPES: Final[dict[str, Schema]] = {
         machine=maybe(ref("Machine")),
         budget=many(ref("Spending")),
         receipt=maybe(ref("Receipt")),
+        boarded=maybe(ref("Boarded")),
         best=maybe(ref("Best")),
         guard=ref("Guard"),
     ),
     "Receipt": record("What a handoff has passed.", tree=TEXT, checks=many(ref("CheckRun"))),
+    "Boarded": record("The place on the merge train.", branch=TEXT, commit=TEXT, onto=TEXT),
     "Best": record("The fewest failing checks.", ref=TEXT, commit=TEXT, command=TEXT, lost=FLAG, text=TEXT),
     "CheckRun": record("A check.", name=TEXT, command=TEXT, exit_status=maybe(WHOLE), seconds=SECONDS),
     "Spending": record(

@@ -44,7 +44,7 @@ from symphony.core.usage import Usage
 from symphony.web.budget_view import spending_view
 from symphony.web.guard_view import guard_view, held_view
 from symphony.web.plain_value import plain_value
-from symphony.web.receipt_view import best_view, receipt_view
+from symphony.web.receipt_view import best_view, boarded_view, receipt_view
 from symphony.web.times import seconds_view, time_view
 
 Json: TypeAlias = dict[str, Any]
@@ -329,6 +329,7 @@ def detail_view(detail: IssueDetail) -> Json:
         "machine": machine_view(detail.machine),
         "budget": spending_view(detail.budget),
         "receipt": receipt_view(detail.receipt),
+        "boarded": boarded_view(detail.boarded),
         "best": best_view(detail.best),
         "guard": guard_view(detail.guard),
     }

@@ -10,7 +10,7 @@ from itertools import takewhile
 from symphony.core.best import BestState
 from symphony.core.budget import Spending
 from symphony.core.issue import Issue
-from symphony.core.outcome import NO_FAULT
+from symphony.core.outcome import NO_FAULT, SENT_BACK
 from symphony.core.ports import AttemptRow, HookResult
 from symphony.core.repetition import repeats
 from symphony.core.review import WORDS_LIMIT
@@ -168,10 +168,13 @@ def earlier_prompt(
     """
     lines: list[str] = []
     for row in attempts[-EARLIER_SHOWN:]:
-        said = f": {one_line(row.message)}" if row.message.strip() else ""
+        speaks = bool(row.message.strip()) and row.outcome != SENT_BACK
+        said = f": {one_line(row.message)}" if speaks else ""
         outcome = (row.outcome or "unknown").replace("_", " ")
         turns = "1 turn" if row.turns == 1 else f"{row.turns} turns"
         lines.append(f"- Attempt {row.number} ended after {turns} ({outcome}){said}")
+    if attempts and attempts[-1].outcome == SENT_BACK:
+        lines += ["", *plain(attempts[-1].message, SPEECH_LIMIT).strip("\n").split("\n")]
     if commits:
         shown = commits[-LISTED:]
         lines += ["", f"Commits that are on the branch already ({len(commits)}):", ""]

@@ -17,6 +17,8 @@ from typing import Final
 
 TRAIN_HEAD: Final = "refs/symphony/train/head"
 """The ref of the merge train's head as it was last seen."""
+TRAIN_BASE: Final = "refs/symphony/train/base"
+"""The ref of the base as a person last looked at it beside the train."""
 TRAIN_REFS: Final = "--glob=refs/symphony/train/*"
 """An option of git for all that came from the train: none of it is an issue's own work."""
 

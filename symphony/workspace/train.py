@@ -73,6 +73,7 @@ class GitTrain:
         """
         key = workspace_key(issue_id)
         way = await self.find(settings, now_ref(key))
+        await way.branch.check_free()
         head, name = leaving or imported.head_commit, way.branch.name
         if (found := await self._found(way, imported, head)) is not None:
             return found
@@ -103,6 +104,7 @@ class GitTrain:
         source = await self._source(settings)
         branch = TrainBranch(source, merge.branch)
         await branch.open(settings.workspace.base)
+        await branch.check_free()
         if await branch.seen() != merge.seen:
             return False
         await branch.take(self._repository, merge.ref)

@@ -27,10 +27,10 @@ class TrainBranch:
         self.ref = f"refs/heads/{name}"
 
     async def open(self, wanted_base: str | None) -> Base:
-        """Return what work starts from, once it is sure that the train can be moved beside it.
+        """Return what work starts from, once it is sure that there can be a train beside it.
 
         Raises:
-            TrainStopped: `train.source_is_remote`, `train.is_base`, `train.checked_out`.
+            TrainStopped: `train.source_is_remote`, `train.is_base`.
             WorkspaceError: `workspace.source_*`, `workspace.base_not_found`.
         """
         if self._source.folder is None:
@@ -48,7 +48,6 @@ class TrainBranch:
                 code="train.is_base",
                 remedy="Set workspace.base, or check out the base in the source repository.",
             )
-        await self._check_free()
         return base
 
     async def seen(self) -> str:
@@ -102,8 +101,12 @@ class TrainBranch:
             remedy="Mend what git names, or set merge_train.branch to another name.",
         )
 
-    async def _check_free(self) -> None:
-        """Make sure that the branch is checked out nowhere: its files there would not follow it."""
+    async def check_free(self) -> None:
+        """Make sure that the branch is checked out nowhere: files there would not follow it.
+
+        Raises:
+            TrainStopped: `train.checked_out`.
+        """
         listing = await self._git.run("worktree", "list", "--porcelain", "-z")
         for entry in listing.decode("utf-8", "surrogateescape").split("\0\0"):
             lines = entry.split("\0")

@@ -145,6 +145,13 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "contract/test_forge.py",
         "endtoend/test_pull_request.py::test_a_review_goes_back_once_and_a_merge_ends_the_issue",
     ),
+    "9.6": (
+        "unit/test_train.py",
+        "engine/test_train.py",
+        "contract/test_workspaces.py",
+        "endtoend/test_merge_train.py",
+        "endtoend/faults/test_train_points.py",
+    ),
     "9.2": (
         "contract/test_forge.py",
         "unit/test_forge_program.py",

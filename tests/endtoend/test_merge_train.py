@@ -1,11 +1,14 @@
 """The merge train with the real daemon, real git and agents of their own programs."""
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.project import Project, git
+from tests.support.command_line import symphony
+from tests.support.project import BOUND_S, LOOK_S, Project, git
 
 TRAIN = "symphony/train"
 JOINED = '[ "$(ls part-* | wc -l)" -lt 2 ] || [ -e joined.txt ] || { echo nothing joins the parts; exit 1; }'
@@ -80,3 +83,198 @@ async def test_a_branch_that_passes_alone_and_not_on_the_train_goes_back_with_th
         f"merge train's head ({onto[:12]}), where finished work of other issues is.\n\n"
         "parts (exit status 1):\n\n> nothing joins the parts\n"
     ) in said(project)
+
+
+async def test_files_in_conflict_with_the_train_go_back_with_their_names_and_are_merged(project: Project):
+    rides(project)
+    project.drop("1", "Write README.md as one")
+    project.drop("2", "Write README.md as two")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.task
+    assert aboard(project) == ["Merge issue 1: Write README.md", "Merge issue 2: Write README.md"]
+    assert git(project.root, "show", f"{TRAIN}:README.md") == "one\ntwo"
+    onto = git(project.root, "rev-parse", f"{TRAIN}^1")
+    assert (
+        "Your `mark_done` does not count yet: your branch does not merge onto the merge train's head "
+        f"({onto[:12]}), where finished work of other issues is.\n\nIn conflict: README.md.\n\n"
+        "That head is in this repository as `refs/remotes/symphony/train`. Merge it into your branch "
+        "(`git merge refs/remotes/symphony/train`) so that both changes keep their effect, correct what "
+        "fails, commit, and call `mark_done` again.\n"
+    ) in said(project)
+    # the second's patch has what it was built on, and says nothing of commits that were left out
+    assert "Not in the handoff" not in handoffs(project, "2")[0]
+    clone = project.apply("2", project.root.parent / "clone")
+    assert (clone / "README.md").read_text() == "one\ntwo\n"
+
+
+async def test_the_commits_aboard_are_those_that_leave_and_the_settings_author_merged_them(project: Project):
+    git(project.root, "config", "user.name", "Ada")
+    git(project.root, "config", "user.email", "ada@example.org")
+    rides(project, handoff={"author": "Bot <bot@example.org>"})
+    project.drop("1", "Write a.txt as one")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.task
+    assert git(project.root, "log", "-1", "--format=%an <%ae> %cn", TRAIN) == "Bot <bot@example.org> Ada"
+    assert git(project.root, "log", "-1", "--format=%an|%(trailers:key=Symphony-Issue)", f"{TRAIN}^2") == (
+        "Bot|Symphony-Issue: 1"
+    )
+
+
+async def test_what_passed_alone_goes_back_when_the_train_moves_before_it_boards(project: Project):
+    """Both have passed on the base when the first boards; the second is checked again, and its agent told."""
+    rides(project, checks=CHECKS, agent={"max_concurrent_agents": 2})
+    hold = project.root / ".symphony" / "hold"
+    hold.parent.mkdir(exist_ok=True)
+    hold.touch()
+    project.drop("1", "Write part-a as one")
+    project.drop("2", "Write part-b as two")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.until(lambda: all("in a turn" in str(project.log(key)) for key in "12"))
+        hold.unlink()
+        await daemon.task
+    assert sorted(aboard(project)) == ["Merge issue 1: Write part-a", "Merge issue 2: Write part-b"]
+    assert {"part-a", "part-b", "joined.txt"} <= set(files(project))
+    assert "nothing joins the parts" in said(project)
+    ends = outcomes(project, "1") + outcomes(project, "2")
+    assert set(ends) <= {"delivered", "sent_back"}
+
+
+async def test_a_base_that_moves_is_merged_into_the_train_first(project: Project):
+    rides(project, checks=CHECKS)
+    project.drop("1", "Write a.txt as one")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: handoffs(project, "1"))
+        commit(project, "b.txt", "base\n")
+        project.drop("2", "Write c.txt as two")
+        await daemon.until(lambda: handoffs(project, "2"))
+    assert aboard(project) == [
+        "Merge issue 1: Write a.txt",
+        "Merge main into symphony/train",
+        "Merge issue 2: Write c.txt",
+    ]
+    assert {"a.txt", "b.txt", "c.txt"} <= set(files(project))
+
+
+async def test_a_train_that_the_base_has_taken_over_starts_again_there(project: Project):
+    rides(project)
+    project.drop("1", "Write a.txt as one")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: handoffs(project, "1"))
+        git(project.root, "merge", "--quiet", "--no-ff", "--no-edit", TRAIN)
+        project.drop("2", "Write c.txt as two")
+        await daemon.until(lambda: handoffs(project, "2"))
+    assert aboard(project) == ["Merge issue 2: Write c.txt"]
+    assert git(project.root, "rev-parse", f"{TRAIN}^1") == git(project.root, "rev-parse", "main")
+
+
+async def test_a_train_in_conflict_with_the_base_stands_still_and_the_work_waits_for_it(project: Project):
+    rides(project)
+    project.drop("1", "Write README.md as one")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: handoffs(project, "1"))
+        commit(project, "README.md", "base\n")
+        train, main = (git(project.root, "rev-parse", name)[:12] for name in (TRAIN, "main"))
+        project.drop("2", "Write c.txt as two")
+        await daemon.until(lambda: outcomes(project, "2"))
+        ended = next(line for line in project.log("2") if line["kind"] == "ended")
+        assert ended["message"] == (
+            f"The merge train symphony/train ({train}) and main ({main}) are in conflict: README.md. "
+            "`git switch symphony/train && git merge main`, and leave that branch again; or "
+            "`symphony train reset`, which starts anew from main."
+        )
+        async with asyncio.timeout(BOUND_S):
+            while ended["message"] not in await daemon.reason("2"):
+                await asyncio.sleep(LOOK_S)
+        assert handoffs(project, "2") == []
+        git(project.root, "branch", "--force", TRAIN, "main")
+        await daemon.call("POST", "/api/v1/issues/2/retry")
+        await daemon.until(lambda: handoffs(project, "2"))
+    assert aboard(project) == ["Merge issue 2: Write c.txt"]
+
+
+async def test_a_train_that_is_checked_out_waits_until_it_is_left(project: Project):
+    rides(project)
+    git(project.root, "switch", "--quiet", "--create", TRAIN)
+    rides(project, workspace={"base": "main"})
+    project.drop("1", "Write a.txt as one")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: outcomes(project, "1"))
+        ended = next(line for line in project.log("1") if line["kind"] == "ended")
+        assert ended["message"] == (
+            f"The merge train's branch symphony/train is checked out in {project.root}. "
+            f"Check out another branch there: `git -C {project.root} switch -`."
+        )
+        assert git(project.root, "status", "--porcelain") == ""
+        git(project.root, "switch", "--quiet", "main")
+        await daemon.call("POST", "/api/v1/issues/1/retry")
+        await daemon.until(lambda: handoffs(project, "1"))
+    assert aboard(project) == ["Merge issue 1: Write a.txt"]
+
+
+async def test_no_branch_is_made_unless_the_train_is_wanted(project: Project):
+    rides(project, merge_train={}, checks=CHECKS)
+    project.drop("1", "Write a.txt as one")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.task
+    assert git(project.root, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    assert git(project.root / ".symphony" / "host.git", "for-each-ref", "refs/symphony/train") == ""
+
+
+def commit(project: Project, name: str, text: str) -> None:
+    """Commit a file to the base, as a person does."""
+    (project.root / name).write_text(text)
+    git(project.root, "add", name)
+    git(project.root, "commit", "--quiet", "-m", f"Change {name}")
+
+
+async def test_people_see_what_is_aboard_and_start_the_train_anew(project: Project):
+    rides(project)
+    ran = symphony(project.root, "train")
+    assert (ran.status, ran.err) == (0, "")
+    main = git(project.root, "rev-parse", "main")
+    assert ran.out == f"The merge train {TRAIN} has no branch yet; main is at {main[:12]}.\n"
+    project.drop("1", "Write a.txt as one")
+    project.drop("2", "Write b.txt as two")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.task
+    head, first = (git(project.root, "rev-parse", name) for name in (TRAIN, f"{TRAIN}^1"))
+    shown = json.loads(symphony(project.root, "show", "2", "--json").out)
+    assert shown["boarded"] == {"branch": TRAIN, "commit": head, "onto": first}
+    seen = json.loads(symphony(project.root, "train", "--json").out)
+    assert (seen["head"], seen["base_commit"], seen["stopped"]) == (head, main, None)
+    assert [(each["issue_id"], each["title"], each["commit"]) for each in seen["aboard"]] == [
+        ("1", "Write a.txt", first),
+        ("2", "Write b.txt", head),
+    ]
+    said = symphony(project.root, "train").out
+    assert said.startswith(f"The merge train {TRAIN} is at {head[:12]}; main is at {main[:12]}.\n")
+    assert "Aboard (2), the first first" in said
+    said = symphony(project.root, "train", "reset").out
+    assert said.startswith(
+        f"The merge train {TRAIN} starts anew from main ({main[:12]}); it was at {head[:12]}.\n"
+    )
+    assert "Not aboard any more (2 issues)" in said
+    assert git(project.root, "rev-parse", TRAIN) == main
+    assert files(project) == [".gitignore", "README.md"]
+
+
+async def test_a_train_that_is_off_or_checked_out_is_not_reset(project: Project):
+    rides(project, merge_train={})
+    off = symphony(project.root, "train")
+    assert (off.status, off.err) == (
+        1,
+        "symphony: There is no merge train: merge_train.branch is null. Set it in WORKFLOW.md, to "
+        "symphony/train for one.\n",
+    )
+    rides(project, workspace={"base": "main"})
+    git(project.root, "switch", "--quiet", "--create", TRAIN)
+    commit(project, "b.txt", "mine\n")
+    head = git(project.root, "rev-parse", TRAIN)
+    refused = symphony(project.root, "train", "reset")
+    assert (refused.status, refused.err) == (
+        1,
+        f"symphony: The merge train's branch {TRAIN} is checked out in {project.root}. Check out another "
+        f"branch there: `git -C {project.root} switch -`.\n",
+    )
+    assert git(project.root, "rev-parse", TRAIN) == head
+    assert "It stands still: The merge train's branch" in symphony(project.root, "train").out

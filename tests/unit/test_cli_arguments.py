@@ -56,7 +56,7 @@ def test_an_unknown_command_is_wrong_usage_and_names_the_nearest(word, message):
 def test_every_command_of_the_contract_is_there():
     contract = (
         "run init new status inbox show logs reply retry cancel pause resume move demo approve discard access"
-        " image doctor explain permission budget gc backup restore apply review reject"
+        " image doctor explain permission budget gc backup restore apply review reject train"
     )
     assert set(names()) == set(contract.split())
 

@@ -9,7 +9,9 @@ from symphony.web.timeline.entries import LINE_LIMIT, TEXT_LIMIT, VALUE_LIMIT, N
 
 HEAD: Final = frozenset({"at", "attempt", "kind"})
 LABEL: Final = 30  # characters of an unknown kind's name
-CALM_ENDS: Final = frozenset({"held_back", "turns_exhausted", "waiting_for_reply", "rate_limited"})
+CALM_ENDS: Final = frozenset(
+    {"held_back", "sent_back", "turns_exhausted", "waiting_for_reply", "rate_limited"}
+)
 JOINED: Final = frozenset({"stderr", "garbage"})
 """Kinds that come line by line and are one note as long as nothing else comes in between."""
 

@@ -1,0 +1,82 @@
+"""Finished work boards the merge train one at a time, on the head that it was checked on [CONTRACT 9.6]."""
+
+from symphony.agent.script import Work, mark_done, one_turn
+from symphony.core.idle import Idleness
+from symphony.workflow.memory import MemoryWorkflowFile
+from symphony.workspace.memory import Fault
+
+TRAIN = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\nDo it.\n"
+BASE_FILES = {"README.md": b"a project\n"}
+
+
+async def rides(world, text: str = TRAIN) -> None:
+    """Turn the train on, before any issue is there."""
+    world.file = MemoryWorkflowFile(text)
+    await world.build()
+
+
+def writes(world, name: str, text: str) -> Work:
+    async def action(_, cwd) -> None:
+        world.workspaces._folders[cwd.name].files[name] = text.encode()
+
+    return Work(action)
+
+
+async def notes(world, issue_id: str) -> str:
+    return (await world.store.load()).records[issue_id].last_handoff
+
+
+async def test_finished_work_of_all_issues_is_aboard_in_its_order(world):
+    await rides(world)
+    for issue_id in ("1", "2", "3"):
+        world.script(issue_id, one_turn(writes(world, f"{issue_id}.txt", "x"), mark_done()))
+        world.drop(issue_id)
+    assert await world.run_until_idle() is Idleness.DONE
+    train = world.workspaces.train
+    assert set(world.workspaces.files_of(train.heads["train"])) == {*BASE_FILES, "1.txt", "2.txt", "3.txt"}
+    assert len(set(train.aboard("train"))) == 3
+    assert " Boarded the merge train train as " in await notes(world, "3")
+
+
+async def test_work_that_changes_nothing_does_not_board(world):
+    await rides(world)
+    world.script("1", one_turn(mark_done()))
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    assert world.workspaces.train.heads == {}
+
+
+async def test_a_handoff_that_fails_after_boarding_is_repeated_and_the_work_is_aboard_once(world):
+    await rides(world)
+    world.workspaces.fail(Fault.HAND_OFF, times=3)
+    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    assert len(world.workspaces.train.aboard("train")) == 1
+    assert " Boarded the merge train train as " in await notes(world, "1")
+
+
+async def test_work_waits_for_a_train_that_stands_still_and_boards_once_it_goes_again(world):
+    await rides(world)
+    train = world.workspaces.train
+    train.stopped = "Somebody has it checked out."
+    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.drop("1")
+    async with world.running():
+        await world.until(lambda: world.record("1").failures)
+        assert world.record("1").completion is not None
+        assert world.record("1").failure_reasons[-1] == "Somebody has it checked out."
+        assert world.state_of("1") == "Todo"
+        train.stopped = ""
+        await world.until(lambda: world.state_of("1") == "Done" and world.claim("1") is None)
+    assert len(train.aboard("train")) == 1
+    assert len(world.agents.sessions) == 1
+
+
+async def test_without_a_train_nothing_is_merged(world):
+    await world.build()
+    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    assert world.workspaces.train.heads == {}
+    assert "merge train" not in await notes(world, "1")
