@@ -1,14 +1,13 @@
 """`notify` of a real daemon: one notice for each thing, over reloads and restarts."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.project import BOUND_S, Project
+from tests.support.project import BOUND_S, Project, json_lines
 
 NOTIFY = [{"kind": "command", "target": "cat >> .heard; echo >> .heard"}]
 
@@ -19,8 +18,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def heard(project: Project) -> list[dict[str, Any]]:
-    file = project.root / ".heard"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return json_lines(project.root / ".heard")
 
 
 def told(project: Project, kind: str) -> Callable[[], bool]:

@@ -38,6 +38,14 @@ def git(folder: Path, *words: str) -> str:
     return ran.stdout.strip()
 
 
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return what a file says that somebody may be writing to: its whole lines."""
+    if not path.exists():
+        return []
+    *lines, _ = path.read_text().split("\n")
+    return [json.loads(line) for line in lines]
+
+
 def agent_command(name: str) -> str:
     """Return the shell command of a program in tests/agents."""
     return "exec " + shlex.join([sys.executable, str(AGENTS / f"{name}.py")])
@@ -114,7 +122,7 @@ class Project:
     def log(self, key: str) -> list[dict[str, Any]]:
         """Return an issue's run log."""
         path = self.root / ".symphony" / "logs" / f"{key}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return json_lines(path)
 
     @asynccontextmanager
     async def daemon(self, *, until_idle: bool = False) -> AsyncIterator["Daemon"]:
