@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symphony.core.handoff import Imported
@@ -91,7 +91,7 @@ def write_history(repository: Path, trees: list[Files], messages: list[str]) -> 
 NUMBERS = count()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, derandomize=True)
 @given(
     trees=st.lists(TREES, min_size=2, max_size=4),
     message=st.sampled_from(

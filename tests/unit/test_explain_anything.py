@@ -125,7 +125,7 @@ def worlds(draw):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(worlds())
 def test_every_issue_is_explained_whatever_is_known_of_it(state):
     snapshot = render_snapshot(state, NOON, Usage())

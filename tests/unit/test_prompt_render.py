@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.issue import Issue
@@ -230,7 +230,6 @@ def test_front_matter_that_multiplies_itself_fails_the_attempt_and_not_the_daemo
     )
 
 
-@settings(deadline=None)
 @given(
     title=st.text()
     | st.sampled_from(["{{ issue.id }}", "{% include 'x' %}", "{% raw %}", "{{", "%}{{ x | y }}"]),
@@ -244,7 +243,6 @@ def test_no_text_of_an_issue_is_read_as_liquid(title: str, body: str) -> None:
     assert f": {title}\n" in render("", issue)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="{}%-|.'\n aisue[]0:", max_size=60))
 def test_any_template_renders_or_fails_with_a_code_and_a_line(template: str) -> None:
     failure: WorkflowError | None = None

@@ -90,7 +90,7 @@ async def remembered(record: IssueRecord, folder: Path) -> list[Memory]:
     return memories
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RECORDS)
 def test_any_record_comes_back_equal_from_both_drivers(record: IssueRecord) -> None:
     if record.completion is not None:

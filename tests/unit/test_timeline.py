@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.branch import LineKind
@@ -323,7 +323,6 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # drawing is slow where the machine is busy
 @given(st.lists(st.tuples(st.sampled_from(UPDATES), st.dictionaries(NAMES, JSON)), max_size=10))
 def test_any_update_is_taken(updates: list[tuple[str, dict[str, Any]]]) -> None:
     entries(update(name, **fields) for name, fields in updates)

@@ -148,7 +148,7 @@ class Files(RuleBasedStateMachine):
 
 
 TestFiles = Files.TestCase
-TestFiles.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestFiles.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 class Opened:

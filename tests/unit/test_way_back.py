@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.feedback import FailedCheck, Feedback, Remark
@@ -232,7 +232,6 @@ LOOKS = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # drawing is slow where the machine is busy
 @given(st.lists(LOOKS, max_size=8), st.integers(0, 4))
 def test_each_change_is_told_once_and_never_more_often_than_the_limit(looks: list[Feedback], most: int):
     limited = SETTINGS.model_copy(update={"max_reopenings": most})

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.settings import Settings
@@ -163,7 +163,6 @@ def test_front_matter_with_every_key_loads() -> None:
     assert len(WHOLE) > 80
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_one_wrong_value_is_exactly_one_problem_at_its_own_path(data: st.DataObject) -> None:
     path, annotation = data.draw(st.sampled_from(WHOLE))
@@ -181,7 +180,6 @@ def test_one_wrong_value_is_exactly_one_problem_at_its_own_path(data: st.DataObj
     assert "; allowed: " in problem.message
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_one_unknown_key_in_a_section_is_exactly_one_problem_at_its_own_path(data: st.DataObject) -> None:
     sections = [path for path, annotation in WHOLE if isinstance(strip(annotation)[0], type(Section))]
@@ -195,7 +193,6 @@ def test_one_unknown_key_in_a_section_is_exactly_one_problem_at_its_own_path(dat
     assert problem.message.startswith("unknown key; allowed: ")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda raw: b"---\n" + raw + b"\n---\nx"))
 def test_any_bytes_load_or_are_refused_with_a_code(raw: bytes) -> None:
     check_refusal(raw)
@@ -208,7 +205,6 @@ agent states tracker root smolvm image mcp host_url active_states role active To
 YAML_PIECES = st.sampled_from([*PIECES.split(), ": ", "- ", "\n", "\n  ", " ", "\u2028", "\x85", "\t"])
 
 
-@settings(deadline=None)
 @given(st.lists(YAML_PIECES, max_size=40).map("".join))
 def test_any_front_matter_loads_or_is_refused_with_a_code(text: str) -> None:
     check_refusal(f"---\n{text}\n---\nx".encode())
@@ -235,7 +231,6 @@ NAMES = st.text(min_size=1, max_size=12) | st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(active=st.lists(NAMES, max_size=4), terminal=st.lists(NAMES, max_size=4))
 def test_states_load_exactly_when_they_can_be_told_apart(active: list[str], terminal: list[str]) -> None:
     document = {"tracker": {"active_states": active, "terminal_states": terminal}}

@@ -26,10 +26,8 @@ from tests.web.support import Client, Daemon, Door, surface_of
 
 QUIET = settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
         HealthCheck.filter_too_much,
     ],
 )

@@ -156,8 +156,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 @settings(
     max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(clicks(), min_size=1, max_size=3))
 async def test_a_page_never_breaks_and_shows_words_as_words(desk: Desk, done: list[Click]) -> None:
