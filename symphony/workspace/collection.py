@@ -28,6 +28,7 @@ from symphony.workspace.errors import explain_disk
 from symphony.workspace.guest_files import nested_repositories
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.refs import TRAIN_REFS, rescue_ref
+from symphony.workspace.seen_files import SeenFiles
 from symphony.workspace.snapshot import take_snapshot
 
 SAVED_SUBJECT = "Save uncommitted work"
@@ -49,10 +50,13 @@ class Tip:
 class Collection:
     """One import of one workspace."""
 
-    def __init__(self, repository: HostRepository, workspace: Workspace, scratch: Path) -> None:
+    def __init__(
+        self, repository: HostRepository, workspace: Workspace, scratch: Path, seen: SeenFiles
+    ) -> None:
         self._repository = repository
         self._workspace = workspace
         self._scratch = scratch
+        self._seen = seen
         self._lost_history = ""
         self._notes: list[str] = []
         self._arrived: tuple[str, ...] = ()
@@ -171,7 +175,9 @@ class Collection:
         with explain_disk("make a folder for the import"):
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._scratch))
         facts = await self._repository.facts(commit)
-        return await take_snapshot(self._repository.path, self._workspace.path, facts.tree, folder)
+        return await take_snapshot(
+            self._repository.path, self._workspace.path, facts.tree, folder, seen=self._seen
+        )
 
     async def _commit(self, tree: str, parent: str) -> str:
         """Make the commit for uncommitted work; the same files give the same commit."""

@@ -30,11 +30,24 @@ class GuestLink:
 
 @dataclass(slots=True)
 class GuestFile:
-    """A regular file, open for reading; whoever got it closes it."""
+    """A regular file, open for reading; whoever got it closes it.
+
+    Attributes:
+        stat: what it was like when it was opened.
+    """
 
     file: BinaryIO
-    size: int
-    executable: bool
+    stat: os.stat_result
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.stat.st_size
+
+    @property
+    def executable(self) -> bool:
+        """Whether its owner may run it."""
+        return bool(self.stat.st_mode & stat.S_IXUSR)
 
 
 class GuestFolder:
@@ -76,7 +89,21 @@ class GuestFolder:
         if not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
             return None
-        return GuestFile(os.fdopen(descriptor, "rb"), found.st_size, bool(found.st_mode & stat.S_IXUSR))
+        return GuestFile(os.fdopen(descriptor, "rb"), found)
+
+    def look(self, path: bytes) -> os.stat_result | None:
+        """Return what lies at a relative path is like; None when nothing is there.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        *folders, name = path.split(b"/")
+        try:
+            return os.stat(name, dir_fd=self._descend(folders), follow_symlinks=False)
+        except OSError as error:
+            if error.errno in ABSENT:
+                return None
+            raise
 
     def holds_folder(self, path: bytes) -> bool:
         """Say whether a real folder lies at a relative path."""

@@ -19,6 +19,7 @@ from symphony.workspace.errors import explain_disk
 from symphony.workspace.guest_history import GuestHistory
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.refs import TRAIN_REFS, kept_prefix, safety_prefix
+from symphony.workspace.seen_files import SeenFiles
 from symphony.workspace.snapshot import take_snapshot
 from symphony.workspace.staged import StagedFile, parse_index
 
@@ -77,12 +78,14 @@ class Safety:
         workspace: Workspace,
         packs: Sequence[str],
         scratch: Path,
+        seen: SeenFiles,
     ) -> None:
         """Take the host's repository, and the packs in the workspace that are known to hold the base."""
         self._repository = repository
         self._refs = refs
         self._workspace = workspace
         self._scratch = scratch
+        self._seen = seen
         self._unread: list[str] = []
         self._notes: list[str] = []
         self.history = GuestHistory(repository, workspace.path, scratch / "history.git", packs)
@@ -118,7 +121,7 @@ class Safety:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._scratch))
         facts = await self._repository.facts(commit)
         return await take_snapshot(
-            self._repository.path, self._workspace.path, facts.tree, folder, self._unread.append
+            self._repository.path, self._workspace.path, facts.tree, folder, self._unread.append, self._seen
         )
 
     async def _not_held(self, commits: list[str], held: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from symphony.core.forge import Pushed
 from symphony.core.handoff import Completion, Handoff, Imported, Searched
 from symphony.core.installation import Installation
 from symphony.core.issue import Issue
-from symphony.core.keys import branch_name, workspace_key
+from symphony.core.keys import workspace_key
 from symphony.core.labels import label_variables
 from symphony.core.ports import HookResult, Sandbox, Workspace
 from symphony.core.provenance import Provenance
@@ -26,16 +26,14 @@ from symphony.core.review import UNKNOWN, Background
 from symphony.core.safety import SafetyRef
 from symphony.core.settings import Settings
 from symphony.workspace.best import GitBestStates
-from symphony.workspace.branch import check_branch
 from symphony.workspace.branch_diff import BranchDiffs
 from symphony.workspace.checkouts import GitCheckouts
-from symphony.workspace.clone import make_clone, make_in_place
+from symphony.workspace.clone import make_clone
 from symphony.workspace.collection import Collection
 from symphony.workspace.conflicts import GitConflicts
-from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.errors import explain_disk
 from symphony.workspace.fingerprint import take_fingerprint
 from symphony.workspace.folder import (
-    MAKING,
     REMOVING,
     check_root,
     clear_leftovers,
@@ -44,22 +42,22 @@ from symphony.workspace.folder import (
     folder_exists,
     hidden_name,
 )
-from symphony.workspace.guest_git import Reader
 from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository
-from symphony.workspace.records import Record, Records
+from symphony.workspace.making import Maker
+from symphony.workspace.records import Records
 from symphony.workspace.refs import delivered_ref
 from symphony.workspace.refusals import (
     after_create_failed,
     before_remove_failed,
-    branch_taken,
     workspace_missing,
 )
 from symphony.workspace.reviews import GitReviews
 from symphony.workspace.safety import Safety, SafetyRefs
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.search import search_branch
+from symphony.workspace.seen_files import seen_files
 from symphony.workspace.source import FALLBACK_EMAIL, FALLBACK_NAME, Person, Source
 from symphony.workspace.stamping import Stamping
 from symphony.workspace.train import GitTrain
@@ -76,6 +74,7 @@ class GitWorkspaces:
         self._scratch = Scratch(installation.root / "tmp")
         self._records = Records(installation.root / "workspace-records")
         self._repository = HostRepository(installation.host_repository)
+        self._maker = Maker(self._installation, self._repository, self._records)
         self._handing = Handing(installation, self._repository, self._scratch)
         self._safety_refs = SafetyRefs(self._repository)
         self.reviews = GitReviews(installation)
@@ -104,25 +103,15 @@ class GitWorkspaces:
             await asyncio.to_thread(clear_stale_locks, record.path)
             return record.workspace(created=False)
         root = await self._open_root(settings)
-        branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
-        await asyncio.to_thread(self._claim_place, root, key, branch, record)
         source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
-        await source.open()
-        base = await source.find_base(settings.workspace.base)
-        await self._repository.open()
-        start, commit = await self._repository.begin(source.git, source.url, base.ref, key, branch, delivered)
-        record = Record(issue.id, key, str(root), branch, base.name, commit)
-        await asyncio.to_thread(self._records.write, record)
-        making = hidden_name(root, self._installation, MAKING, key)
-        await make_in_place(record.path, making, self._repository.path, start, branch, await source.person())
-        record = replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
+        record = await self._maker.make(issue, root, source, settings.workspace.base, delivered)
         workspace = record.workspace(created=True)
         variables = {
             **environment,
             "SYMPHONY_WORKSPACE": str(workspace.path),
             "SYMPHONY_REPO_DIR": source.shown,
-            "SYMPHONY_BRANCH": branch,
-            "SYMPHONY_BASE": commit,
+            "SYMPHONY_BRANCH": workspace.branch,
+            "SYMPHONY_BASE": workspace.base_commit,
         }
         await self._after_create(workspace, settings.in_state(issue.state), variables)
         await asyncio.to_thread(self._records.write, record.completed())
@@ -148,7 +137,8 @@ class GitWorkspaces:
         record = await asyncio.to_thread(self._records.read, workspace.key)
         packs = () if record is None else tuple(record.packs)
         async with self._scratch.open("save") as scratch:
-            safety = Safety(self._repository, self._safety_refs, workspace, packs, scratch)
+            seen = seen_files(self._installation, workspace.key)
+            safety = Safety(self._repository, self._safety_refs, workspace, packs, scratch, seen)
             saved = await safety.run(why, at)
         if record is not None and safety.history.packs != packs:
             await asyncio.to_thread(self._records.write, replace(record, packs=safety.history.packs))
@@ -179,7 +169,8 @@ class GitWorkspaces:
             raise workspace_missing(workspace.path)
         await self._repository.open()
         async with self._scratch.open("import") as scratch:
-            return await Collection(self._repository, workspace, scratch).run(sandbox)
+            seen = seen_files(self._installation, workspace.key)
+            return await Collection(self._repository, workspace, scratch, seen).run(sandbox)
 
     async def search(self, imported: Imported) -> Searched:
         """Look for secrets in every line, message and file name that the branch adds to its base.
@@ -298,22 +289,6 @@ class GitWorkspaces:
                 await asyncio.to_thread(clear_leftovers, root, self._installation)
                 self._cleared.add(root)
 
-    def _claim_place(self, root: Path, key: str, branch: str, record: Record | None) -> None:
-        """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""
-        path = root / key
-        owner = self._records.owner_of_branch(branch, key)
-        if owner is not None:
-            raise branch_taken(owner, branch)
-        if not folder_exists(path):
-            return
-        if record is None or record.path != path or record.ready:
-            raise WorkspaceError(
-                f"{path} exists and was not made by this symphony.",
-                code="workspace.not_ours",
-                remedy="Look what is in it and move it away, then retry the issue.",
-            )
-        delete_folder(path)
-
     async def _after_create(
         self, workspace: Workspace, settings: Settings, variables: Mapping[str, str]
     ) -> None:
@@ -335,4 +310,5 @@ class GitWorkspaces:
             with explain_disk(f"remove {workspace.path}"):
                 workspace.path.rename(hidden)
         self._records.delete(workspace.key)
+        seen_files(self._installation, workspace.key).forget()
         delete_folder(hidden)

@@ -240,7 +240,7 @@ async def test_a_workspace_with_too_much_in_it_says_so(
 ) -> None:
     workspace = await world.prepare()
     write_files(workspace.path, {"one.txt": b"12345", "two.txt": b"67890"})
-    monkeypatch.setattr("symphony.workspace.snapshot.CHANGED_BYTES_LIMIT", 8)
+    monkeypatch.setattr("symphony.workspace.walk.CHANGED_BYTES_LIMIT", 8)
 
     with pytest.raises(WorkspaceError) as caught:
         await world.collect(workspace)
