@@ -44,7 +44,7 @@ async def look_at_git(case: Case) -> Finding:
         WorkspaceError: `workspace.git_not_found`, `workspace.git_too_old`.
     """
     git = Git(Path("/"))
-    await check_version(git)
+    check_version(await git.line("version"))
     place = shutil.which("git", path=case.environ.get("PATH"))
     return ok(f"{(await git.line('version')).removeprefix('git version ')} ({place})")
 

@@ -42,10 +42,8 @@ async def make_clone(target: Path, repository: Path, ref: str, branch: str, pers
         f"+{ref}:refs/heads/{branch}",
         timeout_s=TRANSFER_TIMEOUT,
     )
-    await git.run("config", "user.name", person.name)
-    await git.run("config", "user.email", person.email)
-    # agents and their tools start background work by such a collection; it would outlive a turn
-    await git.run("config", "gc.auto", "0")
+    with explain_disk(f"write the settings of {target}"):
+        await asyncio.to_thread(_configure, target / ".git" / "config", person)
     await git.run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)
 
 
@@ -64,3 +62,16 @@ async def make_in_place(
             await asyncio.to_thread(making.rename, target)
     finally:
         await asyncio.to_thread(delete_folder, making)
+
+
+def _configure(config: Path, person: Person) -> None:
+    """Say who commits there; and that no tool starts git's collection, which would outlive a turn."""
+    text = f"[user]\n\tname = {_quoted(person.name)}\n\temail = {_quoted(person.email)}\n[gc]\n\tauto = 0\n"
+    with config.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _quoted(value: str) -> str:
+    """Return a value of a configuration file as git-config(1) has it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

@@ -211,13 +211,12 @@ class Git:
         )
 
 
-async def check_version(git: Git) -> None:
-    """Make sure that git is new enough to be safe here.
+def check_version(said: str) -> None:
+    """Make sure that a git that says this of itself is new enough to be safe here.
 
     Raises:
-        WorkspaceError: `workspace.git_too_old`, `workspace.git_not_found`.
+        WorkspaceError: `workspace.git_too_old`.
     """
-    said = await git.line("version")
     if not is_recent(said, OLDEST):
         raise WorkspaceError(
             f"{said or 'The git of this machine'} is too old: it follows symlinks that an agent can plant.",

@@ -67,6 +67,7 @@ class HostRepository:
         self._opening = asyncio.Lock()
         self._fetching = asyncio.Lock()
         self._open = False
+        self._version = ""
         self._facts: dict[str, CommitFacts] = {}
 
     async def open(self) -> None:
@@ -79,7 +80,7 @@ class HostRepository:
             await self._locks.clear()
             if self._open:
                 return
-            await check_version(self.git)
+            check_version(await self.git_version())
             if await asyncio.to_thread(self._is_new):
                 git = replace(host_git(self.path.parent), locks=self._locks)
                 await git.run(
@@ -87,6 +88,12 @@ class HostRepository:
                 )
             await asyncio.to_thread(self._harden)
             self._open = True
+
+    async def git_version(self) -> str:
+        """Return what `git version` says, asked once."""
+        if not self._version:
+            self._version = await self.git.line("version")
+        return self._version
 
     async def fetch_base(self, trusted: Git, source: str, ref: str, key: str) -> str:
         """Bring a ref of the user's source repository in, with its tags; return its commit.
@@ -129,8 +136,10 @@ class HostRepository:
                 f"+{ref}:{target}",
                 timeout_s=TRANSFER_TIMEOUT,
             )
-            commit = await self.git.line("rev-parse", "--verify", f"{target}^{{commit}}")
-            await self.git.run("update-ref", target, commit)
+            said = await self.git.line("rev-parse", target, f"{target}^{{commit}}")
+            there, commit = said.split()
+            if there != commit:  # a tag with a message
+                await self.git.run("update-ref", target, commit)
         return commit
 
     def through(self, git: Git) -> Git:

@@ -9,7 +9,7 @@ stand after the `---` of the first message: a cover letter of its own would stop
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +71,11 @@ class PatchMaker:
         Raises:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`; `workspace.*`.
         """
-        reason = ""
-        for number, form in enumerate(await self._forms()):
-            mailbox = await self._render(form, completion)
-            if mailbox is None:
-                continue
-            # a checkout of its own for each: git has been seen to die in `am` and to leave its locks
-            checkout = await self._base_checkout(self._scratch / f"checkout-{number}")
-            reason = await self._try(checkout, mailbox)
+        reason, tried = "", 0
+        async for mailbox in self._candidates(completion):
+            tried += 1
+            # a repository of its own for each: git has been seen to die in `am` and to leave its locks
+            reason = await self._try(await self._at_base(self._scratch / f"base-{tried}"), mailbox)
             if not reason:
                 return mailbox
         raise WorkspaceError(
@@ -89,9 +86,16 @@ class PatchMaker:
             " brings it into your repository.",
         )
 
-    async def _forms(self) -> list[Form]:
+    async def _candidates(self, completion: Completion) -> AsyncIterator[bytes]:
+        """Yield mailboxes, the best to read first."""
+        plainest = await self._render(Form(False, b""), completion)
+        if plainest is not None and b"\r" not in plainest:
+            yield plainest
         marked = await asyncio.to_thread(self._mark_carriage_returns, await self._changed_blobs())
-        return [Form(False, marked), Form(True, marked), Form(True, b"* -diff\n")]
+        for form in (Form(False, marked), Form(True, marked), Form(True, b"* -diff\n")):
+            mailbox = await self._render(form, completion)
+            if mailbox is not None:
+                yield mailbox
 
     async def _changed_blobs(self) -> list[tuple[bytes, tuple[str, ...]]]:
         """Return each path that any of the commits changes, with the blobs before and after."""
@@ -176,28 +180,29 @@ class PatchMaker:
             "commit-tree", imported.head_tree, "-p", imported.base_commit, "-F", "-", stdin=message
         )
 
-    async def _base_checkout(self, folder: Path) -> Git:
-        """Make a checkout of the base that borrows the host's objects."""
+    async def _at_base(self, folder: Path) -> Git:
+        """Make a repository at the base that borrows the host's objects; `am` writes the files it changes."""
         with explain_disk(f"make {folder}"):
             await asyncio.to_thread(folder.mkdir)
         git = host_git(folder)
         await git.run("init", "--quiet", "--template=", "--initial-branch=base")
         await asyncio.to_thread(self._repository.lend_objects, folder / ".git")
-        await git.run("checkout", "--quiet", "--detach", self._imported.base_commit, "--")
+        await git.run("update-ref", "HEAD", self._imported.base_commit)
+        await git.run("read-tree", "HEAD")
         return git
 
-    async def _try(self, checkout: Git, mailbox: bytes) -> str:
+    async def _try(self, git: Git, mailbox: bytes) -> str:
         """Apply a mailbox to the base; return nothing if that gives the tree, else what went wrong."""
         file = self._scratch / "mailbox"
         with explain_disk(f"write {file}"):
             await asyncio.to_thread(file.write_bytes, mailbox)
-        applied = await checkout.ask("am", "--quiet", str(file))
+        applied = await git.ask("am", "--quiet", str(file))
         if applied.exit_status != 0:
             return (
                 one_line(git_words(applied), WORDS_SHOWN)
                 or f"`git am` ended with status {applied.exit_status}"
             )
-        tree = await checkout.line("rev-parse", "HEAD^{tree}")
+        tree = await git.line("rev-parse", "HEAD^{tree}")
         return "" if tree == self._imported.head_tree else "it gives other files"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from symphony.core.preflight import Preflight
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.git_command import Git, git_words, is_recent
+from symphony.workspace.git_command import git_words, is_recent
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.refs import now_ref
 from symphony.workspace.source import Source
@@ -37,6 +37,8 @@ class Preflights:
         try:
             await self._source.open()
             now = await self._source.find_base(wanted)
+            if now.at == base_commit:
+                return Preflight(now.name, base_commit)
             commit = await self._repository.fetch(self._source.git, self._source.url, now.ref, now_ref(key))
             if commit == base_commit:
                 return Preflight(now.name, commit)
@@ -50,7 +52,7 @@ class Preflights:
         Raises:
             WorkspaceError: whatever git says.
         """
-        tried = await try_merge(self._repository.git, commit, head)
+        tried = await try_merge(self._repository, commit, head)
         names = tuple(
             name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in tried.conflicts
         )
@@ -74,15 +76,17 @@ class Tried:
     unknown: str = ""
 
 
-async def try_merge(git: Git, ours: str, theirs: str) -> Tried:
-    """Merge two commits without a file or a branch that changes; `git` is the host's own.
+async def try_merge(repository: HostRepository, ours: str, theirs: str) -> Tried:
+    """Merge two commits that are in the repository, without a file or a branch that changes.
 
     Raises:
         WorkspaceError: whatever git says.
     """
-    if not is_recent(await git.line("version"), OLDEST):
+    if not is_recent(await repository.git_version(), OLDEST):
         return Tried(unknown=TOO_OLD)
-    result = await git.ask("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs)
+    result = await repository.git.ask(
+        "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs
+    )
     if result.exit_status not in (0, CONFLICTS):
         return Tried(unknown=git_words(result))
     tree, *names = result.stdout.decode("utf-8", "surrogateescape").split("\0")

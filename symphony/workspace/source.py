@@ -37,10 +37,12 @@ class Base:
     Attributes:
         name: the branch, tag or commit as people call it.
         ref: what to fetch.
+        at: the object that it names now, where the source told: a commit, or a tag's own.
     """
 
     name: str
     ref: str
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Source:
         refs, _ = await self._list(wanted)
         for ref in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", f"refs/remotes/{wanted}", wanted):
             if ref in refs:
-                return Base(wanted, ref)
+                return Base(wanted, ref, refs[ref])
         if not self._remote and ABBREVIATED_ID.match(wanted):
             result = await self.git.ask(
                 f"--git-dir={self.url}", "rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}"
@@ -118,19 +120,18 @@ class Source:
     async def person(self) -> Person:
         """Return the committer that the user configured, or symphony's own."""
         where = () if self._remote else (f"--git-dir={self.url}",)
-        found = []
-        for name, fallback in (("user.name", FALLBACK_NAME), ("user.email", FALLBACK_EMAIL)):
-            result = await self.git.ask(*where, "config", "--get", name)
-            value = result.stdout.decode("utf-8", "replace").strip()
-            found.append(value if result.exit_status == 0 and value else fallback)
-        return Person(*found)
+        result = await self.git.ask(*where, "config", "-z", "--get-regexp", r"^user\.(name|email)$")
+        said = result.stdout.decode("utf-8", "replace").split("\0")
+        values = dict(entry.split("\n", 1) for entry in said if "\n" in entry)  # the last of a name counts
+        name, email = (values.get(key, "").strip() for key in ("user.name", "user.email"))
+        return Person(name or FALLBACK_NAME, email or FALLBACK_EMAIL)
 
     async def _current(self) -> Base:
         refs, branch = await self._list("HEAD")
         if "HEAD" not in refs:
             raise await self._no_such_base("has no commit on its current branch", "")
         if branch is not None:
-            return Base(branch.removeprefix("refs/heads/"), branch)
+            return Base(branch.removeprefix("refs/heads/"), branch, refs["HEAD"])
         return Base(refs["HEAD"][:12], refs["HEAD"])
 
     async def _list(self, *patterns: str) -> tuple[dict[str, str], str | None]:

@@ -79,7 +79,7 @@ class GitTrain:
             return found
         git = await self._committing(way.source, settings)
         onto = await self.head(way, git)
-        tried = await try_merge(self._repository.git, onto, head)
+        tried = await try_merge(self._repository, onto, head)
         merge = TrainMerge(name, way.seen, onto)
         if tried.conflicts:
             theirs = await self._theirs(onto, head, tried.conflicts)
@@ -151,7 +151,7 @@ class GitTrain:
             return base
         if await self._repository.is_ancestor(base, seen):
             return seen
-        tried = await try_merge(self._repository.git, seen, base)
+        tried = await try_merge(self._repository, seen, base)
         name, base_name = way.branch.name, one_line(way.base.name)
         if tried.conflicts:
             files = first_of(_shown(tried), NAMES_SHOWN)

@@ -1,6 +1,7 @@
 """Real agents do the main job, ask, go on, are cancelled, and are resumed [CONTRACT 5, 6]."""
 
 import asyncio
+import json
 import os
 import shlex
 import shutil
@@ -200,3 +201,23 @@ async def test_a_check_that_fails_is_the_answer_to_mark_done_and_is_mended_in_th
     assert said, "the check's output has not reached the model"
     assert "greeting (exit status 3):" in str(said[0])
     assert "greeting (" in project.patch("3").read_text()
+
+
+@pytest.mark.parametrize("agent", ["opencode"])
+async def test_a_project_that_configures_its_agent_gets_nothing_of_the_agents_own_back(
+    agent: str, project: Project, model: Model, tmp_path: Any
+) -> None:
+    of_the_user = tmp_path / "home" / ".config" / "opencode" / "opencode.json"
+    schema = {"$schema": "https://opencode.ai/config.json"}  # which OpenCode writes into a file without it
+    config = schema | json.loads(of_the_user.read_text())
+    (project.root / "opencode.json").write_text(json.dumps(config))
+    of_the_user.unlink()
+    git(project.root, "add", "opencode.json")
+    git(project.root, "commit", "--quiet", "-m", "Choose a model")
+    model.play(*work(project, agent), Say("It is done."))
+    project.drop("3", "---\ntitle: Say hello\n---\n")
+    async with project.daemon() as daemon:
+        await daemon.until(lambda: project.patch("3").exists())
+    clone = project.apply("3", tmp_path / "clone")
+    assert git(clone, "log", "--format=", "--name-only", "-1") == "hello.txt"
+    assert git(clone, "log", "--format=%s", "-1") == "Say hello"

@@ -10,7 +10,7 @@ import pytest
 from symphony.core.ports import RunResult
 from symphony.core.settings import HooksSettings, Settings
 from symphony.workspace.errors import WorkspaceError
-from symphony.workspace.git_command import check_version, host_git
+from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.workspaces import GitWorkspaces
 from tests.support.git_project import GitWorld, PlainSandbox, git, make_issue, write_files
 
@@ -114,19 +114,24 @@ async def test_a_preparation_that_is_given_up_is_begun_anew(world: GitWorld) -> 
     assert not (again.path / "begun").exists()
 
 
-async def test_an_old_git_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+async def test_an_old_git_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = tmp_path / "git"
     old.write_text("#!/bin/sh\necho git version 2.30.2\n")
     old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    repository = HostRepository(tmp_path / "folder" / "host.git")
 
     with pytest.raises(WorkspaceError) as caught:
-        await check_version(host_git(tmp_path, PATH=str(tmp_path)))
+        await repository.open()
 
     assert caught.value.code == "workspace.git_too_old"
     assert str(caught.value) == (
         "git version 2.30.2 is too old: it follows symlinks that an agent can plant. "
         "Install git 2.32 or newer."
     )
+    assert not repository.path.parent.exists()
 
 
 async def test_a_lock_of_a_dead_git_does_not_stop_an_issue_for_ever(world: GitWorld) -> None:

@@ -100,6 +100,26 @@ async def test_the_users_name_commits_in_the_workspace(world: GitWorld) -> None:
     assert git(workspace.path, "config", "user.email") == "person@example.org"
 
 
+@pytest.mark.parametrize(
+    "name", ['Ada "A" \\ Lovelace', "A # comment ; here", "[user]", "Ünï=cödé\ttab", "x\ny"]
+)
+async def test_a_name_is_taken_over_whatever_is_in_it(world: GitWorld, name: str) -> None:
+    git(world.source, "config", "user.name", name)
+
+    workspace = await world.prepare()
+
+    assert git(workspace.path, "config", "user.name") == name
+    assert git(workspace.path, "config", "user.email") == "person@example.org"
+
+
+async def test_of_two_names_the_last_one_counts_as_with_git(world: GitWorld) -> None:
+    git(world.source, "config", "--add", "user.name", "Another Person")
+
+    workspace = await world.prepare()
+
+    assert git(workspace.path, "config", "user.name") == "Another Person"
+
+
 async def test_without_a_users_name_symphonys_agent_commits(
     world: GitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
