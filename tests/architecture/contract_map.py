@@ -150,6 +150,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         "engine/test_train.py",
         "contract/test_workspaces.py",
         "endtoend/test_merge_train.py",
+        "endtoend/test_train_branch.py",
         "endtoend/faults/test_train_points.py",
     ),
     "9.2": (

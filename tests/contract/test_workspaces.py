@@ -15,7 +15,14 @@ from symphony.core.keys import workspace_key
 from symphony.core.ports import Sandbox, Workspace, Workspaces
 from symphony.core.provenance import Origin, Provenance
 from symphony.core.safety import SafetyRef
-from symphony.core.settings import HandoffSettings, HooksSettings, Settings
+from symphony.core.settings import (
+    HandoffSettings,
+    HooksSettings,
+    MergeTrainSettings,
+    Settings,
+    WorkspaceSettings,
+)
+from symphony.core.train import TrainMerge
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory import PATCHES, Fault, MemoryWorkspaces
 from tests.support.git_project import GitWorld, PlainSandbox, git, make_completion, make_issue, write_files
@@ -124,6 +131,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 
 
 SETTINGS = Settings()
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def with_hooks(**hooks: str) -> Settings:
@@ -709,3 +717,47 @@ async def test_a_patch_is_discarded_once(world: World) -> None:
     await hand_over(world, workspace)
     assert [await world.workspaces.reviews.discard("12") for _ in range(2)] == [True, False]
     assert await world.workspaces.reviews.comments("12") == ()
+
+
+RIDES = Settings(merge_train=MergeTrainSettings(branch="train"), workspace=WorkspaceSettings(base="main"))
+
+
+async def work(world: World, issue_id: str, name: str, text: str) -> Imported:
+    """Return an issue's branch, which changes one file."""
+    workspace = await prepare(world, issue_id)
+    world.write(workspace, name, text)
+    return await collect(world, workspace)
+
+
+async def merged(world: World, issue_id: str, imported: Imported) -> TrainMerge:
+    return await world.workspaces.train.merge(issue_id, "Do it", imported, RIDES, NOW)
+
+
+async def test_work_boards_on_the_head_that_it_was_merged_onto_and_is_found_there_again(world: World) -> None:
+    one, two = await work(world, "1", "a.txt", "a"), await work(world, "2", "b.txt", "b")
+    train = world.workspaces.train
+    first = await merged(world, "1", one)
+    assert (first.seen, first.onto, first.tree, first.aboard) == ("", one.base_commit, one.head_tree, False)
+    assert await train.board(first, RIDES)
+    second = await merged(world, "2", two)
+    assert (second.seen, second.onto, second.conflicts) == (first.commit, first.commit, ())
+    assert second.tree not in (one.head_tree, two.head_tree)
+    assert await train.board(second, RIDES)
+    again = await merged(world, "1", one)
+    assert (again.aboard, again.commit, again.onto) == (True, first.commit, one.base_commit)
+
+
+async def test_work_does_not_board_on_a_head_that_has_moved_since(world: World) -> None:
+    one, two = await work(world, "1", "a.txt", "a"), await work(world, "2", "b.txt", "b")
+    train = world.workspaces.train
+    first, second = await merged(world, "1", one), await merged(world, "2", two)
+    assert await train.board(first, RIDES)
+    assert not await train.board(second, RIDES)
+    assert (await merged(world, "2", two)).onto == first.commit
+
+
+async def test_files_in_conflict_with_the_train_are_named(world: World) -> None:
+    one, two = await work(world, "1", "a.txt", "a"), await work(world, "2", "a.txt", "b")
+    assert await world.workspaces.train.board(await merged(world, "1", one), RIDES)
+    merge = await merged(world, "2", two)
+    assert (merge.conflicts, merge.commit, merge.tree) == (("a.txt",), "", "")
