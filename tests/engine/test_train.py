@@ -4,6 +4,7 @@ from symphony.agent.script import Work, mark_done, one_turn
 from symphony.core.idle import Idleness
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
+from tests.support.world import NOON, make_issue
 
 TRAIN = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\nDo it.\n"
 BASE_FILES = {"README.md": b"a project\n"}
@@ -80,3 +81,33 @@ async def test_without_a_train_nothing_is_merged(world):
     assert await world.run_until_idle() is Idleness.DONE
     assert world.workspaces.train.heads == {}
     assert "merge train" not in await notes(world, "1")
+
+
+async def test_work_that_others_overtook_goes_back_to_its_agent_and_boards_once_mended(world):
+    await rides(world)
+    train, merge = world.workspaces.train, world.workspaces.train.merge
+    overtaken = []
+
+    async def merge_late(*arguments, **named):
+        if arguments[5:] and not overtaken:  # it boards
+            overtaken.append(True)
+            other = await world.workspaces.prepare(make_issue("9"), arguments[3], {})
+            world.workspaces.write(other, "a.txt", b"theirs")
+            theirs = await world.workspaces.collect(other, None)
+            assert await train.board(await merge("9", "Other", theirs, arguments[3], NOON), arguments[3])
+        return await merge(*arguments, **named)
+
+    train.merge = merge_late
+    mends = one_turn(writes(world, "a.txt", "theirs"), writes(world, "b.txt", "b"), mark_done())
+    world.script("1", one_turn(writes(world, "a.txt", "ours"), mark_done()), mends)
+    world.drop("1")
+    assert await world.run_until_idle() is Idleness.DONE
+    rows = await world.store.attempts_of("1")
+    assert [row.outcome for row in rows] == ["sent_back", "delivered"]
+    assert "In conflict: a.txt." in rows[0].message
+    assert "\n\nIn conflict: a.txt.\n\n" in world.agents.sessions[1].prompts[0]
+    said = [(entry.decision, entry.reason) for entry in await world.store.audit_of("1")]
+    assert ("withdraw", "in conflict with the merge train: a.txt") in said
+    assert ("send_back", "in conflict with the merge train: a.txt") in said
+    assert len(train.aboard("train")) == 2
+    assert (await world.store.load()).records["1"].failures == 0
