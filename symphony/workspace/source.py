@@ -1,4 +1,4 @@
-"""The user's own repository, which is trusted and only read: what is there, who the user is.
+"""The user's own repository, which is trusted and here only read: what is there, who the user is.
 
 Called by `workspaces` before a clone. It is the one place of this room where git runs with the
 user's own configuration and credentials.

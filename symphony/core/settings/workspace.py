@@ -15,7 +15,7 @@ class WorkspaceSettings(Section):
     """The folder of all workspaces. Needs a restart when it changes."""
 
     source: str = "."
-    """The repository to clone: a folder or a URL. Nothing in it is changed."""
+    """The repository to clone: a folder or a URL. Nothing in it is changed but `merge_train.branch`."""
 
     base: Annotated[str | None, Field(examples=["main"])] = None
     """The branch that work starts from; null is the current branch of `source`."""
