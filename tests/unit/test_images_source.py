@@ -128,6 +128,27 @@ def test_a_root_folder_is_taken_as_it_is(environ: Mapping[str, str], tmp_path: P
     assert source.arguments == ("--image", str(tmp_path / "root"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's machines run as that user")
+def test_a_root_folder_with_a_home_that_machines_cannot_read_is_refused(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "root" / "etc").mkdir(parents=True)
+    home = tmp_path / "root" / "root"
+    home.mkdir(mode=0o700)
+    settings = SmolvmSettings(image=str(tmp_path / "root"))
+
+    with pytest.raises(ImageError) as caught:
+        resolve_image(settings, environ)
+    home.chmod(0o755)
+
+    assert caught.value.code == "sandbox.image_closed"
+    assert str(caught.value) == (
+        f"smolvm.image names {tmp_path}/root, but the users that machines run as cannot read the guest's "
+        f"home {home}, where agents write. Run `chmod o+rx {home}`."
+    )
+    assert resolve_image(settings, environ).path == tmp_path / "root"
+
+
 def test_a_folder_that_is_no_root_is_refused(environ: Mapping[str, str], tmp_path: Path) -> None:
     assert refused(environ, str(tmp_path)) == (
         "sandbox.image_corrupt",

@@ -13,7 +13,7 @@ BUILD = "symphony image build"
 class ImageError(SandboxError):
     """An image could not be built, found or used.
 
-    Codes of what a workflow names: `sandbox.image_missing`, `sandbox.image_corrupt`.
+    Codes of what a workflow names: `sandbox.image_missing`, `sandbox.image_corrupt`, `sandbox.image_closed`.
     Codes of the library: `image.unknown`, `image.ambiguous`, `image.library_unusable`, `image.busy`.
     Codes of a build: `image.definition_invalid`, `image.architecture`, `image.tool_missing`,
     `image.network`, `image.unsigned`, `image.package_missing`, `image.disk_full`,

@@ -7,6 +7,7 @@ of a rootfs archive, which the engine does not take as it is.
 import hashlib
 import os
 import re
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -25,6 +26,7 @@ PACKED, ROOTFS, SAVED, PLAIN = "packed machine", "rootfs folder", "docker-save a
 OF_SAVED = frozenset({"manifest.json", "oci-layout", "index.json"})
 OF_ROOTFS = frozenset({"etc", "usr", "bin"})
 COMPRESSED = b"\x1f\x8b"
+READ_BY_OTHERS = stat.S_IROTH | stat.S_IXOTH
 UNPACK_BOUND = 900.0  # seconds for a gigabyte on a slow disk
 
 
@@ -57,8 +59,8 @@ def resolve_image(
         folder: where relative paths start; the working folder without it.
 
     Raises:
-        ImageError: `sandbox.image_missing`, `sandbox.image_corrupt`, and what unpacking an archive
-            can raise.
+        ImageError: `sandbox.image_missing`, `sandbox.image_corrupt`, `sandbox.image_closed`, and what
+            unpacking an archive can raise.
     """
     start = folder or Path.cwd()
     if settings.from_ is not None:
@@ -140,6 +142,8 @@ def _of_path(library: Library, text: str, path: Path) -> ImageSource:
     if path.is_dir():
         if not any((path / name).is_dir() for name in ("etc", "usr")):
             raise _corrupt(text, f"the folder {path} has neither etc nor usr in it")
+        if os.geteuid() == 0:  # whose machines are users of their own
+            _check_home(text, path / "root")
         return ImageSource(("--image", str(path)), _stamp(ROOTFS, path), path)
     if not path.is_file():
         raise _missing("image", text, f"{path} is not there", "Correct `smolvm.image`.")
@@ -147,6 +151,17 @@ def _of_path(library: Library, text: str, path: Path) -> ImageSource:
     if _kind_of(text, path) == SAVED and not _is_compressed(path):
         return ImageSource(("--image", str(path)), digest, path)
     return _unpacked(library, text, path, digest)
+
+
+def _check_home(text: str, home: Path) -> None:
+    """Make sure that other users can read the guest's home, since a guest can write to no other."""
+    if home.is_dir() and home.stat().st_mode & READ_BY_OTHERS != READ_BY_OTHERS:
+        raise ImageError(
+            f"smolvm.image names {text}, but the users that machines run as cannot read the guest's home "
+            f"{home}, where agents write.",
+            code="sandbox.image_closed",
+            remedy=f"Run `chmod o+rx {home}`.",
+        )
 
 
 def _unpacked(library: Library, text: str, path: Path, digest: str) -> ImageSource:
