@@ -2,9 +2,10 @@
 
     benchmarks/handoff.py [--sizes 100,10000,100000] [--repeat 5]
 
-Each ratio is to plain git in the same run, one after the other: a clone over git's own protocol; a bundle
-that is fetched with its objects checked; `git format-patch`, tried by `git am` in a checkout that borrows
-the objects; `git merge-tree` after a fetch.
+Each ratio is to plain git in the same run, one after the other: the base brought into a mirror, and a
+clone of that over git's own protocol; `git status` and a bundle that is fetched with its objects checked; `git format-patch`, tried by `git am` in a checkout that
+borrows the objects, a look whether the base has moved, and what a review folder holds: a diff, its numbers and
+a bundle that is verified; `git merge-tree` after a fetch.
 """
 
 import argparse
@@ -60,11 +61,8 @@ class Bench:
         self.issues += 1
         world, issue = self.world, str(self.issues)
         plain = self.folder / "plain"
-        source = world.source.as_uri()
-
-        clone = ("git", "clone", "--quiet", "--no-hardlinks", "--single-branch", source, str(plain))
         workspace = await self.pair(
-            "prepare a workspace", count, lambda: world.prepare(issue), lambda: self.git(*clone)
+            "prepare a workspace", count, lambda: world.prepare(issue), lambda: self.plain_clone(plain)
         )
         for number in range(COMMITS):
             files = {name(each): b"changed %d\n" % number for each in range(number, number + CHANGED)}
@@ -75,13 +73,15 @@ class Bench:
         )
         completion = make_completion(issue)
         await self.pair(
-            "write the patch, tried",
+            "hand over: patch, tried, and review folder",
             count,
             lambda: world.workspaces.hand_off(workspace, imported, completion, world.settings),
             lambda: self.plain_patch(imported),
         )
         git(world.source, "commit", "--quiet", "--allow-empty", "-m", "Go on")
-        preflights = Preflights(HostRepository(world.host), Source(".", world.source))
+        repository = HostRepository(world.host)
+        await repository.open()
+        preflights = Preflights(repository, Source(".", world.source))
         await self.pair(
             "preflight",
             count,
@@ -107,6 +107,14 @@ class Bench:
 
     async def collect(self, workspace: Workspace) -> Imported:
         return await self.world.workspaces.collect(workspace, PlainSandbox(workspace.path))
+
+    def plain_clone(self, target: Path) -> None:
+        mirror, source = self.folder / "mirror.git", self.world.source.as_uri()
+        if not mirror.exists():
+            self.git("git", "clone", "--quiet", "--bare", "--no-hardlinks", source, str(mirror))
+        self.git("git", "-C", str(mirror), "fetch", "--quiet", source, "+refs/heads/main:refs/heads/main")
+        clone = ("git", "clone", "--quiet", "--no-hardlinks", "--single-branch")
+        self.git(*clone, mirror.as_uri(), str(target))
 
     def plain_import(self, workspace: Workspace) -> None:
         bundle, into = self.folder / "plain.bundle", self.folder / "into.git"
@@ -135,6 +143,12 @@ class Bench:
         self.git(*there, "am", "--quiet", str(patch))
         self.git(*there, "rev-parse", "HEAD^{tree}")
         shutil.rmtree(checkout)
+        self.git("git", "ls-remote", "--quiet", self.world.source.as_uri(), "HEAD")
+        self.git(*here, "diff", f"--output={self.folder / 'plain.diff'}", span)
+        self.git(*here, "diff", "--numstat", "-z", span)
+        bundle, branch = str(self.folder / "review.bundle"), f"agent/{self.issues}"
+        self.git(*here, "bundle", "create", "--quiet", bundle, branch, f"^{imported.base_commit}")
+        self.git(*here, "bundle", "verify", "--quiet", bundle)
 
     def plain_preflight(self, imported: Imported) -> None:
         here = ("git", f"--git-dir={self.world.host}")

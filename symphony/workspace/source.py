@@ -89,6 +89,10 @@ class Source:
                 code="workspace.source_missing",
                 remedy="Set workspace.source to the folder of a git repository.",
             )
+        inside = self._folder / ".git"
+        if await asyncio.to_thread(inside.is_dir):  # what is wrong with it, the next command says
+            self.url = str(await asyncio.to_thread(inside.resolve))
+            return
         result = await self.git.ask("-C", str(self._folder), "rev-parse", "--absolute-git-dir")
         if result.exit_status != 0:
             raise self._unreadable(result)
