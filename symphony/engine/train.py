@@ -29,9 +29,9 @@ from symphony.engine.patience import done_within
 
 TURN_BOUND: Final = timedelta(hours=2)  # many pieces of work with long checks may be before this one
 MOST_TRIES: Final = 5  # on a head that others than symphony move meanwhile
-UNCHECKED = "It did not board the merge train: its checks had not passed when a person finished the issue."
+UNCHECKED = "It did not board the merge train: its checks had not passed when the issue was finished."
 NOT_WANTED = "It did not board the merge train: a person had moved the issue to {state}."
-NO_FIT = "It did not board the merge train, since a person had finished the issue: {why}"
+NO_FIT = "It did not board the merge train, and no agent goes on with it: {why}"
 
 
 class TrainBusy(SymphonyError):

@@ -28,7 +28,8 @@ class MemoryTrain:
     def aboard(self, branch: str) -> tuple[str, ...]:
         """Return the work that was imported and is on a train, in its order."""
         head = self.heads.get(branch, self._base)
-        return tuple(self._work[commit] for commit in [*self._history.since(self._base, head)][::-1])
+        line = [*self._history.since(self._base, head)][::-1]
+        return tuple(self._work[commit] for commit in line if commit in self._work)
 
     async def merge(
         self,
@@ -51,7 +52,7 @@ class MemoryTrain:
         seen = self.heads.get(branch, "")
         onto = seen or self._base
         for place in self._history.since(self._base, onto):
-            if self._work[place] == imported.head_commit:
+            if self._work.get(place) == imported.head_commit:
                 made = self._history.commits[place]
                 return TrainMerge(branch, seen, str(made.parent), place, made.tree, aboard=True)
         base, ours, theirs = (self._files(commit) for commit in (self._base, onto, head))

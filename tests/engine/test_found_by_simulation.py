@@ -12,7 +12,12 @@ from symphony.core.event import DrainAsked
 from symphony.core.usage import Usage
 from symphony.store.errors import store_full
 from symphony.tracker.errors import TrackerError
+from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
+from symphony.workspace.memory_history import MemoryCommit
+
+RIDES = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\nDo it.\n"
+CHECKED = RIDES.replace("merge_train:", "checks: [{name: unit, run: unit}]\nmerge_train:")
 
 
 async def full(_):
@@ -179,3 +184,69 @@ async def test_a_file_whose_move_was_not_told_is_found_where_it_is_before_it_is_
         await world.clock.advance(world.clock.now() + timedelta(seconds=11))  # and before the next poll
         await world.quiet()
     assert [len(world.agents.sessions), world.state_of("1")] == [1, "Done"]
+
+
+def puts_a_file(world, content, name="a.txt"):
+    """Let a person put a commit onto the merge train's branch."""
+    workspaces = world.workspaces
+    head = workspaces.train.heads.get("train", workspaces._base)
+    files = {**workspaces.files_of(head), name: content}
+    workspaces.train.heads["train"] = workspaces._history.add(MemoryCommit(files, "By hand", head))
+
+
+def writes(world, name="a.txt", content=b"ours"):
+    async def write(_, cwd):
+        world.workspaces._folders[cwd.name].files[name] = content
+
+    return Work(write)
+
+
+async def test_work_boards_on_top_of_what_a_person_put_onto_the_merge_train(world):
+    world.file = MemoryWorkflowFile(RIDES)
+    await world.build()
+    puts_a_file(world, b"theirs", "b.txt")
+    world.script("1", one_turn(writes(world), mark_done()))
+    world.drop("1")
+    await world.run_until_idle()
+    train = world.workspaces.train
+    assert set(world.workspaces.files_of(train.heads["train"])) == {"README.md", "a.txt", "b.txt"}
+    assert len(train.aboard("train")) == 1
+
+
+async def test_no_person_is_said_to_have_finished_what_was_finished_before_the_merge_train_was_on(world):
+    world.file = MemoryWorkflowFile(RIDES.replace("merge_train: {branch: train}\n", ""))
+    await world.build()
+    world.workspaces.fail(Fault.HAND_OFF)
+    world.script("1", one_turn(writes(world), mark_done()))
+    world.drop("1")
+    async with world.running():
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        assert world.state_of("1") == "Done"
+        world.file.write(CHECKED)
+        await world.until(lambda: world.record("1").last_handoff)
+    said = "It did not board the merge train: its checks had not passed when the issue was finished."
+    assert world.record("1").last_handoff.endswith(said)
+    assert world.workspaces.train.heads == {}
+
+
+async def test_no_person_is_said_to_have_finished_an_issue_whose_file_is_gone(world):
+    world.file = MemoryWorkflowFile(RIDES)
+    await world.build()
+    world.workspaces.train.stopped = "Somebody has it checked out."
+    world.script("1", one_turn(writes(world), mark_done()))
+    world.drop("1")
+    async with world.running():
+        await world.until(lambda: isinstance(world.claim("1"), Retrying))
+        (path,) = world.issues.paths()
+        world.issues.remove(path)
+        await world.operations.refresh()
+        await world.until(lambda: world.state_of("1") is None)
+        puts_a_file(world, b"theirs")
+        world.workspaces.train.stopped = ""
+        await world.until(lambda: world.record("1").last_handoff)
+    said = (
+        "It did not board the merge train, and no agent goes on with it: it is in conflict with the merge"
+        " train: a.txt."
+    )
+    assert world.record("1").last_handoff.endswith(said)
+    assert world.workspaces.train.aboard("train") == ()
