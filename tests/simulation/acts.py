@@ -28,12 +28,14 @@ from tests.simulation.steps import (
     Kill,
     Look,
     MoveFile,
+    MoveTrain,
     Pass,
     Permit,
     Planned,
     Reply,
     Start,
     Step,
+    StopTrain,
     Sweep,
     Wake,
 )
@@ -63,6 +65,7 @@ def _do(world: World, step: Step) -> None:
         case Delete(issue, noticed):
             if path := path_of(world, issue):
                 del world.files[path]
+                world.ledger.finished.add(issue)
                 world.touch(path, noticed=noticed)
         case EditWorkflow(text, noticed):
             world.workflow.raw = text
@@ -84,6 +87,10 @@ def _do(world: World, step: Step) -> None:
             world.host.seen_disk = HostDisk(free_mib << 20, DISK_MIB << 20, "/memory")
         case Budget(issue, tokens):
             budget(world, issue, tokens)
+        case MoveTrain(how):
+            world.yard.move(how)
+        case StopTrain(code):
+            world.yard.stopped = code
         case Sweep():
             if world.retention is not None:
                 world.person("gc", world.retention.sweep())

@@ -31,6 +31,7 @@ from symphony.core.ports import Sandbox, Session
 from symphony.core.usage import Usage
 from tests.simulation.ledger import Ledger
 from tests.simulation.talk import Talk, Telling, WatchedSession
+from tests.simulation.train import SHARED
 from tests.simulation.workflows import TURN_COST
 
 NAME = "the agent"
@@ -94,11 +95,16 @@ class Author:
     def __init__(
         self,
         seed: int,
-        write: Callable[[Path, str], None],
+        write: Callable[[Path, str, str], None],
         sleep: Callable[[float], Any],
         passing: Callable[[], bool] = lambda: False,
+        riding: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Write as `write` does, wait as `sleep` does, and pass issues on while `passing` says so."""
+        """Write as `write` does, wait as `sleep` does, and pass issues on while `passing` says so.
+
+        While `riding` says so they often write to one file that is on the merge train as well.
+        """
+        self._riding = riding
         self.calm = False
         self._passing = passing
         self._seed = seed
@@ -111,7 +117,8 @@ class Author:
         number = self._sessions[issue_id] = self._sessions.get(issue_id, 0) + 1
         name = f"{issue_id}-{number}"
         if self.calm:
-            return Script((self._finishes(issue_id, name),))
+            first = Turn((self._writes(issue_id, name, SHARED), mark_done(f"Done {name}")))
+            return Script((first, *[self._finishes(issue_id, name)] * 2))
         random = Random(f"agent {self._seed} {issue_id} {number}")
         turns = [
             self._turn(random, issue_id, f"{name}-{turn}") for turn in range(random.choice((1, 1, 2, 3, 4)))
@@ -128,6 +135,8 @@ class Author:
         if self._passing():
             stubborn = Random(f"temper {self._seed} {issue_id}").random() < 0.3
             kinds = QUARREL if stubborn else KINDS | PASSING
+        if self._riding() and kinds is not QUARREL:
+            kinds = kinds | RIDING
         kind = random.choices(tuple(kinds), tuple(kinds.values()))[0]
         work, done, question = (
             self._writes(issue_id, name),
@@ -173,6 +182,8 @@ class Author:
             "finishes and passes on": (work, done, passed),
             "asks and passes on": (question, passed),
             "passes on and dies": (work, passed, Fail(AgentExited(NAME, 1, "working"))),
+            "collides": (self._writes(issue_id, name, SHARED), spend, done),
+            "mends": (self._writes(issue_id, "", SHARED), work, spend, done),
             "blunders": (Call("mark_done", {"title": ""}), spend),
         }[kind]
         if random.random() < 0.4:
@@ -183,15 +194,18 @@ class Author:
         )
 
     def _finishes(self, issue_id: str, name: str) -> Turn:
-        return Turn((self._writes(issue_id, name), mark_done(f"Done {name}")))
+        mends = self._writes(issue_id, "", SHARED)
+        return Turn((mends, self._writes(issue_id, name), mark_done(f"Done {name}")))
 
     def _passes_on(self, name: str, to_state: str) -> Call:
         return Call("transition", {"to_state": to_state, "notes": f"Notes of {name}, all of them."})
 
-    def _writes(self, issue_id: str, name: str) -> Work:
+    def _writes(self, issue_id: str, name: str, file: str = "") -> Work:
+        """Write a name into a file; without a name what the file holds on the merge train, if it does."""
+
         async def action(_: Sandbox, cwd: Path) -> None:
             await asyncio.sleep(0)
-            self._write(cwd, name)
+            self._write(cwd, name, file or f"{name}.txt")
 
         return Work(action)
 
@@ -242,3 +256,5 @@ PASSING = {
 """What agents of a workflow with transitions do beside that."""
 QUARREL = {"quarrels": 8, "passes on and dies": 1, "asks": 1}
 """What those do that send an issue back and forth."""
+RIDING = {"collides": 150, "mends": 60}
+"""What agents do beside that while there is a merge train."""

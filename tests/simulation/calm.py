@@ -19,7 +19,8 @@ def calm_down(world: World, invariants: Invariants) -> None:
     world.say("> calm")
     world.faults.end()
     world.author.calm = True
-    world.workflow.raw = CALM
+    world.workflow.raw = CALM[world.seed % len(CALM)]
+    world.yard.stopped = ""
     world.host.seen = world.host.seen_disk = None
     repaired = False
     for _ in range(ROUNDS):

@@ -29,6 +29,7 @@ from symphony.workspace.memory import Fault, MemoryWorkspaces
 from tests.simulation.faults import Faults, Life
 from tests.simulation.ledger import Ledger
 from tests.simulation.talk import Talk
+from tests.simulation.train import NOT_ABOARD, SimulatedTrain, TrainYard, check_leaving
 from tests.simulation.workflows import PASSES
 
 GIT_FAULTS = {
@@ -95,6 +96,9 @@ class SimulatedStore(MemoryStore):
         known = completion.attempt_id in self._disk.delivered
         await super().complete_handoff(completion, handoff, at)
         self._ledger.delivered[completion.attempt_id] += 1
+        said = handoff.boarded is not None or NOT_ABOARD in handoff.note
+        if self._ledger.rode.get(completion.attempt_id) and not said:
+            self._ledger.blame(f"a handoff says where its work is aboard: that of {completion.attempt_id}")
         self._ledger.passes.pop(completion.issue_id, None)
         if known:
             self._ledger.blame(f"the completion of attempt {completion.attempt_id} was handed over twice")
@@ -189,7 +193,9 @@ class SimulatedWorkspaces:
         faults: Faults,
         ledger: Ledger,
         open_for: Collection[str],
+        yard: TrainYard,
     ) -> None:
+        self.train = SimulatedTrain(yard, store, life, faults, ledger)
         self._disk = disk
         self._store = store
         self._life = life
@@ -251,7 +257,9 @@ class SimulatedWorkspaces:
     async def collect(self, workspace: Workspace, sandbox: Sandbox | None) -> Imported:
         await self.reach("import")
         try:
-            return await self._disk.collect(workspace, sandbox)
+            imported = await self._disk.collect(workspace, sandbox)
+            self._ledger.imported.add(imported.head_tree)
+            return imported
         finally:
             self._disk._faults.clear()
 
@@ -277,6 +285,7 @@ class SimulatedWorkspaces:
         receipt = completion.receipt
         if receipt is not None and receipt.tree != imported.head_tree:
             self._ledger.blame(f"what is handed over is what was checked: not of {completion.attempt_id}")
+        check_leaving(self._ledger, workspace.issue_id, completion.attempt_id, imported, settings)
         try:
             return await self._disk.hand_off(workspace, imported, completion, settings, background)
         finally:
@@ -284,6 +293,9 @@ class SimulatedWorkspaces:
 
     async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
         await self.reach("push")
+        owed = self._store.disk.accepted.get(workspace.issue_id)
+        attempt_id = None if owed is None else owed.attempt_id
+        check_leaving(self._ledger, workspace.issue_id, attempt_id, imported, settings)
         try:
             return await self._disk.push(workspace, imported, settings)
         finally:

@@ -31,6 +31,12 @@ class Ledger:
         turn_spent: those of the last turn alone.
         ceilings: tokens that a person allowed an issue at most.
         hidden: tokens of each issue that no store knows of, as the process died in the turn.
+        checked: trees with the commands of the checks that they have passed.
+        imported: the trees of the branches that were imported.
+        boardings: of each attempt the commits by which its work has boarded the merge train.
+        aboard: attempts whose work was seen on the train.
+        rode: whether the work of an attempt that left had to board first.
+        finished: issues whose file a person has put into a terminal state, or deleted.
         broken: promises that were seen to be broken, in words.
     """
 
@@ -51,6 +57,12 @@ class Ledger:
     turn_spent: Counter[str] = field(default_factory=Counter)
     ceilings: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
+    checked: set[tuple[str, str]] = field(default_factory=set)
+    imported: set[str] = field(default_factory=set)
+    boardings: dict[str, list[str]] = field(default_factory=dict)
+    aboard: set[str] = field(default_factory=set)
+    rode: dict[str, bool] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
 
     def blame(self, promise: str) -> None:

@@ -1,7 +1,8 @@
 """Where the agents of one process run: sandboxes, some of them machines that sleep, fail and lose pipes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from symphony.agent.errors import AgentClosedPipe
@@ -12,6 +13,7 @@ from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.memory import MemoryDriver, MemorySandbox
 from symphony.sandbox.memory_machine import MemoryMachine
 from symphony.sandbox.memory_process import MemoryProcessIO
+from symphony.workspace.memory_history import MemoryCommit
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Ledger
 
@@ -60,12 +62,21 @@ class SimulatedDriver(MemoryDriver):
     """Sandboxes of one process; they die with it."""
 
     def __init__(
-        self, faults: Faults, clock: Any, ledger: Ledger, gate: Any, open_for: set[str], *, has_machines: bool
+        self,
+        faults: Faults,
+        clock: Any,
+        ledger: Ledger,
+        gate: Any,
+        open_for: set[str],
+        files_at: Callable[[Path], Mapping[str, bytes] | None],
+        *,
+        has_machines: bool,
     ) -> None:
         super().__init__(clock=clock, has_machines=has_machines)
         self._world = faults
         self._ledger = ledger
         self._open_for = open_for
+        self._files_at = files_at
         self.register("sh", self._shell)
         self.register("mcp", gate.relay)
 
@@ -90,4 +101,13 @@ class SimulatedDriver(MemoryDriver):
         await self._world.lag()
         if self._world.takes("slow_check"):  # longer than a call of mark_done may last
             await self.clock.sleep_until(self.clock.now() + ANSWER_WITHIN * 1.5)
-        return 1 if self._world.takes("check") else 0
+        if self._world.takes("check"):
+            return 1
+        files = self._files_at(io.cwd)
+        if files is None:  # its checkout is gone, and nobody hears of it any more
+            return 1
+        tree = MemoryCommit(files, "", None).tree
+        if tree not in self._ledger.imported and self._world.takes("merged_check"):
+            return 1
+        self._ledger.checked.add((tree, io.argv[-1].partition("\n")[2]))
+        return 0

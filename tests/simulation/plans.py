@@ -20,15 +20,18 @@ from tests.simulation.steps import (
     Kill,
     Look,
     MoveFile,
+    MoveTrain,
     Pass,
     Permit,
     Planned,
     Reply,
     Start,
     Step,
+    StopTrain,
     Sweep,
     Wake,
 )
+from tests.simulation.train import BASE_CONFLICT, CHECKED_OUT
 from tests.simulation.workflows import BROKEN, VALID
 
 IDS = ("1", "2", "3", "4")
@@ -37,6 +40,7 @@ FAULTS = (
     "prepare", "save", "import", "hand_off", "remove", "sandbox", "door", "session", "scan", "move", "moved",
     "after_create", "before_run", "after_run", "before_remove", "check", "slow_check",
     "pause", "resume", "pipe", "usage", "notify", "push", "forge", "opened",
+    "merge", "board", "boarded", "merged_check", "merged_check", "merged_check",
 )  # fmt: skip
 LONGEST_TROUBLE = 8  # steps
 DELAYS = {0.0: 6, 0.5: 8, 1.0: 8, 2.5: 8, 10.0: 8, 31.0: 8, 61.0: 8, 301.0: 4, 3700.0: 1}
@@ -76,6 +80,8 @@ def _relief_of(step: Step) -> Step | None:
             return FillMemory(max(FREE))
         case EditWorkflow(text) if text in BROKEN:
             return EditWorkflow(VALID[0], noticed=True)
+        case StopTrain(code) if code:
+            return StopTrain("")
         case Command("pause", None):
             return Command("resume", None)
         case _:
@@ -117,6 +123,10 @@ def _step(random: Random) -> Step:
             return FillVolume(random.choice(VOLUMES))
         case "budget":
             return Budget(issue, random.choice(TOKENS))
+        case "move train":
+            return MoveTrain(random.choice(("reset", "back", "delete", "commit", "clash", "clash")))
+        case "stop train":
+            return StopTrain(random.choice((BASE_CONFLICT, CHECKED_OUT, "")))
         case "sweep":
             return Sweep()
         case "look":
@@ -149,6 +159,8 @@ CHANCES = {
     "memory": 2,
     "volume": 2,
     "budget": 2,
+    "move train": 4,
+    "stop train": 3,
     "sweep": 3,
     "look": 2,
     "pass": 14,

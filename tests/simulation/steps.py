@@ -111,6 +111,20 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveTrain:
+    """A person moves the merge train's branch."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrain:
+    """The merge train stands still for the reason with this code, or (empty) can go on."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """A person has the disk cleared of what is finished and old."""
 
@@ -168,6 +182,8 @@ Step: TypeAlias = (
     | FillMemory
     | FillVolume
     | Budget
+    | MoveTrain
+    | StopTrain
     | Sweep
     | Look
     | Pass

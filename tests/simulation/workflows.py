@@ -38,6 +38,7 @@ TWO_AGENTS = """states:
 SELDOM = f", max_transitions: {PASSES}"
 BY_STATE = ", max_concurrent_agents_by_state: {Todo: 1}"
 SPARING = f", budget: {{tokens: {BUDGET}}}"
+TRAIN = "merge_train: {branch: train}\n"
 QUICK_POLLS = "polling: {interval_ms: 15000}\n"
 
 
@@ -61,8 +62,19 @@ VALID = (
     text(2, SPARING, "guard: block\n", permission="allow"),
     text(2, SPARING + SELDOM, TWO_AGENTS),
     text(3, SPARING + SELDOM, TWO_AGENTS + HOOKS + CHECKS, sandbox="smolvm"),
+    text(2, SPARING, TRAIN),
+    text(3, SPARING, TRAIN + CHECKS),
+    text(3, SPARING + BY_STATE, TRAIN + CHECKS + HOOKS, permission="allow"),
+    text(3, SPARING, TRAIN + CHECKS + PULL_REQUESTS, sandbox="smolvm"),
+    text(2, SPARING + SELDOM, TRAIN + STATES + NOTIFY),
+    text(3, SPARING + SELDOM, TRAIN + TWO_AGENTS + CHECKS),
+    text(3, SPARING, TRAIN + CHECKS + "handoff: {mode: none}\nguard: block\n", permission="allow"),
 )
-CALM = text(2, permission="allow")
+CALM = (
+    text(2, permission="allow"),
+    text(2, permission="allow", sections=TRAIN),
+    text(3, permission="allow", sections=TRAIN + CHECKS),
+)
 BROKEN = ("---\nagent: {max_turns: many}\n---\n", "---\nagent: {\n---\n", "---\nsandbox: local\n", "")
 
 

@@ -40,11 +40,13 @@ from tests.simulation.loop import LoopClock, VirtualLoop
 from tests.simulation.machines import SimulatedDriver
 from tests.simulation.notices import SimulatedNotifier
 from tests.simulation.storage import SimulatedStorage
-from tests.simulation.workflows import SELDOM, VALID, WorkflowInUse, WorkflowOnDisk
+from tests.simulation.train import TrainYard
+from tests.simulation.workflows import SELDOM, TRAIN, VALID, WorkflowInUse, WorkflowOnDisk
 
 HOST_MIB = 16_384  # of the host's memory
 DISK_MIB = 200_000  # of its disk
 DRAIN_BOUND = 180.0  # the grace of 30 s, what an attempt does on its way out, and a slow disk
+FINISHED = frozenset({"Done", "Cancelled"})
 DEATH_ROUNDS = 50  # of cancelling until a dead process has no task left
 CRASHES = frozenset(
     {
@@ -73,9 +75,16 @@ class World:
         self.clock = LoopClock(self.loop)
         self.ledger = Ledger()
         self.faults = Faults(seed, self._sleep)
-        self.author = Author(seed, self._write, self._sleep, lambda: SELDOM in self.workflow.raw)
+        self.author = Author(
+            seed,
+            self._write,
+            self._sleep,
+            passing=lambda: SELDOM in self.workflow.raw,
+            riding=lambda: TRAIN in self.workflow.raw,
+        )
         self.files: dict[Path, bytes] = {}
         self.workspaces = MemoryWorkspaces()
+        self.yard = TrainYard(self.workspaces)
         self.forge = MemoryForge()
         self.workflow = WorkflowOnDisk(VALID[seed % len(VALID)])
         self.trace: list[str] = []
@@ -114,14 +123,24 @@ class World:
         life, faults, ledger, mailbox = self.life, self.faults, self.ledger, Mailbox()
         gate, open_for = SimulatedGate(faults), set[str]()
         drivers = {
-            name: SimulatedDriver(faults, self.clock, ledger, gate, open_for, has_machines=name == "smolvm")
+            name: SimulatedDriver(
+                faults,
+                self.clock,
+                ledger,
+                gate,
+                open_for,
+                self.workspaces.files_at,
+                has_machines=name == "smolvm",
+            )
             for name in ("local", "smolvm")
         }
         tracker = SimulatedTracker(
             self.files, life, faults, ledger, lambda: engine.state.states, now=self.clock.now
         )
         forge = SimulatedForge(self.forge, life, faults, ledger)
-        workspaces = SimulatedWorkspaces(self.workspaces, self.store, life, faults, ledger, open_for)
+        workspaces = SimulatedWorkspaces(
+            self.workspaces, self.store, life, faults, ledger, open_for, self.yard
+        )
         ports = Ports(
             clock=self.clock,
             store=self.store,
@@ -241,6 +260,8 @@ class World:
 
     def touch(self, path: Path, *, noticed: bool) -> None:
         """Let the watcher see what a person changed, if it does."""
+        if path.parent.name in FINISHED:
+            self.ledger.finished.add(path.stem)
         self.ledger.moved.pop(path.stem, None)
         self.ledger.passes.pop(path.stem, None)
         if noticed and self.engine is not None:
@@ -264,10 +285,14 @@ class World:
         self.task = self.engine = self.operations = self.retention = None
         self.on_end()
 
-    def _write(self, cwd: Path, name: str) -> None:
+    def _write(self, cwd: Path, name: str, file: str) -> None:
         folder = self.workspaces._folders.get(cwd.name)
-        if folder is not None and self.life.alive:
-            folder.files[f"{name}.txt"] = name.encode()
+        if folder is None or not self.life.alive:
+            return
+        if name:
+            folder.files[file] = name.encode()
+        elif file in folder.files and (theirs := self.yard.theirs(file)) is not None:
+            folder.files[file] = theirs
 
     async def _sleep(self, seconds: float) -> None:
         await self.clock.sleep_until(self.clock.now() + timedelta(seconds=seconds))
