@@ -4,8 +4,9 @@
 
 Each ratio is to plain git in the same run, one after the other: the base brought into a mirror, and a
 clone of that over git's own protocol; `git status` and a bundle that is fetched with its objects checked;
-`git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether the base has moved,
-and what a review folder holds: a diff, its numbers and a bundle that is verified; `git merge-tree` after a fetch.
+`git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether the base has
+moved, and what a review folder holds: a diff, its numbers and a bundle that is verified; `git merge-tree`
+after a fetch.
 """
 
 import argparse
