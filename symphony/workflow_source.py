@@ -9,7 +9,7 @@ from pathlib import Path
 from symphony.agent.advertised import Advertised
 from symphony.agent.needs import credential_values
 from symphony.core.errors import SymphonyError
-from symphony.core.forge import parse_repo
+from symphony.core.forge import REPO_VARIABLE, parse_repo
 from symphony.core.installation import Installation
 from symphony.core.ports import Reloaded
 from symphony.core.problem import Problem
@@ -22,8 +22,6 @@ from symphony.workflow.document import KeyPath
 from symphony.workflow.errors import WorkflowError
 from symphony.workflow.file import WorkflowFile
 from symphony.workflow.report import Notes, Texts, make_report
-
-FORGE_VARIABLE = "SYMPHONY_REPO"
 
 
 class WorkflowSource:
@@ -140,7 +138,7 @@ class WorkflowSource:
         settings = workflow.settings
         if self._sandbox is not None:
             settings = settings.model_copy(update={"sandbox": self._sandbox})
-        if settings.handoff.repo is None and (repo := self._environ.get(FORGE_VARIABLE)):
+        if settings.handoff.repo is None and (repo := self._environ.get(REPO_VARIABLE)):
             handoff = settings.handoff.model_copy(update={"repo": repo})
             settings = settings.model_copy(update={"handoff": handoff})
         return replace(workflow, settings=settings, secrets=workflow.secrets | found, warnings=warnings)

@@ -14,6 +14,7 @@ from symphony.core.text import one_line
 PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?")
 SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[A-Za-z0-9.-]+):(?!//)(?P<path>[^\s]+)")
+REPO_VARIABLE = "SYMPHONY_REPO"  # stands in for `handoff.repo`
 OVER_NETWORK = frozenset({"http", "https", "ssh", "git+ssh", "git"})
 
 

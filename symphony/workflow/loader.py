@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from symphony.core.forge import REPO_VARIABLE
 from symphony.core.hidden import is_hidden
 from symphony.core.settings import Settings
 from symphony.core.settings.base import Section
@@ -113,6 +114,12 @@ def parse_workflow(
             for key in (("tracker", "active_states"), ("tracker", "terminal_states"))
             if key in document.lines
         ]
+    if settings.pull_requests.watch and (why := _never_proposed(settings, environ)):
+        key = ("pull_requests", "watch")
+        warnings.append(
+            f"{path}:{document.line(key)}: {dotted(key)} is true, but no handoff opens a pull request,"
+            f" because {why}. Set handoff.mode to pull_request, or {dotted(key)} to false."
+        )
     if check_prompt:
         from symphony.workflow.prompt import prompt_warnings
 
@@ -127,6 +134,18 @@ def parse_workflow(
         secrets=_secrets(resolved),
         variables=resolved.references,
     )
+
+
+def _never_proposed(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return why no handoff is a pull request, as a clause; empty when handoffs are."""
+    handoff = settings.handoff
+    if handoff.wants_pull_request:
+        return ""
+    if handoff.mode != "auto":
+        return f"handoff.mode is {handoff.mode}"
+    if environ.get(REPO_VARIABLE):
+        return ""
+    return f"handoff.mode is auto and neither handoff.repo nor {REPO_VARIABLE} is set"
 
 
 def _drop_unknown_sections(document: Document) -> list[str]:

@@ -535,6 +535,34 @@ tracker: {active_states: [x]}"""
     assert workflow.settings.tracker.root == Path("/repo/issues")
 
 
+@pytest.mark.parametrize(
+    ("handoff", "environ", "why"),
+    [
+        ("{mode: patch, repo: owner/name}", {}, "handoff.mode is patch"),
+        ("{mode: none}", {}, "handoff.mode is none"),
+        ("{}", {}, "handoff.mode is auto and neither handoff.repo nor SYMPHONY_REPO is set"),
+        (
+            "{}",
+            {"SYMPHONY_REPO": ""},
+            "handoff.mode is auto and neither handoff.repo nor SYMPHONY_REPO is set",
+        ),
+        ("{}", {"SYMPHONY_REPO": "owner/name"}, ""),
+        ("{repo: owner/name}", {}, ""),
+        ("{mode: pull_request}", {}, ""),
+    ],
+)
+def test_watching_pull_requests_that_are_never_opened_is_a_warning(
+    handoff: str, environ: dict[str, str], why: str
+) -> None:
+    yaml = f"---\nhandoff: {handoff}\npull_requests:\n  watch: true\n---\n"
+    said = (
+        "/repo/WORKFLOW.md:4: pull_requests.watch is true, but no handoff opens a pull request, because"
+        f" {why}. Set handoff.mode to pull_request, or pull_requests.watch to false."
+    )
+    assert parse(yaml, **environ).warnings == ((said,) if why else ())
+    assert parse(yaml.replace("true", "false"), **environ).warnings == ()
+
+
 def test_any_adapter_goes_when_a_command_replaces_its_launch() -> None:
     assert front("acp: {adapter: mine, command: my-agent --acp}").settings.acp.adapter == "mine"
 
