@@ -59,13 +59,16 @@ def reject_work(place: Place, issue_id: str, text: str, to: str | None) -> None:
 
 
 def discard_work(place: Place, issue_id: str) -> None:
-    """Give up an issue's undelivered work; without a workspace, its patch."""
-    patch = place.installation.patch(workspace_key(issue_id))
-    there = patch.exists()
+    """Give up an issue's undelivered work; without a workspace, its patch and review folder."""
+    key, host = workspace_key(issue_id), place.installation.host_repository
+    patch, review = place.installation.patch(key), place.installation.review(key)
+    had_patch, had_review = patch.exists(), review.exists()
     act(place, lambda desk: desk.command("discard", issue_id))
-    if there and not patch.exists():
-        said = "The patch of issue {} and its review folder are deleted; the commits are in {}."
-        Screen().line(said.format(issue_id, place.installation.host_repository))
+    if had_patch and not patch.exists():
+        said = f"The patch of issue {issue_id} and its review folder are deleted; the commits are in {host}."
+        Screen().line(said)
+    elif had_review and not review.exists():
+        Screen().line(f"The review folder of issue {issue_id} is deleted; the commits are in {host}.")
     else:
         Screen().line(f"The workspace of issue {issue_id} is deleted.")
 

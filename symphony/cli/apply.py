@@ -12,9 +12,11 @@ from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted
 from symphony.core.keys import workspace_key
+from symphony.core.text import one_line
 from symphony.host.lock_file import take_lock
 from symphony.workspace.applying import Applied, Applying
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.review import read_review
 from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.source import Source
@@ -56,8 +58,16 @@ def patch_of(place: Place, issue_id: str) -> Path:
     Raises:
         CommandError: `no_patch`.
     """
-    patch = place.installation.patch(workspace_key(issue_id))
+    key = workspace_key(issue_id)
+    patch = place.installation.patch(key)
     if not patch.is_file():
+        review = read_review(place.installation, key)
+        if review is not None and review.url:
+            raise CommandError(
+                f"Issue {issue_id} has no patch: its work is the pull request {one_line(review.url)}.",
+                code="no_patch",
+                remedy=f"Merge it there, or `symphony review {shlex.quote(issue_id)}` says how to fetch it.",
+            )
         raise CommandError(
             f"Issue {issue_id} has no patch: {patch} does not exist.",
             code="no_patch",

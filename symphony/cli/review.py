@@ -44,7 +44,9 @@ def review_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
             remedy=f"Read the patch itself: {shlex.quote(str(patch))}.",
         )
     folder, patch = place.installation.review(key), place.installation.patch(key)
-    preflight = asyncio.run(_preflight(place, review))
+    source = _source(place)
+    preflight = asyncio.run(_preflight(place, source, review))
+    fetch = _fetch(place, source, review)
     comments = asyncio.run(GitReviews(place.installation).comments(issue_id))
     screen = Screen()
     if as_json:
@@ -52,6 +54,8 @@ def review_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
         screen.json(
             {
                 **facts,
+                "url": review.url or None,
+                "fetch": fetch or None,
                 "patch": str(patch) if patch.exists() else None,
                 "diff": str(folder / DIFF),
                 "bundle": str(folder / BUNDLE),
@@ -61,12 +65,23 @@ def review_issue(place: Place, issue_id: str, *, as_json: bool) -> None:
             }
         )
         return
-    show_paged(partial(_lines, folder, preflight, comments, review), screen)
+    show_paged(partial(_lines, folder, preflight, comments, review, fetch), screen)
 
 
-async def _preflight(place: Place, review: Review) -> Preflight:
+def _source(place: Place) -> Source:
+    return Source(place.workflow.settings.workspace.source, place.path.absolute().parent)
+
+
+def _fetch(place: Place, source: Source, review: Review) -> str:
+    """Return the command that brings a pull request's branch; empty for a patch."""
+    if not review.url:
+        return ""
+    remote = source.shown if source.folder is None else place.workflow.settings.handoff.remote
+    return shlex.join(["git", "fetch", remote, review.branch])
+
+
+async def _preflight(place: Place, source: Source, review: Review) -> Preflight:
     """Try the merge in a repository of its own, so that a daemon's is left alone."""
-    source = Source(place.workflow.settings.workspace.source, place.path.absolute().parent)
     host = HostRepository(place.installation.host_repository)
     with tempfile.TemporaryDirectory(prefix="symphony-review-") as folder:
         scratch = HostRepository(Path(folder) / "review.git")
@@ -82,7 +97,7 @@ async def _preflight(place: Place, review: Review) -> Preflight:
 
 
 def _lines(
-    folder: Path, preflight: Preflight, comments: tuple[Comment, ...], review: Review
+    folder: Path, preflight: Preflight, comments: tuple[Comment, ...], review: Review, fetch: str
 ) -> Iterator[Line]:
     yield f"Now: {preflight}", "green" if preflight.clean else "yellow"
     name = shlex.quote(review.issue_id)
@@ -92,7 +107,10 @@ def _lines(
         for comment in comments:
             first, *_ = comment.text.splitlines()
             yield f"  {comment.where}: {plain(first, LINE_SHOWN)}", ""
-    yield f"Take it over: `symphony apply {name}`; send it back: `symphony reject {name} TEXT`.", ""
+    if fetch:
+        yield f"Pull request: {plain(review.url, LINE_SHOWN)}", ""
+    take = f"Fetch it: `{fetch}`" if fetch else f"Take it over: `symphony apply {name}`"
+    yield f"{take}; send it back: `symphony reject {name} TEXT`.", ""
     yield "", ""
     for line in _summary(folder).splitlines():
         yield plain(line, LINE_SHOWN), "bold" if line.startswith("#") else ""

@@ -26,7 +26,7 @@ from symphony.engine.environment import Ending
 from symphony.engine.holding import WorkHeld, hold_secrets
 from symphony.engine.machine_watch import watch_machine
 from symphony.engine.origins import provenance_of
-from symphony.engine.pull_request import not_proposed, propose
+from symphony.engine.pull_request import leave_review, not_proposed, propose
 from symphony.engine.train import WentBack, board
 from symphony.engine.transition import carry_out, goes_on, is_there, move_file, note_of
 
@@ -210,7 +210,10 @@ class Delivery:
             except SymphonyError as also:
                 said = f"the patch is not written either: {also}"
             raise not_proposed(error, said) from error
-        made = made or await self._write_patch(workspace, imported, completion, background)
+        if made is None:
+            made = await self._write_patch(workspace, imported, completion, background)
+        else:
+            made = await leave_review(self._context, workspace, imported, completion, background, made)
         note = " ".join(filter(None, [made.note, *imported.notes, searched]))
         return replace(made, note=note, receipt=completion.receipt), imported
 

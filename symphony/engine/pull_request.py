@@ -3,6 +3,7 @@
 [CONTRACT 9.2]
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from symphony.core.errors import SymphonyError
@@ -11,6 +12,7 @@ from symphony.core.issue import Issue
 from symphony.core.journal import Action
 from symphony.core.ports import Workspace
 from symphony.core.pull_request import render_proposal, target_of, with_peoples_words
+from symphony.core.review import Background
 from symphony.core.text import counted
 from symphony.engine.context import AttemptContext
 
@@ -54,6 +56,33 @@ async def propose(
     note = f"Pull request {verb}: {opened.url} ({counted(imported.commits, 'commit')} on {pushed.base})."
     note = " ".join([note, *opened.notes])
     return Handoff("pull_request", note, url=opened.url, head_commit=pushed.head_commit)
+
+
+async def leave_review(
+    context: AttemptContext,
+    workspace: Workspace,
+    imported: Imported,
+    completion: Completion,
+    background: Background,
+    made: Handoff,
+) -> Handoff:
+    """Write what a reviewer should know of a pull request; return the handoff with what is said of that.
+
+    The work has left already, so that a review which cannot be written keeps nothing from being finished.
+    """
+    settings, url = context.settings, made.url or ""
+    try:
+        async with context.journal.step(Action.HAND_OFF, branch=imported.branch, url=url) as result:
+            review = await context.ports.workspaces.hand_off(
+                workspace, imported, completion, settings, background, url
+            )
+            result |= {"kind": review.kind, "note": review.note}
+    except SymphonyError as error:
+        context.ports.log.warning(
+            "handoff.step_failed", step="review", issue=completion.issue_id, reason=str(error)
+        )
+        return replace(made, note=f"{made.note} There is no review folder: {error}")
+    return replace(made, note=f"{made.note} {review.note}".rstrip())
 
 
 def not_proposed(error: SymphonyError, patch: str) -> NotProposed:

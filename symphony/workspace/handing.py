@@ -24,7 +24,7 @@ from symphony.workspace.preflight import Preflights
 from symphony.workspace.pushing import Pushing
 from symphony.workspace.refusals import NOTHING_CHANGED, mode_none_note, patch_note
 from symphony.workspace.remote import open_remote
-from symphony.workspace.review import ReviewFolder
+from symphony.workspace.review import ReviewFolder, delete_patch
 from symphony.workspace.reviews import GitReviews
 from symphony.workspace.scratch import Scratch
 from symphony.workspace.signing import committing
@@ -48,8 +48,11 @@ class Handing:
         completion: Completion,
         settings: Settings,
         background: Background = UNKNOWN,
+        url: str = "",
     ) -> Handoff:
         """Write patch and review folder, and say whether it still merges with the base.
+
+        Of work that has become the pull request `url` there is only the folder, and an earlier patch goes.
 
         Raises:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`, `workspace.*`.
@@ -60,6 +63,8 @@ class Handing:
         base = await self._repository.facts(imported.base_commit)
         if base.tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
+        if url:
+            return await self._review(workspace, imported, completion, settings, background, url)
         async with self._scratch.open("patch") as scratch:
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
         patch = self._installation.patch(workspace.key)
@@ -74,6 +79,22 @@ class Handing:
             note = f"{note} {preflight}"
         note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=imported.head_commit)
+
+    async def _review(
+        self,
+        workspace: Workspace,
+        imported: Imported,
+        completion: Completion,
+        settings: Settings,
+        background: Background,
+        url: str,
+    ) -> Handoff:
+        preflight = await self._preflight(workspace, imported, settings)
+        unread = await self._reviews.keep_unread(workspace.issue_id)
+        # a folder that cannot be replaced must not be taken for that of the newer work
+        await asyncio.to_thread(delete_patch, self._installation.patch(workspace.key))
+        await self._folders.write(workspace, imported, completion, background, preflight, b"", url)
+        return Handoff("pull_request", unread, url=url, head_commit=imported.head_commit)
 
     async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
         """Push the branch to the source repository's remote; None when nothing has changed.

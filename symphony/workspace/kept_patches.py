@@ -1,7 +1,8 @@
-"""Patches as things on the disk that may go one day; implements `core.ports.Storage`.
+"""Patches and review folders as things on the disk that may go one day; implements `core.ports.Storage`.
 
 A patch is the delivery itself, so that none goes unless the settings say so, and then only one whose
-commits can be found again in the repository that only the host writes.
+commits can be found again in the repository that only the host writes. The folder of a pull request is
+kept as one beside a patch is.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from symphony.core.handoff import Handoff
 from symphony.core.installation import Installation
 from symphony.core.settings import Settings
 from symphony.core.stored import Delivery, Kind, Stored
@@ -33,7 +35,7 @@ class KeptPatches:
         self._repository = HostRepository(installation.host_repository)
 
     async def look(self, settings: Settings) -> tuple[Stored, ...]:  # noqa: ARG002  the port's signature
-        """Return every patch with its review folder, and folders that a patch has left behind.
+        """Return every patch with its review folder, and folders that have no patch.
 
         Raises:
             WorkspaceError: the folder is a symlink or cannot be read.
@@ -44,7 +46,7 @@ class KeptPatches:
     async def check(self, thing: Stored, delivery: Delivery | None) -> str:
         """Look for its commits, which must stay when it goes, and for comments that were not sent."""
         handoff = delivery.handoff if delivery else None
-        if handoff is None or handoff.patch is None or handoff.patch.name != Path(thing.path).name:
+        if handoff is None or not await asyncio.to_thread(_is_of, handoff, Path(thing.path)):
             return "it is not the latest handoff of its issue"
         try:
             if await self._reviews.comments_of(thing.key):
@@ -88,3 +90,10 @@ class KeptPatches:
             )
             for name in sorted({*patches, *folders})
         )
+
+
+def _is_of(handoff: Handoff, patch: Path) -> bool:
+    """Say whether what lies there is of this handoff: its patch, or the folder of its pull request."""
+    if handoff.kind == "pull_request":
+        return not os.path.lexists(patch)
+    return handoff.patch is not None and handoff.patch.name == patch.name

@@ -250,8 +250,9 @@ class MemoryWorkspaces:
         completion: Completion,
         settings: Settings,
         background: Background = UNKNOWN,  # noqa: ARG002  the port's signature
+        url: str = "",
     ) -> Handoff:
-        """Keep the patch in `patches`; repeating it gives the same bytes.
+        """Keep the patch in `patches`; repeating it gives the same bytes. With a `url` there is none.
 
         Raises:
             WorkspaceError: as told.
@@ -263,13 +264,10 @@ class MemoryWorkspaces:
         if self._history.commits[imported.base_commit].tree == imported.head_tree:
             return Handoff("none", NOTHING_CHANGED, head_commit=head)
         self._meet(Fault.HAND_OFF)
+        if url:
+            return Handoff("pull_request", self.reviews.propose(workspace), url=url, head_commit=head)
         patch = PATCHES / f"agent_{workspace.key}.patch"
-        subjects = [
-            self._history.commits[commit].message
-            for commit in self._history.since(imported.base_commit, head)
-        ]
-        mailbox = "\n".join([completion.title, completion.summary, *reversed(subjects)]).encode()
-        unread = self.reviews.put(patch, mailbox)
+        unread = self.reviews.put(patch, self._history.mailbox(imported, completion))
         note = patch_note(imported.commits, patch, workspace.base, imported.base_commit)
         note = f"{note} {unread}".rstrip()
         return Handoff("patch", note, patch=patch, head_commit=head)

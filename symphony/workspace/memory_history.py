@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from symphony.core.guard.finding import Finding, FindingKind
 from symphony.core.guard.ledger import HELD_KEPT
 from symphony.core.guard.secrets import find_secrets, without_secrets
-from symphony.core.handoff import Imported, Searched
+from symphony.core.handoff import Completion, Imported, Searched
 from symphony.core.provenance import Provenance, without_trailers
 
 
@@ -76,6 +76,12 @@ class MemoryHistory:
             message = "\n".join([without_trailers(commit.message).rstrip(), "", *trailers, ""])
             made = self.add(replace(commit, message=message, parent=made))
         return replace(imported, head_commit=made)
+
+    def mailbox(self, imported: Imported, completion: Completion) -> bytes:
+        """Return what stands for a branch's patch: what the agent said, and the messages."""
+        since = self.since(imported.base_commit, imported.head_commit)
+        messages = [self.commits[commit].message for commit in since]
+        return "\n".join([completion.title, completion.summary, *reversed(messages)]).encode()
 
     def since(self, base: str, head: str) -> Iterable[str]:
         """Return the commits after `base`, newest first."""

@@ -1,4 +1,4 @@
-"""The folder beside a patch with what its reviewer should know [CONTRACT 9.1].
+"""The folder for the reviewer of what was handed over, beside a patch if there is one [CONTRACT 9.1, 9.2].
 
 `summary.md`, the diff as git shows it to people, a bundle of the branch, and the facts that
 `symphony review` and `symphony reject` go by. It is made beside its place and put there in one step,
@@ -41,6 +41,7 @@ class Review:
         title: as the agent gave it.
         base: the base's name.
         marks: lines of the patch that look like a reviewer's and are its own.
+        url: the pull request; empty for a patch.
     """
 
     issue_id: str
@@ -51,6 +52,7 @@ class Review:
     head_commit: str
     commits: int
     marks: tuple[str, ...] = ()
+    url: str = ""
 
 
 class ReviewFolder:
@@ -69,8 +71,11 @@ class ReviewFolder:
         background: Background,
         preflight: Preflight,
         mailbox: bytes,
+        url: str = "",
     ) -> None:
         """Write the folder, or replace it; repeating it gives the same.
+
+        `mailbox` is the patch and `url` the pull request; what there is none of is empty.
 
         Raises:
             WorkspaceError: `workspace.*`.
@@ -89,6 +94,7 @@ class ReviewFolder:
                 base=workspace.base,
                 preflight=preflight,
                 files=await self._files(imported),
+                url=url,
             )
             review = Review(
                 workspace.issue_id,
@@ -99,6 +105,7 @@ class ReviewFolder:
                 imported.head_commit,
                 imported.commits,
                 marks_in(mailbox),
+                url,
             )
             facts = json.dumps(asdict(review), indent=1).encode()
             with explain_disk(f"write {target}"):
@@ -151,7 +158,7 @@ def read_review(installation: Installation, key: str) -> Review | None:
         raise WorkspaceError(
             f"{path} cannot be read: {error}",
             code="review.unreadable",
-            remedy=f"The patch is whole without it: {installation.patch(key)}.",
+            remedy="The work is whole without it: `symphony show` says where it was handed over.",
         ) from error
 
 

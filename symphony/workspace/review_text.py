@@ -49,6 +49,7 @@ def render_summary(
     base: str,
     preflight: Preflight,
     files: Sequence[ChangedFile],
+    url: str = "",
 ) -> str:
     """Return the text, with well-known tokens taken out of it; the same for the same work."""
     said = [plain(completion.title, TITLE_SHOWN), "", background.summary or completion.summary]
@@ -57,7 +58,7 @@ def render_summary(
         [
             f"# Work on issue {_code(completion.issue_id)}",
             "",
-            *_fenced(_facts(imported, background, base, preflight)),
+            *_fenced(_facts(imported, background, base, preflight, url)),
             "## What was done, in the agent's words",
             "",
             *_fenced([plain("\n".join(said), SUMMARY_SHOWN)]),
@@ -78,11 +79,15 @@ def render_summary(
     return Redactor().text(text.rstrip("\n") + "\n")
 
 
-def _facts(imported: Imported, background: Background, base: str, preflight: Preflight) -> Iterable[str]:
+def _facts(
+    imported: Imported, background: Background, base: str, preflight: Preflight, url: str
+) -> Iterable[str]:
     saved = ", the last of them work that was not committed" if imported.saved_uncommitted else ""
     yield f"branch    {one_line(imported.branch)}, {counted(imported.commits, 'commit')}{saved}"
     yield f"base      {one_line(base)}, {imported.base_commit}"
     yield f"head      {imported.head_commit}"
+    if url:
+        yield f"pull      {one_line(url, NAME_SHOWN)}"
     yield f"merge     {one_line(str(preflight), 2000)}"
     yield f"cost      {_cost(background.usage)} in {counted(background.attempts, 'attempt')}"
 

@@ -200,13 +200,16 @@ class GitWorkspaces:
         completion: Completion,
         settings: Settings,
         background: Background = UNKNOWN,
+        url: str = "",
     ) -> Handoff:
         """Write the patch and its review folder; repeating it gives the same.
+
+        Of work that has become the pull request `url` there is only the folder, and an earlier patch goes.
 
         Raises:
             WorkspaceError: `handoff.unverifiable`, `handoff.too_large`, `workspace.*`.
         """
-        return await self._handing.over(workspace, imported, completion, settings, background)
+        return await self._handing.over(workspace, imported, completion, settings, background, url)
 
     async def push(self, workspace: Workspace, imported: Imported, settings: Settings) -> Pushed | None:
         """Push the branch to the source repository's remote, never over another's commits.

@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from symphony.core.errors import SymphonyError
+from symphony.core.handoff import Handoff
 from symphony.core.installation import Installation
 from symphony.core.ports import Storage
 from symphony.core.settings import Settings
@@ -20,7 +21,7 @@ from symphony.store.kept_logs import KeptLogs
 from symphony.workspace.kept_history import KeptHistory
 from symphony.workspace.kept_patches import KeptPatches
 from symphony.workspace.kept_workspaces import KeptWorkspaces
-from tests.support.git_project import TODAY, GitWorld
+from tests.support.git_project import TODAY, GitWorld, make_completion
 
 SETTINGS = Settings()
 
@@ -55,6 +56,19 @@ async def patches(folder: Path) -> Stage:
     return stage
 
 
+async def reviews(folder: Path) -> Stage:
+    world = GitWorld(folder)
+    workspace = await world.prepare("12")
+    world.commit(workspace, {"new.txt": b"new\n"})
+    imported = await world.collect(workspace)
+    handoff = await world.workspaces.hand_off(
+        workspace, imported, make_completion("12"), world.settings, url="https://forge.example/pull/1"
+    )
+    stage = Stage(KeptPatches(world.installation), world.installation.patches, "agent_12.patch")
+    stage.delivery = Delivery("12.1", TODAY, handoff)
+    return stage
+
+
 async def logs(folder: Path) -> Stage:
     installation = Installation(folder)
     installation.run_logs.mkdir()
@@ -77,6 +91,7 @@ async def memory(folder: Path) -> Stage:
 STAGES: dict[str, Callable[[Path], Awaitable[Stage]]] = {
     "workspaces": workspaces,
     "patches": patches,
+    "reviews": reviews,
     "logs": logs,
     "images": images,
     "memory": memory,
@@ -129,11 +144,11 @@ async def test_where_nothing_was_made_yet_nothing_lies(tmp_path: Path) -> None:
 # --- symlinks and strangers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [patches, logs])
+@pytest.mark.parametrize("make", [patches, reviews, logs])
 async def test_a_symlink_in_place_of_the_folder_is_not_followed(
     make: Callable[[Path], Awaitable[Stage]], tmp_path: Path
 ) -> None:
-    stage = await make(tmp_path / "here") if make is patches else await make(_made(tmp_path / "here"))
+    stage = await make(tmp_path / "here") if make is not logs else await make(_made(tmp_path / "here"))
     thing = await the_thing(stage)
     assert stage.folder is not None
     elsewhere = tmp_path / "elsewhere"
@@ -143,7 +158,9 @@ async def test_a_symlink_in_place_of_the_folder_is_not_followed(
         await stage.storage.look(SETTINGS)
     with pytest.raises(SymphonyError):
         await stage.storage.remove(thing, SETTINGS, {})
-    assert stage.name in [path.name for path in elsewhere.iterdir()]
+    assert stage.name.removesuffix(".patch") in [
+        path.name.removesuffix(".patch") for path in elsewhere.iterdir()
+    ]
 
 
 @pytest.mark.parametrize("make", [patches, logs])
@@ -239,6 +256,18 @@ async def test_a_patch_whose_commits_are_not_in_the_hosts_repository_stays(tmp_p
     thing = await the_thing(stage)
     assert (await stage.storage.check(thing, lost)).startswith("its commits are not in ")
     assert await stage.storage.check(thing, None) == "it is not the latest handoff of its issue"
+
+
+async def test_the_folder_of_a_pull_request_goes_as_one_beside_a_patch_does(tmp_path: Path) -> None:
+    stage = await reviews(tmp_path)
+    thing = await the_thing(stage)
+    assert stage.delivery is not None
+    lost = Delivery("12.1", TODAY, _with_head(stage.delivery, "b" * 40))
+    assert (await stage.storage.check(thing, lost)).startswith("its commits are not in ")
+    none = replace(stage.delivery, handoff=Handoff("none", "Nothing to hand over."))
+    assert await stage.storage.check(thing, none) == "it is not the latest handoff of its issue"
+    Path(thing.path).write_text("of an earlier handoff\n")
+    assert await stage.storage.check(thing, stage.delivery) == "it is not the latest handoff of its issue"
 
 
 # --- workspaces ------------------------------------------------------------------------------------

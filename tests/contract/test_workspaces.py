@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from symphony.core.best import Checked
-from symphony.core.handoff import Imported
+from symphony.core.handoff import Handoff, Imported
 from symphony.core.keys import workspace_key
 from symphony.core.ports import Sandbox, Workspace, Workspaces
 from symphony.core.provenance import Origin, Provenance
@@ -717,6 +717,31 @@ async def test_a_patch_is_discarded_once(world: World) -> None:
     await hand_over(world, workspace)
     assert [await world.workspaces.reviews.discard("12") for _ in range(2)] == [True, False]
     assert await world.workspaces.reviews.comments("12") == ()
+
+
+PULL = "https://forge.example/owner/name/pull/1"
+
+
+async def test_a_pull_request_has_a_review_in_the_place_of_a_patch_and_unsent_comments_are_kept(
+    world: World,
+) -> None:
+    workspace = await prepare(world)
+    world.write(workspace, "one.txt", "one")
+    imported = await collect(world, workspace)
+    completion = make_completion("12")
+    first = await world.workspaces.hand_off(workspace, imported, completion, SETTINGS)
+    assert first.patch is not None
+    world.comment("12", "#> why?")
+    made = await world.workspaces.hand_off(workspace, imported, completion, SETTINGS, url=PULL)
+    kept = first.patch.with_name(f"{first.patch.name}.unread-1")
+    said = f"The patch before it had 1 comment that no agent was sent; it is kept as {kept}."
+    assert made == Handoff("pull_request", said, url=PULL, head_commit=imported.head_commit)
+    assert b"#> why?" in world.patch(kept)
+    with pytest.raises((FileNotFoundError, KeyError)):
+        world.patch(first.patch)
+    again = await world.workspaces.hand_off(workspace, imported, completion, SETTINGS, url=PULL)
+    assert again == replace(made, note="")
+    assert [await world.workspaces.reviews.discard("12") for _ in range(2)] == [True, False]
 
 
 RIDES = Settings(merge_train=MergeTrainSettings(branch="train"), workspace=WorkspaceSettings(base="main"))

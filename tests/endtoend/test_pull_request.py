@@ -155,6 +155,45 @@ async def test_a_daemon_killed_between_push_and_answer_has_one_pull_request_afte
         assert forged.forge.asked.count(OPEN) <= 2
 
 
+async def test_work_that_is_a_pull_request_alone_is_reviewed_sent_back_and_brought_up_to_date(forged: Forged):
+    forged.wants_pull_request(mode="pull_request")
+    forged.drop("1", ISSUE.format(colour="blue"))
+    async with forged.daemon() as daemon:
+        await daemon.until(lambda: forged.forge.pulls and forged.forge.pulls[0].reviewers)
+        pull = is_whole(forged)
+        await daemon.until(lambda: any(line["kind"] == "ended" for line in forged.log("1")))
+        assert not forged.patch("1").exists()
+        head = git(forged.remote, "rev-parse", "agent/1")
+        url = f"https://{forged.forge.host}/{REPO}/pull/1"
+        shown = await asyncio.to_thread(symphony, forged.root, "review", "1")
+        assert (shown.status, shown.err) == (0, "")
+        assert (
+            f"\nPull request: {url}\n"
+            "Fetch it: `git fetch origin agent/1`; send it back: `symphony reject 1 TEXT`.\n"
+        ) in shown.out
+        assert "\n+blue\n" in shown.out
+
+        why = "Say green.\n\n```file colour.txt\ngreen\n```"
+        ran = await asyncio.to_thread(symphony, forged.root, "reject", "1", why)
+        assert (ran.status, ran.err) == (0, "")
+        await daemon.until(lambda: sum(line["kind"] == "ended" for line in forged.log("1")) == 2)
+        assert "> Say green.\n" in prompts(forged)[1]
+        assert git(forged.remote, "show", "agent/1:colour.txt") == "green"
+        assert git(forged.remote, "rev-parse", "agent/1~1") == head
+        assert forged.forge.pulls == [pull]
+        assert git(forged.remote, "rev-parse", "agent/1")[:12] in pull.body
+        assert (forged.state_of("1"), forged.patch("1").exists()) == ("Done", False)
+        again = await asyncio.to_thread(symphony, forged.root, "review", "1")
+        assert "\n+green\n" in again.out
+
+        gone = await asyncio.to_thread(symphony, forged.root, "discard", "1")
+        host = forged.root / ".symphony" / "host.git"
+        assert " ".join(gone.out.split()) == (
+            f"The review folder of issue 1 is deleted; the commits are in {host}."
+        )
+        assert list((forged.root / ".symphony" / "patches").iterdir()) == []
+
+
 def prompts(forged: Forged) -> list[str]:
     """Return every prompt that an agent was given, oldest first."""
     return [

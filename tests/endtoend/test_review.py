@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,7 @@ BACKGROUND = Background(
     Usage(input_tokens=1200, output_tokens=34, cost_usd=0.5, seconds=65.0, tool_calls=7),
     (Finding(FindingKind.COMMAND, "rm-root", "a tool call", excerpt="rm -rf /"),),
 )
+PULL = "https://forge.example/owner/name/pull/1"
 CHECKED = Receipt("a" * 40, (CheckRun("tests", "pytest -q", 0, 3.0),))
 
 
@@ -43,6 +45,7 @@ class Reviewed(GitWorld):
         self,
         files: dict[str, bytes] | None = None,
         *,
+        url: str = "",
         message: str = "Work",
         title: str = "Greet properly",
         background: Background = BACKGROUND,
@@ -53,7 +56,7 @@ class Reviewed(GitWorld):
         self.commit(workspace, files or {"new.txt": b"new\n"}, message)
         imported = await self.collect(workspace)
         completion = make_completion("12", title, background.summary or "Done.", receipt)
-        return await self.workspaces.hand_off(workspace, imported, completion, self.settings, background)
+        return await self.workspaces.hand_off(workspace, imported, completion, self.settings, background, url)
 
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()
@@ -303,6 +306,68 @@ async def test_review_tells_scripts_in_json(world: Reviewed):
     assert [(each["where"], each["above"], each["text"]) for each in answer["comments"]] == [
         ("new.txt:1", "+new", "newer?")
     ]
+
+
+async def test_a_pull_request_has_the_same_folder_and_no_patch(world: Reviewed):
+    await world.deliver()
+    head = (await world.deliver({"more.txt": b"more\n"}, url=PULL)).head_commit
+    assert [path.name for path in world.installation.patches.iterdir()] == ["agent_12"]
+    assert sorted(world.contents()) == ["branch.bundle", "changes.diff", "review.json", "summary.md"]
+    assert f"head      {head}\npull      {PULL}\nmerge " in world.read("summary.md")
+    git(world.source, "fetch", "--quiet", str(world.folder / "branch.bundle"), "agent/12:review")
+    assert git(world.source, "rev-parse", "review") == head
+
+
+@pytest.mark.parametrize("remote", ["origin", "my fork"])
+async def test_review_of_a_pull_request_says_where_it_is_and_how_to_fetch_it(world: Reviewed, remote: str):
+    (world.source / "WORKFLOW.md").write_text(f"---\nsandbox: local\nhandoff: {{remote: {remote}}}\n---\n")
+    await world.deliver(url=PULL)
+    fetch = f"git fetch {shlex.quote(remote)} agent/12"
+    ran = symphony(world.source, "review", "12")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith(
+        f"Now: main ({world.start[:12]}) is where the work started.\n"
+        f"Pull request: {PULL}\n"
+        f"Fetch it: `{fetch}`; send it back: `symphony reject 12 TEXT`.\n"
+        "\n"
+        "# Work on issue `12`\n"
+    )
+    assert ran.out.endswith(world.read("changes.diff"))
+    answer = json.loads(symphony(world.source, "review", "12", "--json").out)
+    assert (answer["url"], answer["fetch"], answer["patch"]) == (PULL, fetch, None)
+
+
+async def test_the_branch_of_a_pull_request_is_fetched_from_a_source_that_is_a_url(world: Reviewed):
+    (world.source / "WORKFLOW.md").write_text(
+        "---\nsandbox: local\nworkspace: {source: 'https://a:b@127.0.0.1:1/owner/name.git'}\n---\n"
+    )
+    await world.deliver(url=PULL)
+    ran = symphony(world.source, "review", "12")
+    assert "Fetch it: `git fetch https://127.0.0.1:1/owner/name.git agent/12`; " in ran.out
+
+
+async def test_a_pull_request_has_no_patch_to_apply_and_apply_says_where_it_is(world: Reviewed):
+    await world.deliver(url=PULL)
+    ran = symphony(world.source, "apply", "12")
+    assert (ran.status, said(ran)) == (
+        1,
+        f"symphony: Issue 12 has no patch: its work is the pull request {PULL}."
+        " Merge it there, or `symphony review 12` says how to fetch it.",
+    )
+
+
+async def test_the_review_of_a_pull_request_that_cannot_be_written_leaves_none_of_the_work_before(
+    world: Reviewed, monkeypatch: pytest.MonkeyPatch
+):
+    await world.deliver(url=PULL)
+
+    def full(made: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("symphony.workspace.review.put_folder", full)
+    with pytest.raises(WorkspaceError):
+        await world.deliver({"more.txt": b"more\n"}, url=PULL)
+    assert list(world.installation.patches.iterdir()) == []
 
 
 async def test_review_says_which_comments_are_not_sent_yet(world: Reviewed):

@@ -7,6 +7,7 @@ import pytest
 
 from symphony.agent.script import Work, mark_done, one_turn
 from symphony.core.claim import Retrying
+from symphony.core.errors import SymphonyError
 from symphony.core.idle import Idleness
 from symphony.forge.errors import ForgeError
 from symphony.workflow.memory import MemoryWorkflowFile
@@ -85,6 +86,66 @@ async def test_a_pull_request_that_fails_leaves_the_patch_and_is_tried_again(pro
         assert len(proposing.agents.sessions) == 1
 
 
+async def test_a_review_that_cannot_be_written_is_said_and_the_pull_request_counts(proposing):
+    await proposing.build()
+    proposing.workspaces.fail(Fault.HAND_OFF)
+    proposing.script("1", one_turn(writes(proposing), mark_done()))
+    proposing.drop("1")
+    assert await proposing.run_until_idle() is Idleness.DONE
+    assert proposing.record("1").last_handoff == (
+        f"Pull request opened: {URL} (1 commit on main)."
+        " There is no review folder: Cannot write the patch: the disk is full."
+    )
+    assert (proposing.state_of("1"), len(proposing.forge.pulls)) == ("Done", 1)
+
+
+async def test_the_patch_of_a_failed_try_goes_when_the_pull_request_is_there(proposing):
+    async with proposing.running():
+        proposing.forge.fail(LOST)
+        proposing.script("1", one_turn(writes(proposing), mark_done()))
+        proposing.drop("1")
+        await proposing.until(lambda: proposing.record("1").failures == 1)
+        assert PATCHES / "agent_1.patch" in proposing.workspaces.patches
+        await proposing.until(lambda: proposing.record("1").completion is None)
+        assert proposing.workspaces.patches == {}
+
+
+async def test_work_that_is_a_pull_request_alone_is_sent_back_and_brings_it_up_to_date(proposing):
+    async with proposing.running():
+        proposing.script(
+            "1",
+            one_turn(writes(proposing), mark_done("Fix it", "First.")),
+            one_turn(writes(proposing, b"better\n"), mark_done("Fix it well", "Second.")),
+        )
+        proposing.drop("1")
+        await proposing.until(lambda: proposing.state_of("1") == "Done" and not proposing.claim("1"))
+        assert proposing.workspaces.patches == {}
+
+        assert (await proposing.operations.reject("1", "Fix it well.", None)).state == "Todo"
+        await proposing.until(lambda: "updated" in proposing.record("1").last_handoff)
+
+        prompt = proposing.agents.sessions[1].prompts[0]
+        assert prompt.endswith("The reviewer says:\n\n> Fix it well.\n")
+        assert proposing.record("1").last_handoff == f"Pull request updated: {URL} (2 commits on main)."
+        (pull,) = proposing.forge.pulls
+        assert (pull.head.branch, pull.shown.title) == ("agent/1", "Fix it well")
+        assert list(proposing.workspaces.remote.branches) == ["agent/1"]
+        second = proposing.workspaces.remote.branches["agent/1"]
+        assert proposing.workspaces.files_of(second)["fix.txt"] == b"better\n"
+
+
+async def test_discarding_a_delivered_pull_request_deletes_its_review_once(proposing):
+    async with proposing.running():
+        proposing.script("1", one_turn(writes(proposing), mark_done()))
+        proposing.drop("1")
+        await proposing.until(lambda: proposing.state_of("1") == "Done" and not proposing.claim("1"))
+        await proposing.operations.discard("1")
+        with pytest.raises(SymphonyError) as refused:
+            await proposing.operations.discard("1")
+        assert str(refused.value) == "Issue 1 has no workspace and no patch."
+        assert len(proposing.forge.pulls) == 1
+
+
 async def test_when_the_patch_fails_as_well_both_reasons_are_told(proposing):
     async with proposing.running():
         proposing.forge.fail(LOST)
@@ -148,7 +209,10 @@ async def test_the_journal_holds_the_push_and_the_pull_request(proposing):
     proposing.store.intend = intending
     await proposing.run_until_idle()
     steps = [name for name, _ in seen]
-    assert steps[steps.index("push_branch") :] == ["push_branch", "open_pull_request", "clean_up"]
+    assert steps[steps.index("push_branch") :] == [
+        "push_branch", "open_pull_request", "hand_off", "clean_up",
+    ]  # fmt: skip
+    assert dict(seen)["hand_off"] == {"branch": "agent/1", "url": URL}
     assert dict(seen)["open_pull_request"] == {
         "forge": "github", "repo": "forge.example/owner/name", "branch": "agent/1", "base": "main",
     }  # fmt: skip

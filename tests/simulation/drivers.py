@@ -278,6 +278,7 @@ class SimulatedWorkspaces:
         completion: Completion,
         settings: Settings,
         background: Background = UNKNOWN,
+        url: str = "",
     ) -> Handoff:
         await self.reach("hand_off")
         if self._ledger.delivered[completion.attempt_id]:
@@ -287,7 +288,7 @@ class SimulatedWorkspaces:
             self._ledger.blame(f"what is handed over is what was checked: not of {completion.attempt_id}")
         check_leaving(self._ledger, workspace.issue_id, completion.attempt_id, imported, settings)
         try:
-            return await self._disk.hand_off(workspace, imported, completion, settings, background)
+            return await self._disk.hand_off(workspace, imported, completion, settings, background, url)
         finally:
             self._disk._faults.clear()
 

@@ -159,6 +159,16 @@ async def test_delivered_work_can_be_read_and_sent_back(world: IssueWorld) -> No
         assert answer.headers["content-type"].startswith("text/plain")
 
 
+async def test_a_pull_request_has_its_review_and_no_patch_to_apply(world: IssueWorld) -> None:
+    url = "https://forge.example/owner/name/pull/1"
+    world.add(state="Done", last_handoff=f"Pull request opened: {url} (1 commit on main).")
+    page = await world.page("/issues/7")
+    assert (
+        '<p><a href="/issues/7/raw/review">Review</a> <a href="/issues/7/raw/changes">changes</a></p>' in page
+    )
+    assert f'<a href="{url}" rel="noopener noreferrer">' in page
+
+
 async def test_work_that_was_not_delivered_or_is_in_hand_cannot_be_sent_back(world: IssueWorld) -> None:
     world.add(state="Done")
     assert "/reject" not in await world.page("/issues/7")

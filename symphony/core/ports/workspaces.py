@@ -224,8 +224,11 @@ class Workspaces(Protocol):
         completion: Completion,
         settings: Settings,
         background: Background = UNKNOWN,
+        url: str = "",
     ) -> Handoff:
         """Write the patch, and beside it what a reviewer should know; repeating it gives the same result.
+
+        Of work that has become the pull request `url` only the latter is written, and an earlier patch goes.
 
         Raises:
             WorkspaceError: `handoff.*`.
