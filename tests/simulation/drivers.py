@@ -30,7 +30,7 @@ from tests.simulation.faults import Faults, Life
 from tests.simulation.ledger import Ledger
 from tests.simulation.talk import Talk
 from tests.simulation.train import NOT_ABOARD, SimulatedTrain, TrainYard, check_leaving
-from tests.simulation.workflows import PASSES
+from tests.simulation.workflows import FINISHED, PASSES
 
 GIT_FAULTS = {
     "prepare": Fault.PREPARE,
@@ -175,6 +175,8 @@ class SimulatedTracker(MemoryTracker):
             raise SandboxError("The file cannot be moved.", code="tracker.permission_denied", remedy="")
         issue = await super().move(issue_id, to_state, note=note)
         self._ledger.moved[issue_id] = issue.path
+        if issue.path.parent.name in FINISHED:
+            self._ledger.finished.add(issue_id)
         if note is not None and self._files[issue.path].count(note.encode()) != 1:
             self._ledger.blame(f"notes are in the file, once: those of {issue_id} are not")
         if self._faults.takes("moved"):

@@ -36,7 +36,7 @@ class Ledger:
         boardings: of each attempt the commits by which its work has boarded the merge train.
         aboard: attempts whose work was seen on the train.
         rode: whether the work of an attempt that left had to board first.
-        finished: issues whose file a person has put into a terminal state, or deleted.
+        finished: issues whose file was ever put into a terminal state, or deleted.
         broken: promises that were seen to be broken, in words.
     """
 

@@ -38,6 +38,7 @@ TWO_AGENTS = """states:
 SELDOM = f", max_transitions: {PASSES}"
 BY_STATE = ", max_concurrent_agents_by_state: {Todo: 1}"
 SPARING = f", budget: {{tokens: {BUDGET}}}"
+FINISHED = frozenset({"Done", "Cancelled"})
 TRAIN = "merge_train: {branch: train}\n"
 QUICK_POLLS = "polling: {interval_ms: 15000}\n"
 

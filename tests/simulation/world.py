@@ -41,12 +41,11 @@ from tests.simulation.machines import SimulatedDriver
 from tests.simulation.notices import SimulatedNotifier
 from tests.simulation.storage import SimulatedStorage
 from tests.simulation.train import TrainYard
-from tests.simulation.workflows import SELDOM, TRAIN, VALID, WorkflowInUse, WorkflowOnDisk
+from tests.simulation.workflows import FINISHED, SELDOM, TRAIN, VALID, WorkflowInUse, WorkflowOnDisk
 
 HOST_MIB = 16_384  # of the host's memory
 DISK_MIB = 200_000  # of its disk
 DRAIN_BOUND = 180.0  # the grace of 30 s, what an attempt does on its way out, and a slow disk
-FINISHED = frozenset({"Done", "Cancelled"})
 DEATH_ROUNDS = 50  # of cancelling until a dead process has no task left
 CRASHES = frozenset(
     {
