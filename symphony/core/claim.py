@@ -45,6 +45,7 @@ class Running:
         revision: the issue text that the attempt was last told.
         machine: what its machine was last seen to do; None without one.
         permissions: what its agent asked and has no answer to yet, oldest first.
+        repeats: the code of the failure after which it tries a handoff again; empty for others.
     """
 
     attempt_id: str
@@ -66,6 +67,7 @@ class Running:
     delivering: bool = False
     machine: MachineUsage | None = None
     permissions: tuple[PermissionRequest, ...] = ()
+    repeats: str = ""
 
     @property
     def holds_slot(self) -> bool:
@@ -92,11 +94,13 @@ class Retrying:
 
     Attributes:
         steering: a question that is open while a handoff is repeated.
+        code: the failure's, of a handoff that is repeated; empty for others.
     """
 
     due_at: datetime
     reason: str
     steering: SteeringRequest | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

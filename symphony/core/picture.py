@@ -16,6 +16,7 @@ from symphony.core.slots import Slots
 from symphony.core.snapshot import BlockedView, HeldView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.standing import sentence_of, standing_of
 from symphony.core.text import counted
+from symphony.core.train_stop import train_problem
 from symphony.core.usage import Usage
 
 KIND_OWED = {"mark_done": "handoff", "transition": "transition"}
@@ -86,8 +87,8 @@ def render_snapshot(state: SchedulerState, now: datetime, totals: Usage) -> Snap
 def problems_of(state: SchedulerState) -> tuple[Problem, ...]:
     """Return every standing problem: workflow first, then files."""
     warnings = (_warning(state, warning) for warning in state.workflow.warnings)
-    disk = state.disk_room.problem
-    return (*state.workflow_problems, *((disk,) if disk else ()), *warnings, *state.issues.problems)
+    standing = filter(None, (state.disk_room.problem, train_problem(state)))
+    return (*state.workflow_problems, *standing, *warnings, *state.issues.problems)
 
 
 def _warning(state: SchedulerState, warning: str) -> Problem:

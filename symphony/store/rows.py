@@ -141,8 +141,8 @@ def claim_columns(claim: Claim | None) -> tuple[str | None, str | None]:
             return None, None
         case Waiting(steering=steering):
             return "waiting", json_text(steering_map(steering))
-        case Retrying(due_at=due_at, reason=reason):
-            return "retrying", json_text({"due_at": instant_text(due_at), "reason": reason})
+        case Retrying(due_at=due_at, reason=reason, code=code):
+            return "retrying", json_text({"due_at": instant_text(due_at), "reason": reason, "code": code})
         case Continuing(due_at=due_at, state=state):
             return "continuing", json_text({"due_at": instant_text(due_at), "state": state})
         case Parked(at=at, reasons=reasons, revision=revision, by_person=by_person):
@@ -169,7 +169,8 @@ def claim_of(
         case "waiting":
             return Waiting(newest(steering_from_map(detail)))
         case "retrying":
-            return Retrying(datetime.fromisoformat(detail["due_at"]), detail["reason"])
+            due_at, code = datetime.fromisoformat(detail["due_at"]), str(detail.get("code", ""))
+            return Retrying(due_at, detail["reason"], code=code)
         case "continuing":
             return Continuing(datetime.fromisoformat(detail["due_at"]), detail["state"])
         case "parked":

@@ -123,12 +123,13 @@ async def test_an_empty_store_remembers_nothing(store: AnyStore) -> None:
     [
         None,
         Retrying(at(99), "agent.exited: it broke"),
+        Retrying(at(99), "it is checked out", code="train.checked_out"),
         Continuing(at(1), "In Progress"),
         Parked(at(5), ("first", "second"), "rev-1"),
         Parked(at(5), ("not now",), "rev-2", by_person=True),
         Waiting(question()),
     ],
-    ids=["free", "retrying", "continuing", "parked", "parked-by-person", "waiting"],
+    ids=["free", "retrying", "retrying-handoff", "continuing", "parked", "parked-by-person", "waiting"],
 )
 async def test_a_claim_survives_a_restart(stage: Stage, claim: object) -> None:
     record = IssueRecord("7", claim, 2, ("one", "two"), True, 3, USAGE, None, "Patch written.")  # type: ignore[arg-type] # one of the closed set

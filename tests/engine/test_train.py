@@ -23,6 +23,15 @@ def writes(world, name: str, text: str) -> Work:
     return Work(action)
 
 
+STANDS = "it stands still, and finished work waits for it. Somebody has it checked out."
+
+
+def said_of_the_train(world) -> list[str]:
+    """Return what every surface says of it."""
+    problems = world.engine.snapshot().problems
+    return [problem.message for problem in problems if problem.where == "merge train train"]
+
+
 async def notes(world, issue_id: str) -> str:
     return (await world.store.load()).records[issue_id].last_handoff
 
@@ -68,10 +77,32 @@ async def test_work_waits_for_a_train_that_stands_still_and_boards_once_it_goes_
         assert world.record("1").completion is not None
         assert world.record("1").failure_reasons[-1] == "Somebody has it checked out."
         assert world.state_of("1") == "Todo"
+        assert said_of_the_train(world) == [STANDS]
         train.stopped = ""
         await world.until(lambda: world.state_of("1") == "Done" and world.claim("1") is None)
+        assert said_of_the_train(world) == []
     assert len(train.aboard("train")) == 1
     assert len(world.agents.sessions) == 1
+
+
+async def test_what_is_said_of_a_train_that_stands_still_outlives_the_process_and_is_told_once(world):
+    await rides(world)
+    world.workspaces.train.stopped = "Somebody has it checked out."
+    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.drop("1")
+    seen = []
+    async with world.running():
+        await world.until(lambda: world.record("1").failures)
+        world.engine.listeners.append(lambda: seen.append(said_of_the_train(world)))
+        await world.until(lambda: world.record("1").failures == 3)
+        assert seen
+        assert all(said == [STANDS] for said in seen)
+    await world.build()
+    assert said_of_the_train(world) == [STANDS]
+    world.file.write(TRAIN.replace("{branch: train}", "{branch: null}"))
+    async with world.running():
+        await world.until(lambda: world.state_of("1") == "Done" and world.claim("1") is None)
+        assert said_of_the_train(world) == []
 
 
 async def test_without_a_train_nothing_is_merged(world):

@@ -148,7 +148,7 @@ def test_what_only_a_person_can_mend_counts_with_the_failures_before_it():
 def test_a_handoff_that_only_a_person_can_mend_is_retried_for_ever_all_the_same():
     record = make_record("1", make_running("1", delivering=True), completion=COMPLETION)
     claim = claim_after(running_state(record=record), ended(Failed("workspace.source_missing", "gone")))
-    assert claim == Retrying(after(10), "gone")
+    assert claim == Retrying(after(10), "gone", code="workspace.source_missing")
 
 
 def test_a_question_that_is_open_outlives_what_only_a_person_can_mend():
@@ -252,7 +252,7 @@ def test_an_accepted_mark_done_is_delivered_whatever_becomes_of_its_attempt():
 def test_a_failing_handoff_is_retried_for_ever_and_never_parked():
     record = make_record("1", make_running("1", delivering=True), failures=99, completion=COMPLETION)
     claim = claim_after(running_state(record=record), ended(Failed("disk", "full")))
-    assert claim == Retrying(after(300), "full")
+    assert claim == Retrying(after(300), "full", code="disk")
 
 
 def test_a_withdrawn_completion_is_no_longer_delivered():

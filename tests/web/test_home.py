@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from symphony.core.claim import Retrying
+from symphony.core.handoff import Completion
+from symphony.core.picture import render_snapshot
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.web.site import Site
+from tests.support.world import make_record, make_state
 from tests.web.support import BOUND, NOON, Answer, Client, Daemon, make_issue, request
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u202e"
@@ -58,6 +62,32 @@ async def test_what_needs_a_person_is_on_top_with_a_box_for_the_answer(
     assert 'action="/issues/8/reply"' in page
     assert "polling.interval_ms: found no number." in page
     assert "2 need you" in page
+
+
+async def test_a_merge_train_that_stands_still_is_said_with_the_reason(
+    client: Client, daemon: Daemon
+) -> None:
+    waits = Retrying(NOON, "It is checked out in /x.", code="train.checked_out")
+    record = make_record(
+        "1",
+        waits,
+        failures=1,
+        failure_reasons=(waits.reason,),
+        completion=Completion("1", "1.1", "Done", "All of it.", NOON),
+    )
+    for branch, said in (("train", True), (None, False)):
+        state = make_state(make_issue("1"), records=(record,), merge_train={"branch": branch})
+        daemon.change(render_snapshot(state, NOON, Usage()))
+        line = "it stands still, and finished work waits for it. It is checked out in /x."
+        assert (line in text_of(await client.ask("GET", "/"))) is said
+        answer = await client.ask("GET", "/api/v1/state")
+        expected = {
+            "code": "train.checked_out",
+            "where": "merge train train",
+            "message": line,
+            "issue_id": None,
+        }
+        assert (expected in answer.json["problems"]) is said
 
 
 async def test_columns_are_the_states_in_workflow_order_and_empty_ends_are_left_out(

@@ -80,7 +80,8 @@ def _deliver_completed(draft: Draft, slots: Slots, room: Room) -> None:
         slots.take(state)
         steering = unused_steering(record)
         running = _begin(draft, record, state, revision=issue.revision if issue else "", delivering=True)
-        draft.claim(record.issue_id, replace(running, steering=steering))
+        repeats = record.claim.code if isinstance(record.claim, Retrying) else ""
+        draft.claim(record.issue_id, replace(running, steering=steering, repeats=repeats))
         draft.effects.append(
             StartDelivery(
                 record.completion,

@@ -119,8 +119,8 @@ def _end_of_finished_work(
             draft.say(record.issue_id, "delivered", handoff.note)
         case Transitioned():
             _pass_on(draft, record, attempt, outcome, steering)
-        case Failed(message=message):
-            _retry_later(draft, _with_failure(draft, record, message), message, question)
+        case Failed(code=code, message=message):
+            _retry_later(draft, _with_failure(draft, record, message), message, question, code)
         case HeldBack(work=work, findings=findings):
             held = replace(record.guard, hold=Hold(draft.now, work, findings))
             draft.put(replace(record, claim=waiting, guard=held, failures=0, failure_reasons=()))
@@ -264,10 +264,12 @@ def _with_failure(draft: Draft, record: IssueRecord, reason: str) -> IssueRecord
     return replace(record, failures=record.failures + 1, failure_reasons=reasons)
 
 
-def _retry_later(draft: Draft, record: IssueRecord, reason: str, question: SteeringRequest | None) -> None:
+def _retry_later(
+    draft: Draft, record: IssueRecord, reason: str, question: SteeringRequest | None, code: str = ""
+) -> None:
     settings = draft.state.workflow.settings.agent
     due = draft.now + retry_delay(record.failures, settings.max_retry_backoff_ms)
-    draft.put(replace(record, claim=Retrying(due, reason, question)))
+    draft.put(replace(record, claim=Retrying(due, reason, question, code)))
     draft.say(record.issue_id, "retry", f"failure {record.failures} of {settings.max_failures}: {reason}")
 
 
