@@ -122,7 +122,7 @@ class GitTrain:
             WorkspaceError: `workspace.*`.
         """
         await self._repository.open()
-        said = await self._repository.git.line("version")
+        said = await self._repository.git_version()
         if not is_recent(said, OLDEST):
             raise TrainStopped(
                 f"The merge train needs a newer git than {one_line(said)}.",
