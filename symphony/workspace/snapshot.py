@@ -66,9 +66,10 @@ async def take_snapshot(
             remedy="Add what is built or downloaded to .gitignore.",
         )
     copies = scratch / "copies"
-    walk = Walk(workspace, known, copies, pass_over, await asyncio.to_thread(seen.load) if seen else {})
+    before = await asyncio.to_thread(seen.load) if seen else {}
+    walk = Walk(workspace, known, copies, pass_over, before)
     found = await in_thread(lambda: walk.run(names | known.keys()), walk.stop)
-    if seen:
+    if seen and found.looks != before:
         await asyncio.to_thread(seen.store, found.looks)
     gone = known.keys() - found.same
     if not gone and not found.copied:
