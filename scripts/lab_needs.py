@@ -23,7 +23,8 @@ PROGRAMS: Final = {
     "zstd": "zstd",
 }
 BUILDER: Final = {"mmdebstrap": "mmdebstrap"}  # for guest images
-RELAYS: Final = {"socat": "socat", "busybox": "busybox-static"}  # what guests have, for tests on the host
+# for tests there
+ON_THE_HOST: Final = {"socat": "socat", "busybox": "busybox-static", "mkfs.xfs": "xfsprogs"}
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -51,9 +52,9 @@ def bring_browser() -> None:
         print(f"the browser tests are left out: {_words(['chromium'])}", flush=True)
 
 
-def bring_relays() -> None:
-    """Install what carries a guest's bytes where that is allowed; else its tests say what is missing."""
-    packages = missing(RELAYS, kernel=False)
+def bring_host_programs() -> None:
+    """Install what tests on the host want where that is allowed; else they say what is missing."""
+    packages = missing(ON_THE_HOST, kernel=False)
     if packages and may_install():
         install(packages)
 

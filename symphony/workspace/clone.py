@@ -9,7 +9,6 @@ import asyncio
 from pathlib import Path
 
 from symphony.workspace.errors import explain_disk
-from symphony.workspace.folder import delete_folder
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
 from symphony.workspace.source import Person
 
@@ -45,23 +44,6 @@ async def make_clone(target: Path, repository: Path, ref: str, branch: str, pers
     with explain_disk(f"write the settings of {target}"):
         await asyncio.to_thread(_configure, target / ".git" / "config", person)
     await git.run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)
-
-
-async def make_in_place(
-    target: Path, making: Path, repository: Path, ref: str, branch: str, person: Person
-) -> None:
-    """Make a clone beside its place, as `making`, and rename it into place as the last step.
-
-    Raises:
-        WorkspaceError: `workspace.*`; nothing is at the target then.
-    """
-    try:
-        await asyncio.to_thread(delete_folder, making)
-        await make_clone(making, repository, ref, branch, person)
-        with explain_disk(f"make {target}"):
-            await asyncio.to_thread(making.rename, target)
-    finally:
-        await asyncio.to_thread(delete_folder, making)
 
 
 def _configure(config: Path, person: Person) -> None:

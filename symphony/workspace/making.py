@@ -11,15 +11,17 @@ from pathlib import Path
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.workspace.branch import check_branch
-from symphony.workspace.clone import make_in_place
-from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.clone import make_clone
+from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.folder import MAKING, delete_folder, folder_exists, hidden_name
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.records import Record, Records
+from symphony.workspace.refs import base_ref
 from symphony.workspace.refusals import branch_taken
 from symphony.workspace.seen_files import seen_files
-from symphony.workspace.source import Source
+from symphony.workspace.source import Person, Source
+from symphony.workspace.template import Templates
 from symphony.workspace.tree import entries_of
 
 
@@ -30,6 +32,7 @@ class Maker:
         self._installation = installation
         self._repository = repository
         self._records = records
+        self._templates = Templates(installation / "template", repository)
 
     async def make(
         self, issue: Issue, root: Path, source: Source, base: str | None, delivered: str | None
@@ -53,11 +56,25 @@ class Maker:
         )
         record = Record(issue.id, key, str(root), branch, found.name, commit)
         await asyncio.to_thread(self._records.write, record)
-        making = hidden_name(root, self._installation, MAKING, key)
-        await make_in_place(record.path, making, self._repository.path, start, branch, await source.person())
+        await self._clone(record, start, await source.person())
         entries = await entries_of(self._repository.git, start)
         await asyncio.to_thread(seen_files(self._installation, key).note_clone, record.path, entries)
         return replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
+
+    async def _clone(self, record: Record, start: str, person: Person) -> None:
+        """Make the clone beside its place, and rename it into place as the last step."""
+        making = hidden_name(Path(record.root), self._installation, MAKING, record.key)
+        branch, path = record.branch, self._repository.path
+        try:
+            await asyncio.to_thread(delete_folder, making)
+            if start != base_ref(record.key) or not await self._templates.copy(
+                start, record.base_commit, making, branch, person
+            ):
+                await make_clone(making, path, start, branch, person)
+            with explain_disk(f"make {record.path}"):
+                await asyncio.to_thread(making.rename, record.path)
+        finally:
+            await asyncio.to_thread(delete_folder, making)
 
     def _claim_place(self, path: Path, key: str, branch: str) -> None:
         """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""
