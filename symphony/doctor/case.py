@@ -67,6 +67,7 @@ async def read_case(case: Case) -> tuple[Case, Finding]:
         started = await source.start()
     except SymphonyError as error:
         return case, _problems(error)
+    case = _with(case, started.settings)  # what the environment adds counts too
     if warnings := tuple(dict.fromkeys((*workflow.warnings, *started.warnings))):
         return case, warning("\n".join(warnings), "Correct the file, or leave it so.")
     return case, ok(f"{workflow.path}; sandbox: {case.settings.sandbox if case.settings else ''}")

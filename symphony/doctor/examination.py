@@ -10,6 +10,7 @@ from functools import partial
 from symphony.doctor.agents import look_at_agents, look_at_credentials
 from symphony.doctor.case import Case, read_case
 from symphony.doctor.check import Check, Finding, Result, Status, run_check, run_checks
+from symphony.doctor.forge import look_at_forge
 from symphony.doctor.host import look_at_disk, look_at_git, look_at_memory, look_at_port, look_at_python
 from symphony.doctor.machines import KVM_BOUND, MachineChecks, look_at_image, look_at_reach
 
@@ -24,6 +25,7 @@ NAMES = (
     "disk",
     "memory",
     "port",
+    "forge",
     "engine",
     "image",
     "reach",
@@ -72,6 +74,7 @@ async def examine(
             Check("disk", READ_BOUND, partial(look_at_disk, read)),
             Check("memory", READ_BOUND, partial(look_at_memory, read)),
             Check("port", READ_BOUND, partial(look_at_port, read)),
+            Check("forge", ASK_BOUND, partial(look_at_forge, read)),
             Check("engine", ASK_BOUND, machines.look_at_engine),
             Check("image", READ_BOUND, partial(look_at_image, read)),
             Check("reach", READ_BOUND, partial(look_at_reach, read)),

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from symphony.core.forge import ForgeKind
-from symphony.core.ports import Forge
 from symphony.forge.gh import GhForge
 from symphony.forge.glab import GlabForge
 
@@ -16,7 +15,7 @@ class Forges:
         """Use the logins that the forges' programs find with this environment."""
         self._environ = environ
 
-    def of(self, kind: ForgeKind) -> Forge:
+    def of(self, kind: ForgeKind) -> GhForge | GlabForge:
         """Return the driver of a kind of forge."""
         match kind:
             case ForgeKind.GITHUB:

@@ -24,6 +24,7 @@ class Words:
         package: how the program is had.
         login: the command that logs in; `{host}` is the forge's host.
         refresh: the command that gives the login more rights.
+        tested: the oldest version of the program that is tested, as major and minor.
     """
 
     forge: str
@@ -31,6 +32,7 @@ class Words:
     package: str
     login: str
     refresh: str
+    tested: tuple[int, int]
 
     def missing(self, host: str) -> ForgeError:
         """Return the error for a program that is not installed."""

@@ -18,6 +18,7 @@ WORDS = Words(
     "on Debian and Ubuntu: apt-get install gh",
     "gh auth login --hostname {host}",
     "gh auth refresh --hostname {host} --scopes repo",
+    (2, 23),
 )
 SWITCHES = {
     "GH_PROMPT_DISABLED": "1",
@@ -39,6 +40,15 @@ class GhForge:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         """Use the login that `gh` finds with this environment."""
         self._gh = Program(WORDS, environ, ("GH_CONFIG_DIR",), TOKENS, SWITCHES, "GH_HOST", HEADERS)
+
+    @property
+    def program(self) -> Program:
+        """The way to the forge."""
+        return self._gh
+
+    async def look(self, repo: ForgeRepo) -> None:
+        """Make sure that GitHub takes the login, and shows it this repository."""
+        await self._gh.call(repo, "read the repository", "GET", f"repos/{repo.path}")
 
     async def find_open(self, repo: ForgeRepo, head: Head, base: str) -> PullRequest | None:
         """Return the open one of this head into this base; None without one."""

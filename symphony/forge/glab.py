@@ -18,6 +18,7 @@ WORDS = Words(
     "on Debian 13 and Ubuntu 24.04: apt-get install glab",
     "glab auth login --hostname {host}",
     "glab auth login --hostname {host}",
+    (1, 53),
 )
 SWITCHES = {
     "NO_PROMPT": "1",
@@ -39,6 +40,17 @@ class GlabForge:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         """Use the login that `glab` finds with this environment."""
         self._glab = Program(WORDS, environ, ("GLAB_CONFIG_DIR",), TOKENS, SWITCHES, "GITLAB_HOST", HEADERS)
+
+    @property
+    def program(self) -> Program:
+        """The way to the forge."""
+        return self._glab
+
+    async def look(self, repo: ForgeRepo) -> None:
+        """Make sure that GitLab takes the login, and shows it this repository."""
+        # a public project is shown without a login too
+        await self._glab.call(repo, "read who is logged in", "GET", "user")
+        await self._glab.call(repo, "read the project", "GET", _project(repo))
 
     async def find_open(self, repo: ForgeRepo, head: Head, base: str) -> PullRequest | None:
         """Return the open one of this head into this base; None without one."""

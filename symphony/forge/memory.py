@@ -7,7 +7,8 @@ from symphony.core.feedback import FailedCheck, Feedback, Remark
 from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest, PullRequestState
 from symphony.forge.errors import ForgeError, Words
 
-WORDS = Words("The forge", "forge", "it is part of symphony", "forge login {host}", "forge login {host}")
+LOGIN = "forge login {host}"
+WORDS = Words("The forge", "forge", "it is part of symphony", LOGIN, LOGIN, (1, 0))
 NOT_FOUND = 404
 
 
@@ -51,6 +52,10 @@ class MemoryForge:
     def fail(self, error: ForgeError, times: int = 1) -> None:
         """Let the next `times` calls fail like this."""
         self._failures += [error] * times
+
+    async def look(self, repo: ForgeRepo) -> None:
+        """Make sure that there is such a repository."""
+        await self._meet(repo, "read the repository")
 
     async def find_open(self, repo: ForgeRepo, head: Head, base: str) -> PullRequest | None:
         """Return the open one of this head into this base; None without one."""

@@ -8,6 +8,7 @@ environment only what logins, networks and certificates need.
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ CALL_TIMEOUT = 60.0  # seconds for one request; GitHub itself gives up after ten
 ANSWER_LIMIT = 1 << 24  # bytes; a hundred pull requests are two million
 PAGE_SIZE = 100  # the most that both forges give at once
 PAGES = 10  # of one list; a pull request with more than a thousand comments is not read to its end
+VERSION_TIMEOUT = 10.0  # seconds; it answers in milliseconds
+VERSION_LIMIT = 1 << 16  # bytes
+VERSION = re.compile(rb"[0-9]{1,6}(\.[0-9]{1,6})+")
 SAID_SHOWN = 400  # characters of a forge's words in a message
 HIDDEN = "[hidden]"
 LOGIN_PLACES = (
@@ -170,6 +174,29 @@ class Program:
         except ProcessError as error:
             raise self.words.missing(repo.host) from error
         return self._read(repo, result)
+
+    def place(self) -> str | None:
+        """Return where the program is; None without one. Blocks on the disk."""
+        return shutil.which(self.words.program, path=self.environment("")["PATH"])
+
+    async def version(self) -> tuple[int, ...]:
+        """Return the program's own version, which it is asked for without a host; empty when it does not say.
+
+        Raises:
+            ForgeError: `forge.program_missing`.
+        """
+        try:
+            result = await run_group(
+                [self.words.program, "--version"],
+                cwd=Path("/"),
+                env=self.environment(""),
+                timeout_s=VERSION_TIMEOUT,
+                output_limit=VERSION_LIMIT,
+            )
+        except ProcessError as error:
+            raise self.words.missing("") from error
+        found = VERSION.search(result.stdout)
+        return tuple(int(part) for part in found[0].split(b".")) if found else ()
 
     def environment(self, host: str) -> dict[str, str]:
         """Return all that the program may know of this machine."""

@@ -157,6 +157,13 @@ def head_of(stage: Stage, branch: str = "agent/7") -> Head:
     return Head(stage.repo, branch)
 
 
+async def test_a_repository_that_the_login_may_see_is_looked_at_in_peace(stage: Stage):
+    await stage.forge.look(stage.repo)
+    with pytest.raises(ForgeError, match="knows no repository other/name") as caught:
+        await stage.forge.look(ForgeRepo(stage.repo.host, "other/name"))
+    assert caught.value.code == "forge.repo_not_found"
+
+
 async def test_a_pull_request_says_what_it_was_given_and_is_found_by_head_and_base(stage: Stage):
     assert await stage.forge.find_open(stage.repo, head_of(stage), "main") is None
     opened = await stage.forge.open(stage.repo, head_of(stage), "main", TEXT)
@@ -239,8 +246,11 @@ async def test_a_login_that_is_missing_or_refused_names_the_command(
 ):
     repo = ForgeRepo(server.host, "owner/name")
     forge = driver(environ_of(server, tmp_path, program, token))
+    with pytest.raises(ForgeError) as looked:
+        await forge.look(repo)
     with pytest.raises(ForgeError) as caught:
         await forge.open(repo, Head(repo, "agent/7"), "main", TEXT)
+    assert str(looked.value) == str(caught.value)
     assert caught.value.code == "forge.not_logged_in"
     assert str(caught.value) == (
         f"`{program}` is not logged in to {server.host}, or {server.host} does not take its login any more."

@@ -16,6 +16,7 @@ import pytest
 from symphony.core.guest import GUEST_DEMO
 from symphony.doctor.examination import NAMES
 from tests.support.command_line import BOUND_S, ENVIRONMENT, argv, on_terminal, symphony
+from tests.support.git_project import git
 
 LOCAL = "---\nsandbox: local\nacp: {adapter: demo}\n---\nDo it.\n"
 SECRET = "sk-never-printed-0123456789"
@@ -48,6 +49,25 @@ def test_where_nothing_is_missing_each_check_has_a_line_and_the_status_is_zero(f
     assert f"✓ workflow     {folder}/WORKFLOW.md; sandbox: local" in lines
     assert "- kvm          skipped: `sandbox: local` needs none" in lines
     assert lines[-1].startswith("Nothing is missing")
+
+
+def test_where_handoffs_are_pull_requests_the_way_to_the_forge_has_a_line(folder: Path) -> None:
+    (folder / "bin").mkdir()
+    (folder / "bin" / "gh").write_text(
+        "#!/bin/sh\ncase $1 in --version) echo gh version 2.23.0;;"
+        " api) printf 'HTTP/2.0 200 OK\\n\\n{}';; esac\n"
+    )
+    (folder / "bin" / "gh").chmod(0o755)
+    for words in (["init", "--quiet"], ["remote", "add", "origin", "git@forge.example:owner/name.git"]):
+        git(folder, *words)
+    (folder / "WORKFLOW.md").write_text(LOCAL.replace("sandbox", "handoff: {mode: pull_request}\nsandbox"))
+    path = f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
+    check = checks_of(symphony(folder, "doctor", "--json", environment={"PATH": path}).out)["forge"]
+    assert (check["status"], check["remedy"]) == ("ok", None)
+    assert check["found"] == (
+        f"gh 2.23.0 ({folder}/bin/gh); logged in to forge.example; pull requests go to"
+        " forge.example/owner/name by the remote origin (git@forge.example:owner/name.git)"
+    )
 
 
 def test_what_failed_is_said_with_its_remedy_and_the_status_is_one(folder: Path) -> None:

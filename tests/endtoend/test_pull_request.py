@@ -1,7 +1,9 @@
 """From an issue to a pull request: the daemon, the demo agent, git over HTTP, the real `gh` and `glab`."""
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -102,6 +104,36 @@ async def test_an_issue_becomes_a_pull_request_and_a_later_attempt_updates_it(fo
         assert len(forged.forge.pulls) == 1
     assert TOKEN not in forged.said()
     assert PASSWORD not in forged.said()
+
+
+@pytest.mark.parametrize(("kind", "program"), [("github", "gh"), ("gitlab", "glab")])
+def test_doctor_says_whether_the_forge_takes_the_login_and_where_pull_requests_go(
+    forged: Forged, monkeypatch: pytest.MonkeyPatch, kind: str, program: str
+):
+    forged.wants_pull_request(forge=kind)
+    host, place = forged.forge.host, bring(program)
+
+    def look() -> dict[str, str]:
+        checks = json.loads(symphony(forged.root, "doctor", "--json", environment=dict(os.environ)).out)[
+            "checks"
+        ]
+        return next(check for check in checks if check["name"] == "forge")
+
+    found = look()["found"]
+    assert re.fullmatch(
+        rf"{program} [0-9.]+ \({re.escape(str(place))}\)(; versions before [0-9.]+ are not tested)?;"
+        rf" logged in to {re.escape(host)}; pull requests go to {re.escape(host)}/owner/name"
+        r" by the remote origin \(http.*\)",
+        found,
+    )
+    for variable in ("GH_ENTERPRISE_TOKEN", "GITLAB_TOKEN"):
+        monkeypatch.delenv(variable)
+    refused = look()
+    assert refused["status"] == "failed"
+    assert (
+        refused["remedy"] == f"Run `{program} auth login --hostname {host}` as the user that runs symphony."
+    )
+    assert forged.forge.pulls == []
 
 
 async def test_a_refused_login_leaves_the_patch_and_the_next_try_opens_the_pull_request(forged: Forged):

@@ -140,6 +140,8 @@ class ForgeServer:
         if commit := re.fullmatch(r"repos/([^/]+/[^/]+)/commits/(\w+)/(check-runs|status)", path):
             pull = next(pull for pull in self.pulls if (pull.repo, pull.sha) == (commit[1], commit[2]))
             return 200, _github_checks(pull, self.host, query)
+        if (whole := re.fullmatch(r"repos/([^/]+/[^/]+)", path)) and whole[1] in self.repos:
+            return 200, {"full_name": whole[1]}
         found = re.fullmatch(r"repos/([^/]+/[^/]+)/(pulls|issues)(?:/(\d+))?(?:/(\w+))?", path)
         if not found or found[1] not in self.repos:
             return 404, {"message": "Not Found"}
@@ -177,6 +179,8 @@ class ForgeServer:
         return 201 if what else 200, self._as_github(pull)
 
     def _gitlab(self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Reply:
+        if path == "user":
+            return 200, {"username": self.people[0]}
         if path == "users":
             known = [name for name in self.people if name == query["username"]]
             return 200, [{"id": self.people.index(name) + 1, "username": name} for name in known]

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -16,7 +17,7 @@ import pytest
 from symphony.cli.doctor import Progress
 from symphony.core.admission import MIB, HostMemory
 from symphony.core.disk import HostDisk
-from symphony.doctor import host
+from symphony.doctor import forge, host
 from symphony.doctor.agents import look_at_agents, look_at_credentials
 from symphony.doctor.case import Case, read_case
 from symphony.doctor.check import (
@@ -28,14 +29,17 @@ from symphony.doctor.check import (
     ok,
     run_check,
     run_checks,
+    skipped,
     together,
     warning,
 )
 from symphony.doctor.examination import NAMES, examine, is_well
+from symphony.doctor.forge import look_at_forge
 from symphony.doctor.host import look_at_disk, look_at_git, look_at_memory, look_at_port
 from symphony.doctor.machines import MachineChecks, look_at_image, look_at_reach
 from symphony.host.memory import MemoryHost
 from symphony.workspace.errors import WorkspaceError
+from tests.support.git_project import git, make_project
 from tests.support.logins import claude_login, write_login
 
 SECRET = "sk-never-printed-0123456789"
@@ -438,6 +442,171 @@ async def test_without_an_engine_kvm_is_skipped_and_an_engine_that_hangs_gives_n
     assert finding.remedy
 
 
+# --- the forge ---------------------------------------------------------------------------------------
+
+FORGED = "sandbox: local\nhandoff: {mode: pull_request"
+
+
+def forge_program(folder: Path, name: str, version: str, answer: str) -> str:
+    """Put a forge's program on a PATH, which answers each question alike; return that PATH."""
+    made = program(folder, name)
+    made.write_text(f"#!/bin/sh\ncase $1 in --version) {version};; api) {answer};; esac\n")
+    return f"{folder}{os.pathsep}{PATH}"
+
+
+def answers(status: int, body: str = "{}") -> str:
+    return f"printf 'HTTP/2.0 {status} X\\r\\n\\r\\n%s' '{body}'"
+
+
+async def forge_found(folder: Path, rest: str = "}", remote: str = "", **environ: str) -> Finding:
+    """Return what is found of a project whose remote is of a forge."""
+    make_project(folder / "project", {"README.md": b"a project\n"})
+    if remote:
+        git(folder / "project", "remote", "add", "origin", remote)
+    front = f"{FORGED}{rest}\nworkspace: {{source: {folder}/project}}"
+    return await found(look_at_forge, folder, front, **environ)
+
+
+GH = "echo 'gh version 2.23.0 (2023-02-09 Debian 2.23.0+dfsg1-1)'"
+GLAB = "echo 'glab 1.53.0 (2025-02-27)'"
+REMOTE = "https://user:secret@forge.example/owner/name.git"
+WAY = (
+    "pull requests go to forge.example/owner/name by the remote origin (https://forge.example/owner/name.git)"
+)
+
+
+async def test_without_pull_requests_no_forge_is_asked(tmp_path: Path) -> None:
+    finding = await found(look_at_forge, tmp_path, "sandbox: local\nhandoff: {mode: patch, repo: a/b}")
+    assert finding == skipped("handoffs are no pull requests")
+
+
+@pytest.mark.parametrize(("name", "version", "number"), [("gh", GH, "2.23.0"), ("glab", GLAB, "1.53.0")])
+async def test_a_forge_that_takes_the_login_is_told_with_program_and_remote(
+    tmp_path: Path, name: str, version: str, number: str
+) -> None:
+    kind = {"gh": "github", "glab": "gitlab"}[name]
+    path = forge_program(tmp_path / "bin", name, version, answers(200))
+    finding = await forge_found(tmp_path, f", forge: {kind}}}", REMOTE, PATH=path)
+    assert finding == ok(f"{name} {number} ({tmp_path}/bin/{name}); logged in to forge.example; {WAY}")
+
+
+async def test_the_repository_of_the_environment_counts(tmp_path: Path) -> None:
+    path = forge_program(tmp_path / "bin", "gh", GH, answers(200))
+    make_project(tmp_path / "project", {"README.md": b"a project\n"})
+    git(tmp_path / "project", "remote", "add", "origin", str(tmp_path / "remote.git"))
+    front = f"sandbox: local\nworkspace: {{source: {tmp_path}/project}}"
+    finding = await found(look_at_forge, tmp_path, front, PATH=path, SYMPHONY_REPO="a/b")
+    assert finding.found.endswith(
+        "logged in to github.com; pull requests go to github.com/a/b"
+        f" by the remote origin ({tmp_path}/remote.git)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "remedy"),
+    [
+        (
+            "github",
+            "`gh` is not installed, and pull requests on GitHub are made with it",
+            "Install it (on Debian and Ubuntu: apt-get install gh),"
+            " then run `gh auth login --hostname forge.example`.",
+        ),
+        (
+            "gitlab",
+            "`glab` is not installed, and pull requests on GitLab are made with it",
+            "Install it (on Debian 13 and Ubuntu 24.04: apt-get install glab),"
+            " then run `glab auth login --hostname forge.example`.",
+        ),
+    ],
+)
+async def test_a_forges_program_that_is_missing_is_named_with_how_to_get_it(
+    tmp_path: Path, kind: str, said: str, remedy: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(shutil.which("git") or "")
+    finding = await forge_found(tmp_path, f", forge: {kind}}}", REMOTE, PATH=str(tmp_path / "bin"))
+    assert finding == failed(f"{said}; {WAY}", remedy)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["echo 'To get started, run: gh auth login' >&2; exit 4", answers(401, '{"message": "Bad credentials"}')],
+)
+async def test_a_login_that_is_missing_or_refused_has_the_command_for_the_remotes_host(
+    tmp_path: Path, answer: str
+) -> None:
+    path = forge_program(tmp_path / "bin", "gh", GH, answer)
+    finding = await forge_found(tmp_path, "}", REMOTE, PATH=path)
+    assert finding == failed(
+        f"gh 2.23.0 ({tmp_path}/bin/gh); `gh` is not logged in to forge.example, or forge.example does"
+        f" not take its login any more; {WAY}",
+        "Run `gh auth login --hostname forge.example` as the user that runs symphony.",
+    )
+
+
+async def test_a_repository_that_the_login_may_not_see_has_failed(tmp_path: Path) -> None:
+    path = forge_program(tmp_path / "bin", "gh", GH, answers(404))
+    finding = await forge_found(tmp_path, ", repo: a/b}", REMOTE, PATH=path)
+    assert finding.status is Status.FAILED
+    assert "GitHub at forge.example knows no repository a/b" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("echo gh version 2.4.0", "gh 2.4.0 ({place}); versions before 2.23 are not tested"),
+        ("echo gh of mine", "gh ({place}) does not say its version"),
+        ("exit 1", "gh ({place}) does not say its version"),
+    ],
+)
+async def test_a_version_that_is_too_old_or_unknown_is_a_warning(
+    tmp_path: Path, version: str, said: str
+) -> None:
+    path = forge_program(tmp_path / "bin", "gh", version, answers(200))
+    finding = await forge_found(tmp_path, "}", REMOTE, PATH=path)
+    assert finding == warning(
+        f"{said.format(place=tmp_path / 'bin' / 'gh')}; logged in to forge.example; {WAY}",
+        "Install gh 2.23 or newer.",
+    )
+
+
+async def test_a_forge_that_cannot_be_reached_is_a_warning(tmp_path: Path) -> None:
+    path = forge_program(tmp_path / "bin", "gh", GH, "echo no such host >&2; exit 1")
+    finding = await forge_found(tmp_path, "}", REMOTE, PATH=path)
+    assert finding.status is Status.WARNING
+    assert "; GitHub at forge.example cannot be reached: no such host; " in finding.found
+
+
+async def test_a_forge_that_does_not_answer_is_waited_for_within_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forge, "LOOK_BOUND", 0.2)
+    path = forge_program(tmp_path / "bin", "gh", GH, "exec sleep 1000")
+    finding = await forge_found(tmp_path, "}", REMOTE, PATH=path)
+    assert finding.status is Status.WARNING
+    assert "; GitHub at forge.example did not answer `gh` within 0.2 seconds; " in finding.found
+
+
+async def test_a_remote_that_is_missing_or_of_no_forge_has_failed_with_what_to_set(tmp_path: Path) -> None:
+    async def look() -> Finding:
+        return await forge_found(tmp_path / "none")
+
+    async def look_at_folder() -> Finding:
+        return await forge_found(tmp_path / "folder", "}", "/srv/name.git")
+
+    for folder in ("none", "folder"):
+        (tmp_path / folder).mkdir()
+    missing = (await run_check(Check("forge", 30.0, look), still)).finding
+    assert missing == failed(
+        f"The source repository {tmp_path}/none/project has no remote 'origin' to push to.",
+        f"Add it: `git -C {tmp_path}/none/project remote add origin URL`; or set handoff.remote.",
+    )
+    assert (await run_check(Check("forge", 30.0, look_at_folder), still)).finding == failed(
+        "The remote origin (/srv/name.git) names no repository of a forge.",
+        "Set handoff.repo in WORKFLOW.md to `owner/name`, or to `host/owner/name`.",
+    )
+
+
 # --- all of it ---------------------------------------------------------------------------------------
 
 
@@ -450,7 +619,7 @@ async def test_what_local_agents_do_not_need_is_skipped_and_nothing_is_booted(tm
     assert is_well(results)
     assert doing == []
     not_needed = {result.name for result in results if result.finding.status is Status.SKIPPED}
-    assert not_needed == {"engine", "image", "reach", "kvm"}
+    assert not_needed == {"forge", "engine", "image", "reach", "kvm"}
 
 
 async def test_a_boot_is_told_while_it_takes_long_and_warnings_leave_all_well(tmp_path: Path) -> None:

@@ -9,6 +9,14 @@ from symphony.core.forge import ForgeRepo, Head, Proposal, PullRequest
 class Forge(Protocol):
     """One kind of forge. Every call is bounded in time, and none needs a local repository."""
 
+    async def look(self, repo: ForgeRepo) -> None:
+        """Make sure that the forge takes the login, and shows it this repository.
+
+        Raises:
+            ForgeError: `forge.*`.
+        """
+        ...
+
     async def find_open(self, repo: ForgeRepo, head: Head, base: str) -> PullRequest | None:
         """Return the open pull request of this head into this base of `repo`; None without one.
 
