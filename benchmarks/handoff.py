@@ -2,11 +2,11 @@
 
     benchmarks/handoff.py [--sizes 100,10000,100000] [--repeat 5]
 
-Each ratio is to plain git in the same run, one after the other: the base brought into a mirror, and a
-clone of that over git's own protocol; `git status` and a bundle that is fetched with its objects checked;
-`git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether the base has
-moved, and what a review folder holds: a diff, its numbers and a bundle that is verified; `git merge-tree`
-after a fetch.
+Each ratio is to plain git in the same run, one after the other: a look which branch the base is; it brought
+into a mirror, and a clone of that over git's own protocol; `git status` and a bundle that is fetched with its
+objects checked; `git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether
+the base has moved, and what a review folder holds, which is a diff, its numbers and a bundle that is
+verified; `git merge-tree` after a fetch.
 """
 
 import argparse
@@ -109,8 +109,14 @@ class Bench:
     async def collect(self, workspace: Workspace) -> Imported:
         return await self.world.workspaces.collect(workspace, PlainSandbox(workspace.path))
 
+    def look_at_base(self) -> str:
+        """See which branch work starts from, as whoever does not know it has to; return its repository."""
+        source = self.world.source.as_uri()
+        self.git("git", "ls-remote", "--quiet", "--symref", source, "HEAD")
+        return source
+
     def plain_clone(self, target: Path) -> None:
-        mirror, source = self.folder / "mirror.git", self.world.source.as_uri()
+        mirror, source = self.folder / "mirror.git", self.look_at_base()
         if not mirror.exists():
             self.git("git", "clone", "--quiet", "--bare", "--no-hardlinks", source, str(mirror))
         self.git("git", "-C", str(mirror), "fetch", "--quiet", source, "+refs/heads/main:refs/heads/main")
@@ -144,7 +150,7 @@ class Bench:
         self.git(*there, "am", "--quiet", str(patch))
         self.git(*there, "rev-parse", "HEAD^{tree}")
         shutil.rmtree(checkout)
-        self.git("git", "ls-remote", "--quiet", self.world.source.as_uri(), "HEAD")
+        self.look_at_base()
         self.git(*here, "diff", f"--output={self.folder / 'plain.diff'}", span)
         self.git(*here, "diff", "--numstat", "-z", span)
         bundle, branch = str(self.folder / "review.bundle"), f"agent/{self.issues}"
@@ -153,7 +159,7 @@ class Bench:
 
     def plain_preflight(self, imported: Imported) -> None:
         here = ("git", f"--git-dir={self.world.host}")
-        self.git(*here, "fetch", "--quiet", self.world.source.as_uri(), "+refs/heads/main:refs/plain/now")
+        self.git(*here, "fetch", "--quiet", self.look_at_base(), "+refs/heads/main:refs/plain/now")
         self.git(
             *here, "merge-tree", "--write-tree", "--name-only", "-z", "refs/plain/now", imported.head_commit
         )

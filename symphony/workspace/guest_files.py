@@ -56,6 +56,7 @@ class GuestFolder:
     def __init__(self, path: Path) -> None:
         self._root = os.open(path, OPEN_FOLDER)
         self._opened: list[tuple[bytes, int]] = []
+        self._last: tuple[bytes, int] = (b"", self._root)  # what was looked into last, and its folder
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +98,11 @@ class GuestFolder:
         Raises:
             OSError: it cannot be looked at.
         """
-        *folders, name = path.split(b"/")
+        parent, _, name = path.rpartition(b"/")
         try:
-            return os.stat(name, dir_fd=self._descend(folders), follow_symlinks=False)
+            if parent != self._last[0]:
+                self._last = (parent, self._descend(parent.split(b"/") if parent else ()))
+            return os.stat(name, dir_fd=self._last[1], follow_symlinks=False)
         except OSError as error:
             if error.errno in ABSENT:
                 return None
@@ -133,6 +136,7 @@ class GuestFolder:
 
     def _descend(self, folders: Sequence[bytes]) -> int:
         """Return the open folder at this path; the last path's folders are reused."""
+        self._last = (b"", self._root)
         common = 0
         for (name, _), wanted in zip(self._opened, folders, strict=False):
             if name != wanted:

@@ -1,6 +1,6 @@
 """What a tree of the host's repository holds. Called by `snapshot` and `workspaces`."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from symphony.workspace.git_command import Git
 
@@ -10,9 +10,8 @@ PLAIN = b"100644"
 EXECUTABLE = b"100755"
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One entry of a tree, as bytes from git."""
+class TreeEntry(NamedTuple):
+    """One entry of a tree, as bytes from git; there may be a million of them."""
 
     mode: bytes
     oid: bytes
