@@ -21,6 +21,7 @@ from symphony.core.ports import AttemptRow
 from symphony.core.problem import Problem
 from symphony.core.snapshot import BlockedView, RetryingView, RunningView, Snapshot, WaitingView
 from symphony.core.steering import SteeringRequest
+from symphony.core.train import Boarded
 from symphony.core.usage import Usage
 from symphony.web.plain_value import plain_value
 from symphony.web.views import (
@@ -263,6 +264,7 @@ def test_a_full_detail() -> None:
         ),
         machine=MACHINE,
         budget=account(Usage(input_tokens=1200), Ceilings(2000), Ceilings(minutes=2.5)),
+        boarded=Boarded("symphony/train", "c" * 40, "d" * 40),
     )
     nothing = {**dict.fromkeys(USAGE_JSON, 0), "context_used": None, "context_size": None}
     assert detail_view(detail) == {
@@ -346,6 +348,7 @@ def test_a_full_detail() -> None:
             },
         ],
         "receipt": None,
+        "boarded": {"branch": "symphony/train", "commit": "c" * 40, "onto": "d" * 40},
         "best": None,
         "guard": {"findings": [], "not_kept": 0, "held": None},
     }
