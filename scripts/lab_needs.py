@@ -23,7 +23,7 @@ PROGRAMS: Final = {
     "zstd": "zstd",
 }
 BUILDER: Final = {"mmdebstrap": "mmdebstrap"}  # for guest images
-# for tests there
+# for tests on the host
 ON_THE_HOST: Final = {"socat": "socat", "busybox": "busybox-static", "mkfs.xfs": "xfsprogs"}
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted, moment
-from symphony.core.train import Passenger, TrainView
+from symphony.core.train import DIGITS, Passenger, TrainView
 from symphony.web.times import time_view
 from symphony.workspace.train_desk import TrainDesk
-
-SHOWN = 12  # digits of a commit
 
 
 def show_train(place: Place, *, as_json: bool) -> None:
@@ -40,8 +38,8 @@ def reset_train(place: Place, *, as_json: bool) -> None:
     if not before.head:
         screen.line(f"There is no branch {before.branch} yet; the first piece of work makes it.")
         return
-    at = f"{before.base} ({before.base_commit[:SHOWN]})"
-    screen.line(f"The merge train {before.branch} starts anew from {at}; it was at {before.head[:SHOWN]}.")
+    at = f"{before.base} ({before.base_commit[:DIGITS]})"
+    screen.line(f"The merge train {before.branch} starts anew from {at}; it was at {before.head[:DIGITS]}.")
     if before.passengers:
         screen.heading(f"Not aboard any more ({counted(len(before.passengers), 'issue')})")
         _list(screen, before.passengers)
@@ -52,15 +50,15 @@ def _desk(place: Place) -> TrainDesk:
 
 
 def _where(view: TrainView) -> str:
-    base = f"{view.base} is at {view.base_commit[:SHOWN]}." if view.base_commit else ""
+    base = f"{view.base} is at {view.base_commit[:DIGITS]}." if view.base_commit else ""
     if view.head:
-        return f" is at {view.head[:SHOWN]}; {base}"
+        return f" is at {view.head[:DIGITS]}; {base}"
     return f" has no branch yet; {base}" if base else ""
 
 
 def _list(screen: Screen, passengers: Sequence[Passenger]) -> None:
     rows = [
-        (each.issue_id, each.title, each.commit[:SHOWN], moment(time_view(each.at))) for each in passengers
+        (each.issue_id, each.title, each.commit[:DIGITS], moment(time_view(each.at))) for each in passengers
     ]
     screen.table(rows)
 

@@ -44,9 +44,10 @@ async def look_at_git(case: Case) -> Finding:
         WorkspaceError: `workspace.git_not_found`, `workspace.git_too_old`.
     """
     git = Git(Path("/"))
-    check_version(await git.line("version"))
+    said = await git.line("version")
+    check_version(said)
     place = shutil.which("git", path=case.environ.get("PATH"))
-    return ok(f"{(await git.line('version')).removeprefix('git version ')} ({place})")
+    return ok(f"{said.removeprefix('git version ')} ({place})")
 
 
 async def look_at_disk(case: Case) -> Finding:

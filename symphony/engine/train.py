@@ -21,6 +21,7 @@ from symphony.core.outcome import SentBack
 from symphony.core.ports import Checkouts, HookResult, Sandbox, Workspace
 from symphony.core.states import state_key
 from symphony.core.train import Boarded, TrainMerge, TrainStopped
+from symphony.core.train_stop import BUSY
 from symphony.engine.checks import run_checks
 from symphony.engine.context import AttemptContext
 from symphony.engine.machine_watch import watch_machine
@@ -37,7 +38,7 @@ NO_FIT = "It did not board the merge train, and no agent goes on with it: {why}"
 class TrainBusy(SymphonyError):
     """Others have held the train for too long; the handoff is tried again."""
 
-    code = "train.busy"
+    code = BUSY
 
 
 class WentBack(SymphonyError):

@@ -87,12 +87,9 @@ def reply_prompt(steering: SteeringRequest, exits: Exits = ONLY_DONE) -> str:
 
 def checks_failed_prompt(results: Sequence[HookResult], tool: str = "mark_done") -> str:
     """Return the turn that says which checks failed after a tool's call, with the end of their output."""
-    failed = [result for result in results if not result.ok]
     passed = [one_line(result.name) for result in results if result.ok]
-    count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
-    lines = [f"Your `{tool}` does not count yet: {count}."]
-    for result in failed:
-        lines += ["", f"{one_line(result.name)} ({_ended(result)}):", "", *_quoted_end(result.output)]
+    count, outputs = _failures(results)
+    lines = [f"Your `{tool}` does not count yet: {count}.", *outputs]
     if passed:
         lines += ["", f"These pass: {', '.join(passed)}."]
     lines += ["", f"Correct the cause, commit, and call `{tool}` again."]
@@ -108,11 +105,11 @@ def train_refused_prompt(
         lines = [f"Your `{tool}` does not count yet: your branch does not merge onto {head}."]
         lines += ["", f"In conflict: {merge.in_conflict}."]
     else:
-        failed = [result for result in results if not result.ok]
-        count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
-        lines = [f"Your `{tool}` does not count yet: {count} once your branch is merged onto {head}."]
-        for result in failed:
-            lines += ["", f"{one_line(result.name)} ({_ended(result)}):", "", *_quoted_end(result.output)]
+        count, outputs = _failures(results)
+        lines = [
+            f"Your `{tool}` does not count yet: {count} once your branch is merged onto {head}.",
+            *outputs,
+        ]
     if shown:
         lines += [
             "",
@@ -208,8 +205,17 @@ def earlier_prompt(
     return _text([prompt.rstrip("\n"), "", *heading, *lines[1 if not lines[0] else 0 :]])
 
 
-def _ended(result: HookResult) -> str:
-    return "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
+def _failures(results: Sequence[HookResult]) -> tuple[str, list[str]]:
+    """Return how many checks fail, as a clause, and each of them with the end of its output, as lines."""
+    failed = [result for result in results if not result.ok]
+    count = "a check fails" if len(failed) == 1 else f"{len(failed)} checks fail"
+    lines: list[str] = []
+    for result in failed:
+        ended = (
+            "was killed at its timeout" if result.exit_status is None else f"exit status {result.exit_status}"
+        )
+        lines += ["", f"{one_line(result.name)} ({ended}):", "", *_quoted_end(result.output)]
+    return count, lines
 
 
 def _better(state: BestState) -> str:

@@ -62,7 +62,6 @@ class GitCheckouts:
             WorkspaceError: on entering, `workspace.branch_moved`; `workspace.disk_full` and others.
         Cancellation: it stays until `close`.
         """
-        target = self.folder / uuid.uuid4().hex[:12]  # a guest cannot know it, and has nothing of it cached
         await asyncio.to_thread(delete_folder, self._making)
         person = Person(FALLBACK_NAME, FALLBACK_EMAIL)
         branch, ref = imported.branch, imported.ref or f"refs/heads/{imported.branch}"
@@ -74,9 +73,7 @@ class GitCheckouts:
                 code="workspace.branch_moved",
                 remedy="symphony tries again by itself.",
             )
-        await sandbox.lend(self._making)
-        with explain_disk(f"make {target}"):
-            await asyncio.to_thread(self._making.rename, target)
+        target = await self._lay_before(sandbox)
         yield target
         await self._clear(target, sandbox)
 
@@ -86,7 +83,6 @@ class GitCheckouts:
         Raises:
             WorkspaceError: `workspace.*`: it could not be laid before it.
         """
-        target = self.folder / uuid.uuid4().hex[:12]
         await asyncio.to_thread(delete_folder, self._making)
         with explain_disk(f"make the folder {self._making}"):
             await asyncio.to_thread(self._making.mkdir)
@@ -97,9 +93,7 @@ class GitCheckouts:
         await git.run(
             "bundle", "create", "--quiet", str(bundle), ref, f"^{self._base}", timeout_s=TRANSFER_TIMEOUT
         )
-        await sandbox.lend(self._making)
-        with explain_disk(f"make {target}"):
-            await asyncio.to_thread(self._making.rename, target)
+        target = await self._lay_before(sandbox)
         words = ("git", "--git-dir=.git", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
         try:
             fetched = await sandbox.run(
@@ -110,6 +104,14 @@ class GitCheckouts:
         finally:
             await self._clear(target, sandbox)
         return fetched.exit_status == 0
+
+    async def _lay_before(self, sandbox: Sandbox) -> Path:
+        """Move what was made into the folder that the sandbox sees; return its place."""
+        target = self.folder / uuid.uuid4().hex[:12]  # a guest cannot know it, and has nothing of it cached
+        await sandbox.lend(self._making)
+        with explain_disk(f"make {target}"):
+            await asyncio.to_thread(self._making.rename, target)
+        return target
 
     async def _clear(self, target: Path, sandbox: Sandbox) -> None:
         with suppress(SymphonyError):

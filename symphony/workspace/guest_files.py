@@ -7,7 +7,6 @@ a file for a symlink between two steps leads nowhere. Everything here blocks on 
 import errno
 import os
 import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +55,7 @@ class GuestFolder:
     def __init__(self, path: Path) -> None:
         self._root = os.open(path, OPEN_FOLDER)
         self._opened: list[tuple[bytes, int]] = []
-        self._last: tuple[bytes, int] = (b"", self._root)  # what was looked into last, and its folder
+        self._at: bytes | None = None  # the path of the innermost open folder
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +72,8 @@ class GuestFolder:
         Raises:
             OSError: it is there and cannot be read.
         """
-        *folders, name = path.split(b"/")
         try:
-            parent = self._descend(folders)
+            parent, name = self._parent(path)
             mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
                 return GuestLink(os.readlink(name, dir_fd=parent))
@@ -98,11 +96,9 @@ class GuestFolder:
         Raises:
             OSError: it cannot be looked at.
         """
-        parent, _, name = path.rpartition(b"/")
         try:
-            if parent != self._last[0]:
-                self._last = (parent, self._descend(parent.split(b"/") if parent else ()))
-            return os.stat(name, dir_fd=self._last[1], follow_symlinks=False)
+            parent, name = self._parent(path)
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
         except OSError as error:
             if error.errno in ABSENT:
                 return None
@@ -111,7 +107,7 @@ class GuestFolder:
     def holds_folder(self, path: bytes) -> bool:
         """Say whether a real folder lies at a relative path."""
         try:
-            self._descend(path.split(b"/"))
+            self._descend(path)
         except OSError as error:
             if error.errno in ABSENT:
                 return False
@@ -121,7 +117,7 @@ class GuestFolder:
     def names(self, path: bytes) -> tuple[bytes, ...]:
         """Return the names in a real folder at a relative path, in order; none where none lies."""
         try:
-            return tuple(sorted(map(os.fsencode, os.listdir(self._descend(path.split(b"/"))))))  # noqa: PTH208  a descriptor
+            return tuple(sorted(map(os.fsencode, os.listdir(self._descend(path)))))  # noqa: PTH208  a descriptor
         except OSError as error:
             if error.errno in ABSENT:
                 return ()
@@ -134,9 +130,17 @@ class GuestFolder:
         except FileNotFoundError:
             return
 
-    def _descend(self, folders: Sequence[bytes]) -> int:
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        """Return the open folder that a relative path leads into, and the name there."""
+        folder, slash, name = path.rpartition(b"/")
+        return (self._descend(folder) if slash else self._root), name
+
+    def _descend(self, path: bytes) -> int:
         """Return the open folder at this path; the last path's folders are reused."""
-        self._last = (b"", self._root)
+        if path == self._at:
+            return self._opened[-1][1]
+        self._at = None
+        folders = path.split(b"/")
         common = 0
         for (name, _), wanted in zip(self._opened, folders, strict=False):
             if name != wanted:
@@ -151,6 +155,7 @@ class GuestFolder:
                 raise OSError(errno.ENOENT, "not a path inside the folder")
             current = os.open(name, OPEN_FOLDER, dir_fd=current)
             self._opened.append((name, current))
+        self._at = path
         return current
 
     def _close_beyond(self, depth: int) -> None:

@@ -88,13 +88,15 @@ class PatchMaker:
 
     async def _candidates(self, completion: Completion) -> AsyncIterator[bytes]:
         """Yield mailboxes, the best to read first."""
+        yielded = None
         plainest = await self._render(Form(False, b""), completion)
         if plainest is not None and b"\r" not in plainest:
+            yielded = plainest
             yield plainest
         marked = await asyncio.to_thread(self._mark_carriage_returns, await self._changed_blobs())
         for form in (Form(False, marked), Form(True, marked), Form(True, b"* -diff\n")):
             mailbox = await self._render(form, completion)
-            if mailbox is not None:
+            if mailbox is not None and mailbox != yielded:
                 yield mailbox
 
     async def _changed_blobs(self) -> list[tuple[bytes, tuple[str, ...]]]:

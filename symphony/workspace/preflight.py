@@ -53,12 +53,7 @@ class Preflights:
             WorkspaceError: whatever git says.
         """
         tried = await try_merge(self._repository, commit, head)
-        names = tuple(
-            name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in tried.conflicts
-        )
-        return Preflight(
-            base, commit, moved=True, conflicts=tuple(dict.fromkeys(names)), unknown=tried.unknown
-        )
+        return Preflight(base, commit, moved=True, conflicts=tried.shown, unknown=tried.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +69,12 @@ class Tried:
     tree: str = ""
     conflicts: tuple[str, ...] = ()
     unknown: str = ""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of files in conflict, as people read them."""
+        names = (name.encode("utf-8", "surrogateescape") for name in self.conflicts)
+        return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in names))
 
 
 async def try_merge(repository: HostRepository, ours: str, theirs: str) -> Tried:

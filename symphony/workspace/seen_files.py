@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from symphony.host.durable import write_temporary
+from symphony.host.durable import write_durably
 from symphony.workspace.guest_files import GuestFolder
 from symphony.workspace.tree import TreeEntry
 
@@ -53,7 +53,7 @@ class SeenFiles:
         content += b"".join(looks.values()) + b"\0".join(looks)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_temporary(self._path.parent, content, None).replace(self._path)
+            write_durably(self._path, content)
         except OSError:
             self.forget()
 

@@ -75,9 +75,10 @@ async def take_snapshot(
     if not gone and not found.copied:
         return known_tree
     await git.run("read-tree", known_tree)
-    nothing = "0" * len(known_tree)
-    removed = b"".join(b"0 %s\t%s\0" % (nothing.encode(), name) for name in gone)
-    await git.run("update-index", "-z", "--index-info", stdin=removed)
+    if gone:
+        nothing = b"0" * len(known_tree)
+        removed = b"".join(b"0 %s\t%s\0" % (nothing, name) for name in gone)
+        await git.run("update-index", "-z", "--index-info", stdin=removed)
     if found.copied:
         adder = host_git(copies, f"--git-dir={repository}", f"--work-tree={copies}", **index)
         await adder.run("update-index", "--add", "-z", "--stdin", stdin=b"\0".join(found.copied) + b"\0")

@@ -19,7 +19,7 @@ from symphony.core.text import first_of, one_line, plain
 from symphony.core.train import DIGITS, NAMES_SHOWN, TrainMerge, TrainStopped
 from symphony.workspace.git_command import Git, is_recent
 from symphony.workspace.host_repository import HostRepository
-from symphony.workspace.preflight import OLDEST, Tried, try_merge
+from symphony.workspace.preflight import OLDEST, try_merge
 from symphony.workspace.refs import TRAIN_HEAD, candidate_ref, now_ref
 from symphony.workspace.signing import committing
 from symphony.workspace.source import Base, Person, Source
@@ -83,7 +83,7 @@ class GitTrain:
         merge = TrainMerge(name, way.seen, onto)
         if tried.conflicts:
             theirs = await self._theirs(onto, head, tried.conflicts)
-            return replace(merge, conflicts=_shown(tried), theirs=theirs)
+            return replace(merge, conflicts=tried.shown, theirs=theirs)
         if tried.unknown:
             raise _not_mergeable(name, onto, tried.unknown)
         subject = f"Merge issue {one_line(issue_id)}: {one_line(title, TITLE_SHOWN)}"
@@ -154,7 +154,7 @@ class GitTrain:
         tried = await try_merge(self._repository, seen, base)
         name, base_name = way.branch.name, one_line(way.base.name)
         if tried.conflicts:
-            files = first_of(_shown(tried), NAMES_SHOWN)
+            files = first_of(tried.shown, NAMES_SHOWN)
             raise TrainStopped(
                 f"The merge train {name} ({seen[:DIGITS]}) and {base_name} ({base[:DIGITS]}) are in conflict:"
                 f" {files}.",
@@ -216,11 +216,6 @@ async def _commit(git: Git, tree: str, parents: tuple[str, str], message: str, m
 
 def _seconds(moment: str) -> int:
     return int(moment.removeprefix("@").split(" ")[0])
-
-
-def _shown(tried: Tried) -> tuple[str, ...]:
-    names = (name.encode("utf-8", "surrogateescape") for name in tried.conflicts)
-    return tuple(name.decode("utf-8", "replace") for name in names)
 
 
 def _not_mergeable(name: str, onto: str, words: str) -> TrainStopped:
