@@ -5,7 +5,9 @@ touched keep theirs. Pure.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from symphony.core.editing import EditConflict, IssueText, IssueTextRefused, TextFault, TextReading
@@ -41,7 +43,8 @@ def edited_content(content: bytes, text: str) -> bytes:
     """Return the file's new content for an edited text.
 
     The byte order mark stays. Lines before the first change and behind the last keep their line
-    ends; those between get the ones that the file's first line has.
+    ends; those between get the ones that the file's first line has. A carriage return that would become
+    one line end with the line feed behind it gets a line feed of its own.
     """
     before, after = lines_of(decoded(content)), lines_of(unified(text))
     old, new = [line for line, _ in before], [line for line, _ in after]
@@ -51,7 +54,8 @@ def edited_content(content: bytes, text: str) -> bytes:
     middle = [(line, "") for line in new[head : len(new) - tail]]
     kept = [*before[:head], *middle, *before[len(before) - tail :]]
     usual = before[0][1] or "\n"
-    written = "".join(line + (end or usual) for line, end in kept[:-1]) + kept[-1][0]
+    ended = [(line, end or usual) for line, end in kept[:-1]]
+    written = "".join(f"{line}{end}" for line, end in apart(ended)) + kept[-1][0]
     return (f"{BOM}{written}" if content.startswith(BOM.encode()) else written).encode()
 
 
@@ -59,6 +63,12 @@ def lines_of(text: str) -> list[tuple[str, str]]:
     """Return each line with its end; the last one, which may be empty, has none."""
     parts = [*LINE_END.split(text), ""]
     return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def apart(lines: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each line with an end that stays its own whatever line is next."""
+    for (line, end), behind in zip_longest(lines, lines[1:]):
+        yield line, "\r\n" if end == "\r" and behind == ("", "\n") else end
 
 
 def same_at_start(one: list[str], other: list[str], most: int) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from symphony.core.place import line_in
@@ -31,6 +31,7 @@ def test_an_untouched_text_is_the_file_again(content: bytes) -> None:
 
 
 @given(contents(), contents())
+@example(b"\ra\n\n", b"\n\n")
 def test_what_was_written_is_what_an_editor_shows_next(content: bytes, typed: bytes) -> None:
     text = decoded(typed)
     written = edited_content(content, text)
@@ -49,6 +50,14 @@ def test_a_line_that_is_changed_ends_as_the_file_s_first_one_does() -> None:
     assert edited_content(b"a\r\nb\r\n", "a\nb") == b"a\r\nb"
     assert edited_content(b"a\r\nb", "a\nb\n") == b"a\r\nb\r\n"
     assert edited_content(b"", "a\r\nb") == b"a\nb"
+
+
+def test_a_carriage_return_never_becomes_one_line_end_with_an_empty_line_s_line_feed() -> None:
+    assert edited_content(b"\ra\n\n", "\n\n") == b"\r\n\n"
+    assert edited_content(b"a\rb\n\nc\n", "a\n\nc\n") == b"a\r\n\nc\n"
+    assert edited_content(b"a\n\rb\n\nc", "a\n\n\nc") == b"a\n\r\n\nc"
+    assert edited_content(b"a\rb\n\nc", "a\nB\n\nc") == b"a\rB\r\n\nc"
+    assert edited_content(b"a\nb\rc", "a\nb\n\nc") == b"a\nb\r\n\nc"
 
 
 def test_a_place_names_its_line_only_in_its_own_file() -> None:
