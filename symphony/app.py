@@ -4,24 +4,17 @@
 """
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from symphony.agent.advertised import Advertised
 from symphony.agent.credentials.watch import CredentialWatch
 from symphony.agent.registry import AcpAgents
-from symphony.core.decide import DRAIN_GRACE
 from symphony.core.errors import SymphonyError
-from symphony.core.event import DrainAsked, Ticked
-from symphony.core.idle import Idleness
+from symphony.core.event import Ticked
 from symphony.core.installation import Installation
 from symphony.core.ports import Meters
 from symphony.core.restore import restore
-from symphony.core.workflow import Workflow
 from symphony.engine.beside import open_beside
 from symphony.engine.branches import TrackedBranches
 from symphony.engine.editing import TrackedEditing
@@ -47,6 +40,7 @@ from symphony.host.tracing import open_tracing
 from symphony.host.watcher import open_watcher
 from symphony.mcp_server.gate import Gate
 from symphony.mcp_server.socket_folder import open_socket_folder
+from symphony.run import EXIT_DONE, Console, Running, RunOptions, last_words, signals_of_a_person
 from symphony.sandbox.drivers import Drivers, disk_places, isolation_of
 from symphony.sandbox.smolvm.driver import SmolvmDriver
 from symphony.store.exchange import StoreExchange
@@ -62,53 +56,6 @@ from symphony.workflow.file import WorkflowFile
 from symphony.workflow.prompts import LiquidPrompts
 from symphony.workflow_source import WorkflowSource, open_reloading
 from symphony.workspace.workspaces import GitWorkspaces
-
-EXIT_DONE, EXIT_NEEDS_A_PERSON = 0, 3
-
-LAST_WORDS = {
-    Idleness.DONE: "nothing is left to do",
-    Idleness.NEEDS_A_PERSON: "nothing moves until you act; `symphony inbox` shows what is needed",
-    Idleness.BUSY: "stopped before all was done; `symphony status` shows what is left",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line says about a run.
-
-    Attributes:
-        port: beats `server.port`.
-        sandbox: beats `sandbox`, at every reload too.
-    """
-
-    workflow: Path
-    port: int | None = None
-    verbose: bool = False
-    until_idle: bool = False
-    sandbox: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A daemon that is ready, as the banner shows it."""
-
-    workflow: Workflow
-    installation: Installation
-    url: str
-    isolation: str
-    notes: tuple[str, ...]
-
-
-class Console(Protocol):
-    """Where a run speaks to the person who started it."""
-
-    def ready(self, running: Running) -> None:
-        """Say once that the daemon is ready."""
-        ...
-
-    def tell(self, line: str) -> None:
-        """Say something that needs a person, or awaits one."""
-        ...
 
 
 async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: Console) -> int:
@@ -262,7 +209,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             open_watcher([settings.tracker.root], tracking.notice, subfolders=True)
         )
         await stack.enter_async_context(open_reloading(workflow.path, lambda: mailbox.offer(Ticked())))
-        stack.enter_context(_signals(mailbox, console))
+        stack.enter_context(signals_of_a_person(mailbox, console))
         for line in reaped:
             log.warning("reaped", what=line)
         log.info("daemon.ready", url=listener.url, workflow=str(workflow.path))
@@ -274,11 +221,7 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
         log.info("daemon.stopped", verdict=verdict.value)
     if exchange.chosen is not None:
         return await run_daemon(options, environ, console)
-    if options.until_idle:
-        console.tell(LAST_WORDS[verdict])
-    if options.until_idle and verdict is Idleness.NEEDS_A_PERSON:
-        return EXIT_NEEDS_A_PERSON
-    return EXIT_DONE
+    return last_words(verdict, console) if options.until_idle else EXIT_DONE
 
 
 async def _exchange_store(exchange: StoreExchange, log: Log, console: Console) -> None:
@@ -313,27 +256,3 @@ async def _warming(
     finally:
         await asyncio.wait({task})
         task.result()
-
-
-@contextmanager
-def _signals(mailbox: Mailbox, console: Console) -> Iterator[None]:
-    """First signal: drain. Second: skip the grace."""
-    loop = asyncio.get_running_loop()
-    asked = 0
-
-    def stop() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            grace = f"{DRAIN_GRACE.total_seconds():.0f} s"
-            console.tell(f"stopping: attempts have {grace} to end; a second signal ends them now")
-        mailbox.post(DrainAsked(now=asked > 1))
-
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in caught:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)

@@ -16,7 +16,7 @@ from symphony.cli.screen import Screen, silence_stdout
 from symphony.host.background import BackgroundWriter
 
 if TYPE_CHECKING:
-    from symphony.app import Running
+    from symphony.run import Running
 
 ROOM: Final = 1_048_576  # bytes that may wait for a terminal that somebody has stopped
 CLOSE_BOUND_S: Final = 2.0  # for the last lines; a stopped terminal must not hold up the end

@@ -26,7 +26,8 @@ def run_workflow(
     Raises:
         SymphonyError: what kept it from starting; `internal_error` for what broke inside it.
     """
-    from symphony.app import RunOptions, run_daemon  # all rooms: slow to import
+    from symphony.app import run_daemon  # all rooms: slow to import
+    from symphony.run import RunOptions
 
     options = RunOptions(workflow, port, verbose, until_idle, sandbox)
     with open_console() as console:

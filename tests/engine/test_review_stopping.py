@@ -7,7 +7,6 @@ import signal
 import pytest
 
 from symphony.agent.script import Hang, Work, ask, mark_done, one_turn
-from symphony.app import _signals
 from symphony.core.claim import Parked, Running
 from symphony.core.errors import SymphonyError
 from symphony.core.event import AttemptEnded, CancelAsked, DrainAsked, Ticked
@@ -15,6 +14,7 @@ from symphony.core.issue import IssueDraft
 from symphony.core.outcome import Failed, Stopped, StopReason, TurnsExhausted
 from symphony.core.usage import Usage
 from symphony.engine.mailbox import Mailbox
+from symphony.run import signals_of_a_person
 from symphony.store.errors import store_full
 from tests.support.project import Said
 from tests.support.world import after_events, make_issue, make_record, make_running, make_state
@@ -249,7 +249,7 @@ async def test_a_signal_is_not_lost_when_the_mailbox_is_full():
     mailbox = Mailbox(capacity=1)
     assert mailbox.offer(Ticked())
     said = Said()
-    with _signals(mailbox, said):
+    with signals_of_a_person(mailbox, said):
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(BOUND_S):
             while not said.lines:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from symphony.app import RunOptions, run_daemon
+from symphony.app import run_daemon
+from symphony.run import RunOptions
 
 AGENTS = Path(__file__).resolve().parent.parent / "agents"
 BOUND_S = 60.0  # for anything to come true; only a failure takes so long
