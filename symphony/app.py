@@ -26,6 +26,7 @@ from symphony.engine.ports import Log, Ports
 from symphony.engine.retention import Retention, open_retention
 from symphony.engine.supervisor import Supervisor
 from symphony.engine.tracking import Tracking
+from symphony.engine.train_desk import EngineTrainDesk
 from symphony.engine.way_back import PullRequestWatch
 from symphony.engine.workflow_desk import EngineWorkflowDesk
 from symphony.forge.drivers import Forges
@@ -160,6 +161,11 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
             held_back=lambda: supervisor.held_back,
             holding_back=supervisor.holding_back,
         )
+
+        def tell_of_train(said: str) -> None:
+            log.info("train.reset", reason=said)
+            orchestrator.tell_listeners()
+
         operations = EngineOperations(orchestrator, installation.run_logs, exchange)
         listener = await stack.enter_async_context(
             open_listener(
@@ -170,6 +176,13 @@ async def run_daemon(options: RunOptions, environ: Mapping[str, str], console: C
                     EngineWorkflowDesk(orchestrator, source),
                     TrackedBranches(orchestrator, workspaces),
                     retention,
+                    EngineTrainDesk(
+                        lambda: orchestrator.state.workflow.settings,
+                        workspaces.train,
+                        store,
+                        clock,
+                        tell_of_train,
+                    ),
                     metrics,
                 ),
                 host=settings.server.host,

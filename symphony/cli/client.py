@@ -105,6 +105,14 @@ class DaemonDesk:
         """Remove from the disk what may go, or only say what would, and return that."""
         return self._ask("POST", "/api/v1/gc", {"dry_run": dry_run}, SWEEP_BOUND_S)
 
+    def train(self) -> Json:
+        """Return how the merge train stands."""
+        return self._ask("GET", "/api/v1/train")
+
+    def reset_train(self) -> Json:
+        """Move the merge train to its base and return what that left out."""
+        return self._ask("POST", "/api/v1/train/reset", {})
+
     def restore(self, name: str) -> None:
         """Let the daemon begin to put the prepared copy in the store's place."""
         self._ask("POST", "/api/v1/restore", {"name": name})

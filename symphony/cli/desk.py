@@ -84,6 +84,14 @@ class Desk(Protocol):
         """Remove from the disk what may go, or only say what would, and return that."""
         ...
 
+    def train(self) -> Json:
+        """Return how the merge train stands."""
+        ...
+
+    def reset_train(self) -> Json:
+        """Move the merge train to its base and return what that left out."""
+        ...
+
     def restore(self, name: str) -> None:
         """Put the prepared copy in the store's place; a daemon has only begun to when this returns."""
         ...

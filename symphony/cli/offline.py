@@ -54,6 +54,7 @@ from symphony.tracker.local import LocalTracker
 from symphony.web.budget_view import budget_view
 from symphony.web.disk_view import disk_view
 from symphony.web.explanation_view import explanation_view
+from symphony.web.train_view import reset_view, train_view
 from symphony.web.views import answer_view, detail_view, issue_view, state_view
 
 Json = dict[str, Any]
@@ -133,6 +134,14 @@ class FilesDesk:
     def sweep(self, *, dry_run: bool) -> Json:
         """Remove from the disk what may go, or only say what would, and return that."""
         return asyncio.run(self._look_at_disk() if dry_run else self._sweep())
+
+    def train(self) -> Json:
+        """Return how the merge train stands."""
+        return asyncio.run(self._look_at_train())
+
+    def reset_train(self) -> Json:
+        """Move the merge train to its base and return what that left out."""
+        return asyncio.run(self._reset_train())
 
     def restore(self, name: str) -> None:
         """Put the prepared copy in the store's place."""
@@ -276,6 +285,17 @@ class FilesDesk:
 
         async with self._write() as (store, state):
             return disk_view(await sweep_disk(self._place, store, state))
+
+    async def _look_at_train(self) -> Json:
+        from symphony.cli.offline_train import train_desk
+
+        return train_view(await train_desk(self._place, MemoryStore()).look())
+
+    async def _reset_train(self) -> Json:
+        from symphony.cli.offline_train import train_desk
+
+        async with self._write() as (store, _):
+            return reset_view(await train_desk(self._place, store).reset())
 
     async def _restored(self, memory: Memory) -> SchedulerState:
         return restore(self._place.workflow, memory).with_issues(await self._tracker.scan())

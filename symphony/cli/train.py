@@ -1,81 +1,61 @@
 """`symphony train`: how the merge train stands, and its new beginning from the base."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from symphony.cli.desk import act, read
 from symphony.cli.place import Place
 from symphony.cli.screen import Screen
 from symphony.cli.words import counted, moment
-from symphony.core.train import DIGITS, Passenger, TrainView
-from symphony.web.times import time_view
-from symphony.workspace.train_desk import TrainDesk
+from symphony.core.train import DIGITS
 
 
 def show_train(place: Place, *, as_json: bool) -> None:
     """Show head, base, what is aboard in its order, and why nothing can board."""
-    view = asyncio.run(_desk(place).look(place.workflow.settings))
+    train = read(place, lambda desk: desk.train())
     screen = Screen()
     if as_json:
-        screen.json(_json(view))
+        screen.json(train)
         return
-    screen.line(f"The merge train {view.branch}{_where(view)}", style="bold")
-    if view.stopped:
-        screen.line(f"It stands still: {view.stopped}", style="yellow")
-    if view.passengers:
-        screen.heading(f"Aboard ({len(view.passengers)}), the first first")
-        _list(screen, view.passengers)
-    elif view.head:
+    screen.line(f"The merge train {train['branch']}{_where(train)}", style="bold")
+    if train["stopped"]:
+        screen.line(f"It stands still: {train['stopped']}", style="yellow")
+    if train["aboard"]:
+        screen.heading(f"Aboard ({len(train['aboard'])}), the first first")
+        _list(screen, train["aboard"])
+    elif train["head"]:
         screen.line("Nothing is aboard that is not in the base.")
 
 
 def reset_train(place: Place, *, as_json: bool) -> None:
     """Move the train to its base, and say what is not aboard any more."""
-    before = asyncio.run(_desk(place).reset(place.workflow.settings))
+    reset = act(place, lambda desk: desk.reset_train())
     screen = Screen()
     if as_json:
-        screen.json({"branch": before.branch, "head": before.base_commit, "left_out": _passengers(before)})
+        screen.json(reset)
         return
-    if not before.head:
-        screen.line(f"There is no branch {before.branch} yet; the first piece of work makes it.")
+    branch, was, left_out = reset["branch"], reset["was"], reset["left_out"]
+    if not was:
+        screen.line(f"There is no branch {branch} yet; the first piece of work makes it.")
         return
-    at = f"{before.base} ({before.base_commit[:DIGITS]})"
-    screen.line(f"The merge train {before.branch} starts anew from {at}; it was at {before.head[:DIGITS]}.")
-    if before.passengers:
-        screen.heading(f"Not aboard any more ({counted(len(before.passengers), 'issue')})")
-        _list(screen, before.passengers)
+    at = f"{reset['base']} ({reset['head'][:DIGITS]})"
+    screen.line(f"The merge train {branch} starts anew from {at}; it was at {was[:DIGITS]}.")
+    if left_out:
+        screen.heading(f"Not aboard any more ({counted(len(left_out), 'issue')})")
+        _list(screen, left_out)
 
 
-def _desk(place: Place) -> TrainDesk:
-    return TrainDesk(place.path.absolute().parent, place.installation)
-
-
-def _where(view: TrainView) -> str:
-    base = f"{view.base} is at {view.base_commit[:DIGITS]}." if view.base_commit else ""
-    if view.head:
-        return f" is at {view.head[:DIGITS]}; {base}"
+def _where(train: Mapping[str, Any]) -> str:
+    base = f"{train['base']} is at {train['base_commit'][:DIGITS]}." if train["base_commit"] else ""
+    if train["head"]:
+        return f" is at {train['head'][:DIGITS]}; {base}"
     return f" has no branch yet; {base}" if base else ""
 
 
-def _list(screen: Screen, passengers: Sequence[Passenger]) -> None:
-    rows = [
-        (each.issue_id, each.title, each.commit[:DIGITS], moment(time_view(each.at))) for each in passengers
-    ]
-    screen.table(rows)
-
-
-def _json(view: TrainView) -> dict[str, object]:
-    return {
-        "branch": view.branch,
-        "head": view.head or None,
-        "base": view.base,
-        "base_commit": view.base_commit or None,
-        "aboard": _passengers(view),
-        "stopped": view.stopped or None,
-    }
-
-
-def _passengers(view: TrainView) -> list[dict[str, object]]:
-    return [
-        {"issue_id": each.issue_id, "title": each.title, "commit": each.commit, "at": time_view(each.at)}
-        for each in view.passengers
-    ]
+def _list(screen: Screen, passengers: Sequence[Mapping[str, Any]]) -> None:
+    screen.table(
+        [
+            (each["issue_id"], each["title"], each["commit"][:DIGITS], moment(each["at"]))
+            for each in passengers
+        ]
+    )

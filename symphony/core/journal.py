@@ -16,6 +16,8 @@ class Action(StrEnum):
     MOVE_ISSUE = "move_issue"
     BOARD_TRAIN = "board_train"
     """Move the merge train's branch to the merge of a piece of work."""
+    RESET_TRAIN = "reset_train"
+    """Move the merge train's branch to the base."""
     HAND_OFF = "hand_off"
     """Write the patch."""
     PUSH_BRANCH = "push_branch"

@@ -5,7 +5,7 @@ Its truth is that branch alone: what is aboard is read from the commits by which
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from symphony.core.errors import SymphonyError
 from symphony.core.text import first_of, one_line
@@ -112,3 +112,24 @@ class TrainView:
     base_commit: str = ""
     passengers: tuple[Passenger, ...] = ()
     stopped: str = ""
+
+
+class TrainDesk(Protocol):
+    """The train, for people who look at it or start it anew."""
+
+    async def look(self) -> TrainView:
+        """Return how the train stands; what keeps that from being known is why it is stopped.
+
+        Raises:
+            SymphonyError: `train.off`; `workspace.*`.
+        """
+        ...
+
+    async def reset(self) -> TrainView:
+        """Move the train's branch to its base; return the train as it was.
+
+        Raises:
+            SymphonyError: `train.*`, `workspace.*`: nothing was changed. What was changed and cannot be
+                written down is said by the next start.
+        """
+        ...

@@ -1,9 +1,11 @@
 """Intent before, result after: what makes an effect outside the process repeatable after a crash."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
+from symphony.core.effect import Audit
 from symphony.core.journal import Action, Result
 from symphony.core.ports import Clock, Store
 
@@ -18,8 +20,12 @@ class Journal:
         self._attempt_id = attempt_id
 
     @asynccontextmanager
-    async def step(self, action: Action, **detail: Any) -> AsyncIterator[dict[str, Any]]:
+    async def step(
+        self, action: Action, audit: Callable[[datetime], Collection[Audit]] = lambda _: (), /, **detail: Any
+    ) -> AsyncIterator[dict[str, Any]]:
         """Record an effect around the block; what the block puts into the dict becomes the result.
+
+        With that a success is said in the audit, at once.
 
         Cancellation: the intent stays open, as after a crash, and is answered for at the next start.
         """
@@ -31,7 +37,7 @@ class Journal:
             failure = {"error": str(error)[:2000]}
             await self._store.fulfil(intent, self._clock.now(), Result.FAILED, failure)
             raise
-        await self._store.fulfil(intent, self._clock.now(), Result.DONE, result)
+        await self._store.fulfil(intent, self._clock.now(), Result.DONE, result, audit(self._clock.now()))
 
 
 async def issue_journal(store: Store, clock: Clock, issue_id: str) -> Journal:

@@ -24,6 +24,7 @@ from symphony.engine.environment import attempt_environment
 from symphony.engine.mailbox import Mailbox
 from symphony.engine.ports import Ports
 from symphony.engine.rejecting import keep_words
+from symphony.engine.train_desk import reset_audit
 
 DECISION = "recover"
 LATER_ATTEMPT = "the workspace belongs to a later attempt"
@@ -57,7 +58,9 @@ class Recovery:
         for intent in self._memory.open_intents:
             result, why = await self._answer(intent)
             reason = f"{_name(intent)} was cut off: {why}"
-            audit = Audit(now(), intent.issue_id, DECISION, reason)
+            audit = [Audit(now(), intent.issue_id or None, DECISION, reason)]
+            if intent.action == Action.RESET_TRAIN and result is Result.DONE:
+                audit += reset_audit(intent.detail, now())
             await store.fulfil(intent.id, now(), result, {"reason": why}, audit)
             self._ports.log.info(
                 "recovery", issue=intent.issue_id, action=intent.action, result=result.value, reason=why
@@ -81,6 +84,8 @@ class Recovery:
                 case Action.BOARD_TRAIN:
                     otherwise = "what has boarded stays on the merge train until it is reset"
                     return Result.UNDONE, self._handed_over_later(intent, otherwise)
+                case Action.RESET_TRAIN:
+                    return await self._train_reset(intent)
                 case Action.HAND_OFF | Action.PUSH_BRANCH | Action.OPEN_PULL_REQUEST:
                     return Result.UNDONE, self._handed_over_later(intent, "nobody waits for it any more")
                 case Action.CLEAN_UP:
@@ -129,6 +134,12 @@ class Recovery:
             return Result.DONE, f"the issue is in {issue.state}"
         otherwise = "it is not moved unless you ask for it again"
         return Result.UNDONE, f"the issue is in {issue.state}; {self._handed_over_later(intent, otherwise)}"
+
+    async def _train_reset(self, intent: Intent) -> Answer:
+        view, detail = await self._ports.workspaces.train.look(self._workflow.settings), intent.detail
+        if (view.branch, view.head) == (detail["branch"], detail["to"]):
+            return Result.DONE, "the merge train starts anew from the base"
+        return Result.UNDONE, "the merge train is not moved unless you ask for it again"
 
     async def _cleaned_up(self, intent: Intent) -> Answer:
         if self._is_open(intent.issue_id):

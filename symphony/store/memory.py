@@ -166,7 +166,7 @@ class MemoryStore:
         at: datetime,  # noqa: ARG002 - nothing reads it, as the two below
         result: Result,  # noqa: ARG002
         detail: Mapping[str, Any],  # noqa: ARG002
-        audit: Audit | None = None,
+        audit: Collection[Audit] = (),
     ) -> None:
         """Record that the effect ended; the first result counts."""
         disk = await self._writing()
@@ -174,7 +174,7 @@ class MemoryStore:
             raise intent_unknown(intent_id)
         if intent_id not in disk.fulfilled:
             disk.fulfilled.add(intent_id)
-            self._say(() if audit is None else (audit,))
+            self._say(audit)
 
     async def accept_completion(self, completion: Completion) -> Completion:
         """Store an accepted `mark_done` once; return the one that is stored for this attempt."""
@@ -266,8 +266,8 @@ class MemoryStore:
         disk = await self._reading()
         return tuple(row for row in disk.attempts.values() if row.issue_id == issue_id)
 
-    async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:
-        """Return the latest decisions on an issue, newest first."""
+    async def audit_of(self, issue_id: str | None, limit: int = 50) -> tuple[Audit, ...]:
+        """Return the latest decisions on an issue, or on none, newest first."""
         disk = await self._reading()
         return tuple(disk.audit.get(issue_id, Trail()).entries[::-1][:limit])
 

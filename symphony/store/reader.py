@@ -49,8 +49,8 @@ class StoreReader:
         """Return the issue's attempts, oldest first."""
         return await self._all(rows.attempt_of, statements.READ_ATTEMPTS_OF_ISSUE, (issue_id,))
 
-    async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:
-        """Return the latest decisions on an issue, newest first."""
+    async def audit_of(self, issue_id: str | None, limit: int = 50) -> tuple[Audit, ...]:
+        """Return the latest decisions on an issue, or on none, newest first."""
         return await self._all(rows.audit_of_row, statements.READ_AUDIT, (issue_id, limit))
 
     async def recent_handoffs(self, limit: int) -> tuple[HandoffRow, ...]:

@@ -166,7 +166,7 @@ class SqliteStore(StoreReader):
         at: datetime,
         result: Result,
         detail: Mapping[str, Any],
-        audit: Audit | None = None,
+        audit: Collection[Audit] = (),
     ) -> None:
         """Record how the effect ended; the first result counts, repeating it changes nothing.
 
@@ -174,7 +174,7 @@ class SqliteStore(StoreReader):
             StoreError: `intent_unknown`.
         """
         columns = (instant_text(at), result, json_text(detail), intent_id)
-        said = () if audit is None else (_audit_columns(audit),)
+        said = [_audit_columns(entry) for entry in audit]
 
         def change(connection: sqlite3.Connection) -> None:
             found = _one(connection, statements.FIND_INTENT, intent_id)

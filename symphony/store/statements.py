@@ -113,7 +113,7 @@ ADD_INTENT = "INSERT INTO journal (at, issue_id, attempt_id, action, detail) VAL
 END_INTENT = "UPDATE journal SET ended_at = ?, result = ?, result_detail = ? WHERE id = ?"
 PRUNE_JOURNAL = "DELETE FROM journal WHERE id <= ? AND result IS NOT NULL"
 
-READ_AUDIT = "SELECT at, issue_id, decision, reason FROM audit WHERE issue_id = ? ORDER BY n DESC LIMIT ?"
+READ_AUDIT = "SELECT at, issue_id, decision, reason FROM audit WHERE issue_id IS ? ORDER BY n DESC LIMIT ?"
 FIND_LAST_AUDIT = "SELECT n FROM audit WHERE issue_id IS ? ORDER BY n DESC LIMIT 1"
 ADD_AUDIT = "INSERT INTO audit (issue_id, n, at, decision, reason) VALUES (?,?,?,?,?)"
 PRUNE_AUDIT = "DELETE FROM audit WHERE issue_id IS ? AND n <= ?"

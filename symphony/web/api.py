@@ -15,9 +15,8 @@ import structlog
 from aiohttp import web
 
 from symphony.core.access import AccessDecision
-from symphony.core.operations import AgentDoor, Operations
+from symphony.core.operations import Operations
 from symphony.core.permission import PermissionAnswer
-from symphony.core.retention import Sweeper
 from symphony.web.begun import result_of
 from symphony.web.budget_view import budget_view
 from symphony.web.disk_view import disk_view
@@ -25,7 +24,6 @@ from symphony.web.errors import Refusal, json_response
 from symphony.web.explanation_view import explanation_view
 from symphony.web.issue_list import issues_response
 from symphony.web.methods import Endpoint, by_method, expect
-from symphony.web.metrics import Metrics
 from symphony.web.openapi import document
 from symphony.web.requests import (
     AccessBody,
@@ -42,12 +40,9 @@ from symphony.web.requests import (
     parse_body,
     read_body,
 )
-from symphony.web.views import (
-    answer_view,
-    detail_view,
-    issue_view,
-    state_view,
-)
+from symphony.web.surface import Surface
+from symphony.web.train_view import reset_view, train_view
+from symphony.web.views import answer_view, detail_view, issue_view, state_view
 
 SWEEP_BOUND_S: Final = 300.0  # millions of files are measured and removed in minutes
 MCP_SUFFIX: Final = "mcp"
@@ -60,20 +55,13 @@ log = structlog.get_logger(__name__)
 class Api:
     """The JSON endpoints over one daemon."""
 
-    def __init__(
-        self,
-        operations: Operations,
-        door: AgentDoor,
-        metrics: Metrics,
-        disk: Sweeper,
-        body_bound_s: float,
-        operation_bound_s: float,
-    ) -> None:
-        self._operations = operations
-        self._door = door
-        self._metrics = metrics
-        self._disk = disk
-        metrics.show(operations.picture)
+    def __init__(self, surface: Surface, body_bound_s: float, operation_bound_s: float) -> None:
+        self._operations = surface.operations
+        self._door = surface.door
+        self._metrics = surface.metrics
+        self._disk = surface.disk
+        self._train = surface.train
+        self._metrics.show(self._operations.picture)
         self._body_bound_s = body_bound_s
         self._operation_bound_s = operation_bound_s
         self._begun: set[asyncio.Task[Any]] = set()
@@ -95,6 +83,8 @@ class Api:
             "/api/v1/resume": {"POST": self.resume_all},
             "/api/v1/gc": {"POST": self.gc},
             "/api/v1/restore": {"POST": self.restore},
+            "/api/v1/train": {"GET": self.train},
+            "/api/v1/train/reset": {"POST": self.reset_train},
             "/api/v1/issues": {"GET": self.issues, "POST": self.create},
             "/api/v1/issues/{id:[^/]+}": {"GET": self.detail},
             "/api/v1/issues/{id:[^/]+}/explain": {"GET": self.explain},
@@ -179,6 +169,15 @@ class Api:
         body = await self._body(request, RestoreBody)
         await self._finish(self._operations.restore(body.name))
         return json_response({"accepted": "restore"}, 202)
+
+    async def train(self, _: web.Request) -> web.Response:
+        """Show the merge train."""
+        return json_response(train_view(await self._finish(self._train.look())))
+
+    async def reset_train(self, request: web.Request) -> web.Response:
+        """Move the merge train to its base."""
+        await self._body(request, NoFields)
+        return json_response(reset_view(await self._finish(self._train.reset())))
 
     async def reply(self, request: web.Request) -> web.Response:
         """Answer the issue's open question."""

@@ -132,9 +132,7 @@ async def open_listener(
             remedy="In WORKFLOW.md, set server.token, to $SYMPHONY_TOKEN say, or server.host to 127.0.0.1.",
         )
     guard = Guard.of(host, address, token, allowed_hosts)
-    api = Api(
-        surface.operations, surface.door, surface.metrics, surface.disk, bounds.body_s, bounds.operation_s
-    )
+    api = Api(surface, bounds.body_s, bounds.operation_s)
     dashboard = Dashboard(surface, guard)
     runner = web.AppRunner(
         application(api, dashboard, guard),

@@ -236,6 +236,25 @@ SHAPES: Final[dict[str, Schema]] = {
     ),
     "Receipt": record("What a handoff has passed.", tree=TEXT, checks=many(ref("CheckRun"))),
     "Boarded": record("The place on the merge train.", branch=TEXT, commit=TEXT, onto=TEXT),
+    "Passenger": record("Work that is aboard.", issue_id=TEXT, title=TEXT, commit=TEXT, at=TIME),
+    "Train": record(
+        "How the merge train stands; `aboard` is what the base has not, the first first, and `stopped` why "
+        "nothing can board.",
+        branch=TEXT,
+        head=maybe(TEXT),
+        base=maybe(TEXT),
+        base_commit=maybe(TEXT),
+        aboard=many(ref("Passenger")),
+        stopped=maybe(TEXT),
+    ),
+    "TrainReset": record(
+        "Where the merge train is, and was: null where it has no branch yet.",
+        branch=TEXT,
+        was=maybe(TEXT),
+        base=TEXT,
+        head=TEXT,
+        left_out=many(ref("Passenger")),
+    ),
     "Best": record("The fewest failing checks.", ref=TEXT, commit=TEXT, command=TEXT, lost=FLAG, text=TEXT),
     "CheckRun": record("A check.", name=TEXT, command=TEXT, exit_status=maybe(WHOLE), seconds=SECONDS),
     "Spending": record(

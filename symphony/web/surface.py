@@ -6,6 +6,7 @@ from symphony.core.branch import Branches
 from symphony.core.editing import Editing
 from symphony.core.operations import AgentDoor, Operations
 from symphony.core.retention import Sweeper
+from symphony.core.train import TrainDesk
 from symphony.core.workflow_report import WorkflowDesk
 from symphony.web.metrics import Metrics
 
@@ -21,6 +22,7 @@ class Surface:
         workflow: what is in force, and why.
         branches: what agents have changed.
         disk: what lies on it, and what may go.
+        train: how the merge train stands.
         metrics: the numbers of what was done, which the engine counts.
     """
 
@@ -30,4 +32,5 @@ class Surface:
     workflow: WorkflowDesk
     branches: Branches
     disk: Sweeper
+    train: TrainDesk
     metrics: Metrics = field(default_factory=Metrics)

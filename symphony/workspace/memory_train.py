@@ -6,8 +6,11 @@ from datetime import datetime
 
 from symphony.core.handoff import Imported
 from symphony.core.settings import Settings
-from symphony.core.train import TrainMerge, TrainStopped
+from symphony.core.train import Passenger, TrainMerge, TrainStopped, TrainView
 from symphony.workspace.memory_history import MemoryCommit, MemoryHistory
+from symphony.workspace.refusals import train_moved, train_off
+
+BASE = "main"
 
 
 class MemoryTrain:
@@ -24,6 +27,7 @@ class MemoryTrain:
         self._history = history
         self._base = base
         self._work: dict[str, str] = {}
+        self._passengers: dict[str, Passenger] = {}
 
     def aboard(self, branch: str) -> tuple[str, ...]:
         """Return the work that was imported and is on a train, in its order."""
@@ -37,7 +41,7 @@ class MemoryTrain:
         title: str,
         imported: Imported,
         settings: Settings,
-        at: datetime,  # noqa: ARG002  the port's signature
+        at: datetime,
         leaving: str = "",
     ) -> TrainMerge:
         """Merge a branch onto the train's head.
@@ -66,6 +70,7 @@ class MemoryTrain:
         made = MemoryCommit(files, f"Merge issue {issue_id}: {title} ({head})", onto)
         commit = self._history.add(made)
         self._work[commit] = imported.head_commit
+        self._passengers[commit] = Passenger(issue_id, title, commit, at)
         return TrainMerge(branch, seen, onto, commit, made.tree, ref=commit)
 
     async def board(self, merge: TrainMerge, settings: Settings) -> bool:  # noqa: ARG002  the port's signature
@@ -75,6 +80,34 @@ class MemoryTrain:
             return False
         self.heads[merge.branch] = merge.commit
         return True
+
+    async def look(self, settings: Settings) -> TrainView:
+        """Return how the train stands.
+
+        Raises:
+            WorkspaceError: `train.off`.
+        """
+        await asyncio.sleep(0)
+        if settings.merge_train.branch is None:
+            raise train_off()
+        branch = settings.merge_train.branch
+        head = self.heads.get(branch, "")
+        line = [*self._history.since(self._base, head)][::-1] if head else []
+        aboard = tuple(self._passengers[commit] for commit in line if commit in self._passengers)
+        return TrainView(branch, head, BASE, self._base, aboard, self.stopped)
+
+    async def reset(self, seen: TrainView, settings: Settings) -> None:  # noqa: ARG002  the port's signature
+        """Move the train to the base, unless it has moved since.
+
+        Raises:
+            TrainStopped: as told; `train.moved`.
+        """
+        await asyncio.sleep(0)
+        if self.stopped:
+            raise TrainStopped(self.stopped, code="train.stopped")
+        if self.heads.get(seen.branch, "") != seen.head:
+            raise train_moved(seen.branch)
+        self.heads[seen.branch] = seen.base_commit
 
     def _files(self, commit: str) -> Mapping[str, bytes]:
         return self._history.commits[commit].files

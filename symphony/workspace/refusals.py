@@ -6,6 +6,7 @@ from pathlib import Path
 from symphony.core.handoff import Imported
 from symphony.core.ports import HookResult
 from symphony.core.text import one_line
+from symphony.core.train import TrainStopped
 from symphony.workspace.errors import WorkspaceError
 
 HOOK_OUTPUT_SHOWN = 2_000  # characters of a failed hook's output in its error
@@ -80,3 +81,21 @@ def patch_note(commits: int, patch: Path, base: str, base_commit: str) -> str:
     """Return what people read about a patch."""
     counted = "1 commit" if commits == 1 else f"{commits} commits"
     return f"Patch with {counted}: `git am {shlex.quote(str(patch))}` on {base} ({base_commit[:12]})."
+
+
+def train_off() -> WorkspaceError:
+    """Return the refusal to show or reset a train that there is not."""
+    return WorkspaceError(
+        "There is no merge train: merge_train.branch is null.",
+        code="train.off",
+        remedy="Set it in WORKFLOW.md, to symphony/train for one.",
+    )
+
+
+def train_moved(branch: str) -> TrainStopped:
+    """Return the refusal to reset a train that is not where it was seen."""
+    return TrainStopped(
+        f"The merge train {branch} has just moved, and was left as it is.",
+        code="train.moved",
+        remedy="Look at it with `symphony train` and reset it again.",
+    )

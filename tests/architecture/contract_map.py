@@ -148,6 +148,8 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "9.6": (
         "unit/test_train.py",
         "engine/test_train.py",
+        "engine/test_train_desk.py",
+        "web/test_train.py",
         "contract/test_workspaces.py",
         "endtoend/test_merge_train.py",
         "endtoend/test_train_branch.py",

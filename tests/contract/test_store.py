@@ -396,10 +396,14 @@ async def test_an_intent_is_open_until_its_result_is_there(stage: Stage) -> None
 async def test_what_became_of_an_intent_is_said_once(stage: Stage) -> None:
     intent = await stage.store.intend(at(1), "7", "a1", Action.CLEAN_UP, {})
     said = Audit(at(2), "7", "recover", "clean up was cut off: the workspace is gone")
-    await stage.store.fulfil(intent, at(2), Result.DONE, {}, said)
-    await stage.store.fulfil(intent, at(3), Result.UNDONE, {}, replace(said, reason="again"))
+    of_others = (replace(said, issue_id="8"), replace(said, issue_id=None))
+    await stage.store.fulfil(intent, at(2), Result.DONE, {}, (said, *of_others))
+    await stage.store.fulfil(intent, at(3), Result.UNDONE, {}, (replace(said, reason="again"),))
 
-    assert await (await stage.restart()).audit_of("7") == (said,)
+    store = await stage.restart()
+    assert [await store.audit_of(issue_id) for issue_id in ("7", "8", None)] == [
+        (said,), *((each,) for each in of_others),
+    ]  # fmt: skip
 
 
 async def test_mark_done_is_accepted_once_and_the_first_one_stays(stage: Stage) -> None:

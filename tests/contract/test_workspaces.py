@@ -22,7 +22,7 @@ from symphony.core.settings import (
     Settings,
     WorkspaceSettings,
 )
-from symphony.core.train import TrainMerge
+from symphony.core.train import TrainMerge, TrainStopped, TrainView
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory import PATCHES, Fault, MemoryWorkspaces
 from tests.support.git_project import GitWorld, PlainSandbox, git, make_completion, make_issue, write_files
@@ -786,3 +786,47 @@ async def test_files_in_conflict_with_the_train_are_named(world: World) -> None:
     assert await world.workspaces.train.board(await merged(world, "1", one), RIDES)
     merge = await merged(world, "2", two)
     assert (merge.conflicts, merge.commit, merge.tree) == (("a.txt",), "", "")
+
+
+async def test_a_train_shows_what_is_aboard_in_its_order_and_is_reset_to_its_base(world: World) -> None:
+    one, two = await work(world, "1", "a.txt", "a"), await work(world, "2", "b.txt", "b")
+    train = world.workspaces.train
+    nothing = await train.look(RIDES)
+    assert nothing == TrainView("train", "", "main", one.base_commit)
+    merges = []
+    for issue_id, imported in (("1", one), ("2", two)):
+        merges.append(await merged(world, issue_id, imported))
+        assert await train.board(merges[-1], RIDES)
+    seen = await train.look(RIDES)
+    assert (seen.head, seen.base_commit, seen.stopped) == (merges[1].commit, one.base_commit, "")
+    assert [(each.issue_id, each.title, each.commit, each.at) for each in seen.passengers] == [
+        (issue_id, "Do it", merge.commit, NOW) for issue_id, merge in zip("12", merges, strict=True)
+    ]
+    await train.reset(seen, RIDES)
+    assert await train.look(RIDES) == replace(nothing, head=one.base_commit)
+
+
+async def test_a_train_that_has_moved_since_it_was_seen_is_not_reset(world: World) -> None:
+    one, two = await work(world, "1", "a.txt", "a"), await work(world, "2", "b.txt", "b")
+    train = world.workspaces.train
+    assert await train.board(await merged(world, "1", one), RIDES)
+    seen = await train.look(RIDES)
+    assert await train.board(await merged(world, "2", two), RIDES)
+    with pytest.raises(TrainStopped) as refused:
+        await train.reset(seen, RIDES)
+    assert (refused.value.code, str(refused.value)) == (
+        "train.moved",
+        "The merge train train has just moved, and was left as it is. Look at it with `symphony train` and "
+        "reset it again.",
+    )
+    assert len((await train.look(RIDES)).passengers) == 2
+
+
+async def test_where_there_is_no_train_none_is_shown(world: World) -> None:
+    with pytest.raises(WorkspaceError) as refused:
+        await world.workspaces.train.look(SETTINGS)
+    assert (refused.value.code, str(refused.value)) == (
+        "train.off",
+        "There is no merge train: merge_train.branch is null. Set it in WORKFLOW.md, to symphony/train for "
+        "one.",
+    )

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from symphony.core.installation import Installation
+from symphony.store.reader import read_store
 from tests.support.command_line import symphony
 from tests.support.project import BOUND_S, LOOK_S, Project, git
 
@@ -278,3 +281,77 @@ async def test_a_train_that_is_off_or_checked_out_is_not_reset(project: Project)
     )
     assert git(project.root, "rev-parse", TRAIN) == head
     assert "It stands still: The merge train's branch" in symphony(project.root, "train").out
+
+
+async def with_two_aboard(project: Project) -> tuple[str, str]:
+    """Let two pieces of work board; return where the train and its base are."""
+    rides(project)
+    for issue_id, name in (("1", "a.txt"), ("2", "b.txt")):
+        project.drop(issue_id, f"Write {name} as it")
+    async with project.daemon(until_idle=True) as daemon:
+        await daemon.task
+    head, main = (git(project.root, "rev-parse", name) for name in (TRAIN, "main"))
+    return head, main
+
+
+async def ask(project: Project, *words: str) -> Any:
+    """Return what a command says in JSON."""
+    ran = await asyncio.to_thread(symphony, project.root, *words, "--json")
+    assert (ran.status, ran.err) == (0, "")
+    return json.loads(ran.out)
+
+
+async def train_audit(project: Project) -> list[str]:
+    async with read_store(Installation(project.root / ".symphony").database) as store:
+        return [entry.reason for entry in await store.audit_of(None) if entry.decision == "train_reset"]
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["beside a daemon", "without one"])
+async def test_a_reset_is_said_wherever_decisions_on_what_was_aboard_are(project: Project, live: bool):
+    head, main = await with_two_aboard(project)
+    async with project.daemon() if live else nullcontext() as daemon:
+        reset = await ask(project, "train", "reset")
+        assert (reset["was"], reset["base"], reset["head"]) == (head, "main", main)
+        assert [each["issue_id"] for each in reset["left_out"]] == ["1", "2"]
+        assert git(project.root, "rev-parse", TRAIN) == main
+        moved = f"a person moved the merge train {TRAIN} from {head[:12]} to main ({main[:12]}); "
+        for issue_id in ("1", "2"):
+            shown = (await ask(project, "show", issue_id))["audit"]
+            explained = (await ask(project, "explain", issue_id))["decisions"]
+            assert [each["decision"] for each in shown].count("train_reset") == 1
+            assert shown[0] == explained[0]
+            assert shown[0]["reason"] == f"{moved}the issue is not aboard any more"
+        assert await train_audit(project) == [f"{moved}not aboard any more: 1, 2"]
+        if daemon is not None:
+            page = await daemon.page("/issues/1")
+            assert f"{moved}the issue is not aboard any more" in page
+            log = (project.root / ".symphony" / "logs" / "symphony.log").read_text()
+            assert "msg=train.reset" in log
+        again = await ask(project, "train", "reset")
+        assert (again["was"], again["left_out"]) == (main, [])
+        assert len(await train_audit(project)) == 1
+
+
+async def test_a_daemon_shows_the_train_as_the_files_do(project: Project):
+    await with_two_aboard(project)
+    offline = await ask(project, "train")
+    async with project.daemon() as daemon:
+        assert await ask(project, "train") == await daemon.call("GET", "/api/v1/train") == offline
+    assert [each["issue_id"] for each in offline["aboard"]] == ["1", "2"]
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["beside a daemon", "without one"])
+async def test_a_reset_that_is_refused_changes_and_says_nothing(project: Project, live: bool):
+    head, _ = await with_two_aboard(project)
+    other = project.root.parent / "other"
+    git(project.root, "worktree", "add", "--quiet", str(other), TRAIN)
+    async with project.daemon() if live else nullcontext():
+        ran = await asyncio.to_thread(symphony, project.root, "train", "reset")
+    assert (ran.status, ran.out, ran.err) == (
+        1,
+        "",
+        f"symphony: The merge train's branch {TRAIN} is checked out in {other}. Check out another branch "
+        f"there: `git -C {other} switch -`.\n",
+    )
+    assert git(project.root, "rev-parse", TRAIN) == head
+    assert await train_audit(project) == []

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from symphony.core.handoff import Imported
 from symphony.core.settings import Settings
-from symphony.core.train import TrainMerge, TrainStopped
+from symphony.core.train import TrainMerge, TrainStopped, TrainView
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory_history import MemoryCommit
 from symphony.workspace.memory_train import MemoryTrain
@@ -119,6 +119,16 @@ class SimulatedTrain:
         if self._faults.takes("boarded"):
             raise WorkspaceError("Whether it boarded is not known.", code="workspace.git_timeout", remedy="")
         return moved
+
+    async def look(self, settings: Settings) -> TrainView:
+        await self._reach()
+        return await self._train.look(settings)
+
+    async def reset(self, seen: TrainView, settings: Settings) -> None:
+        await self._reach()
+        self._stand_still(CHECKED_OUT)
+        self._yard.moves += 1
+        await self._train.reset(seen, settings)
 
     async def _reach(self) -> None:
         await self._faults.lag()

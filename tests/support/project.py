@@ -6,10 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from symphony.app import run_daemon
@@ -173,6 +174,17 @@ class Daemon:
         )
         with urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    async def page(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> str:
+        """Return what a page says; a form is sent as a page of the same server sends it."""
+        return await asyncio.to_thread(self._page, path, form, headers)
+
+    def _page(self, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str]) -> str:
+        url = self.said.running.url
+        data = None if form is None else urlencode(form).encode()
+        origin = {"Origin": f"http://{urlsplit(url).netloc}"}
+        with urlopen(Request(url + path, data, {**origin, **headers}), timeout=20) as answer:
+            return str(answer.read().decode())
 
     async def state(self) -> Any:
         """Return what `GET /api/v1/state` says."""

@@ -23,6 +23,7 @@ from symphony.core.retention import RetentionReport, Sweeper
 from symphony.core.scheduler import SchedulerState
 from symphony.core.settings import Settings
 from symphony.core.snapshot import Picture, Snapshot
+from symphony.core.train import Passenger, TrainDesk, TrainView
 from symphony.core.usage import Usage
 from symphony.core.workflow import Workflow
 from symphony.core.workflow_report import RenderedPrompt, WorkflowDesk, WorkflowReport
@@ -31,6 +32,7 @@ from symphony.web.surface import Surface
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BOUND = 20.0  # far above what any exchange on loopback takes
+TRAIN = TrainView("train", "b" * 40, "main", "a" * 40, (Passenger("7", "Fix it", "b" * 40, NOON),))
 JSON = {"Content-Type": "application/json"}
 
 
@@ -139,6 +141,14 @@ class Daemon:
         await self._take("sweep", dry_run)
         return RetentionReport(NOON, dry_run)
 
+    async def look(self) -> TrainView:
+        await self._take("look")
+        return TRAIN
+
+    async def reset(self) -> TrainView:
+        await self._take("reset")
+        return TRAIN
+
     async def _take(self, *asked: Any) -> None:
         self.began.set()
         if self.holds:
@@ -186,6 +196,7 @@ def surface_of(
     workflow: WorkflowDesk | None = None,
     branches: Branches | None = None,
     disk: Sweeper | None = None,
+    train: TrainDesk | None = None,
 ) -> Surface:
     """Return what a listener takes."""
     tracker = MemoryTracker(daemon.workflow.settings.state_table, now=lambda: NOON)
@@ -196,6 +207,7 @@ def surface_of(
         workflow or NoDesk(),
         branches or NoBranches(),
         disk or daemon,
+        train or daemon,
     )
 
 

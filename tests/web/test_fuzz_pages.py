@@ -15,7 +15,6 @@ from symphony.web.api import Api
 from symphony.web.dashboard import Dashboard
 from symphony.web.guards import Guard
 from symphony.web.listener import Bounds, application, open_listener
-from symphony.web.metrics import Metrics
 from tests.engine.conftest import World
 from tests.web.support import Answer, Client, Daemon, Door, surface_of
 
@@ -85,8 +84,8 @@ def routes() -> list[tuple[str, str]]:
     async def found() -> list[tuple[str, str]]:
         daemon = Daemon()
         guard = Guard.of("127.0.0.1", "127.0.0.1", None, ())
-        dashboard = Dashboard(surface_of(daemon, Door()), guard)
-        app = application(Api(daemon, Door(), Metrics(), daemon, 1.0, 1.0), dashboard, guard)
+        surface = surface_of(daemon, Door())
+        app = application(Api(surface, 1.0, 1.0), Dashboard(surface, guard), guard)
         return [
             (route.method, route.resource.canonical)
             for route in app.router.routes()

@@ -31,7 +31,6 @@ from symphony.web.api import Api
 from symphony.web.calls import CALLS
 from symphony.web.errors import STATUS_BY_CODE
 from symphony.web.listener import Bounds, open_listener
-from symphony.web.metrics import Metrics
 from symphony.web.openapi import AGENT_PATH, LISTENER_CODES, codes_of, document
 from symphony.web.patience import TRIES
 from symphony.web.schema import ref
@@ -106,7 +105,7 @@ def errors_in(value: object, shape: str) -> list[str]:
 
 class TestPaths:
     def test_every_path_and_method_of_the_listener_is_described_and_no_other(self) -> None:
-        api = Api(Daemon(), Door(), Metrics(), Daemon(), 1.0, 1.0)
+        api = Api(surface_of(Daemon(), Door()), 1.0, 1.0)
         routes = {
             (path.replace(":[^/]+", ""), method.lower())
             for path, endpoints in api.paths().items()

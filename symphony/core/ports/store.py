@@ -143,9 +143,9 @@ class Store(Protocol):
         at: datetime,
         result: Result,
         detail: Mapping[str, Any],
-        audit: Audit | None = None,
+        audit: Collection[Audit] = (),
     ) -> None:
-        """Record how the effect ended, and say so in the audit, at once; the first result counts."""
+        """Record how the effect ended and what the audit says of it, at once; the first result counts."""
         ...
 
     async def accept_completion(self, completion: Completion) -> Completion:
@@ -226,6 +226,6 @@ class Store(Protocol):
         """Return the name of this installation, made once and kept."""
         ...
 
-    async def audit_of(self, issue_id: str, limit: int = 50) -> tuple[Audit, ...]:
-        """Return the latest decisions on an issue, newest first."""
+    async def audit_of(self, issue_id: str | None, limit: int = 50) -> tuple[Audit, ...]:
+        """Return the latest decisions on an issue, newest first; with None those that are on none."""
         ...

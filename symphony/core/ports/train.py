@@ -5,7 +5,7 @@ from typing import Protocol
 
 from symphony.core.handoff import Imported
 from symphony.core.settings import Settings
-from symphony.core.train import TrainMerge
+from symphony.core.train import TrainMerge, TrainView
 
 
 class Train(Protocol):
@@ -45,5 +45,23 @@ class Train(Protocol):
         Raises:
             TrainStopped: `train.*`: a person has to do something first.
             WorkspaceError: `workspace.*`.
+        """
+        ...
+
+    async def look(self, settings: Settings) -> TrainView:
+        """Return how the train stands; nothing of it changes.
+
+        Raises:
+            TrainStopped: `train.*`: that cannot be known.
+            WorkspaceError: `train.off`; `workspace.*`.
+        """
+        ...
+
+    async def reset(self, seen: TrainView, settings: Settings) -> None:
+        """Move the train's branch to the base, both as they were seen, and unless the branch has moved since.
+
+        Raises:
+            TrainStopped: `train.moved`, `train.*`, and nothing was changed.
+            WorkspaceError: `train.off`; `workspace.*`.
         """
         ...
