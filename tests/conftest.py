@@ -1,6 +1,7 @@
 """What holds for every test: it leaves no process behind, and no example of a property has to be quick."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.forge_server import make_certificate
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
@@ -48,3 +51,11 @@ def living(pid: int) -> str:
         return " ".join(process.cmdline()) if process.status() != psutil.STATUS_ZOMBIE else ""
     except psutil.NoSuchProcess:
         return ""
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for servers on loopback; its key lies beside it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed; it makes the local server's certificate")
+    return make_certificate(tmp_path_factory.mktemp("certificate"))

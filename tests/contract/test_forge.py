@@ -1,7 +1,6 @@
 """One suite for all forges: in memory, GitHub by the real `gh`, GitLab by the real `glab`."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from symphony.forge.gh import GhForge
 from symphony.forge.glab import GlabForge
 from symphony.forge.memory import MemoryForge
 from tests.support.forge_programs import bring
-from tests.support.forge_server import TOKEN, ForgeServer, make_certificate, open_forge_server
+from tests.support.forge_server import TOKEN, ForgeServer, open_forge_server
 
 TEXT = Proposal("Do it", "It is done.\n\n`$(id)` \u00e9 'quoted' \"\n- [x] <b>\n")
 MORE = Proposal("Do it better", "It is done again.", ("later",), ("bob",))
@@ -116,13 +115,6 @@ def environ_of(server: ForgeServer, home: Path, program: str, token: str = TOKEN
         "GH_DEBUG": "api",
         "DEBUG": "1",
     }
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed; it makes the local server's certificate")
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

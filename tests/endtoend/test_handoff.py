@@ -31,24 +31,12 @@ def world(tmp_path: Path) -> GitWorld:
     return GitWorld(tmp_path, START)
 
 
-def apply(world: GitWorld, patch: Path, base: str) -> str:
-    """Apply a patch to a fresh clone of the project as a user does; return the tree."""
-    clone = world.source.parent / "user"
-    git(world.source, "clone", "--quiet", str(world.source), str(clone))
-    git(clone, "config", "user.name", "U")
-    git(clone, "config", "user.email", "u@example.org")
-    git(clone, "checkout", "--quiet", "--detach", base)
-    git(clone, "am", str(patch))
-    assert git(clone, "status", "--porcelain") == ""
-    return git(clone, "rev-parse", "HEAD^{tree}")
-
-
 async def deliver(world: GitWorld, workspace: Workspace, **words: str) -> tuple[Imported, Path]:
     """Import and hand over, and check that the patch gives the workspace's files."""
     imported = await world.collect(workspace)
     handoff = await world.hand_off(workspace, imported, **words)
     assert handoff.patch is not None
-    assert apply(world, handoff.patch, workspace.base_commit) == imported.head_tree
+    assert world.apply(handoff.patch, workspace.base_commit) == imported.head_tree
     return imported, handoff.patch
 
 

@@ -36,22 +36,11 @@ async def leave(world: GitWorld, workspace: Workspace) -> tuple[Imported, Handof
     return leaving, handoff
 
 
-def am(world: GitWorld, handoff: Handoff, base: str) -> str:
-    """Apply the patch as a person does in a clone of their own; return the tree."""
-    clone = world.source.parent / "user"
-    git(world.source, "clone", "--quiet", str(world.source), str(clone))
-    git(clone, "config", "user.name", "U")
-    git(clone, "config", "user.email", "u@example.org")
-    git(clone, "checkout", "--quiet", "--detach", base)
-    git(clone, "am", "--quiet", str(handoff.patch))
-    return git(clone, "rev-parse", "HEAD^{tree}")
-
-
 async def leave_whole(world: GitWorld, workspace: Workspace) -> str:
     """Hand over, check that `git am` gives the same tree, and return the patch."""
     leaving, handoff = await leave(world, workspace)
     assert handoff.patch is not None
-    assert am(world, handoff, workspace.base_commit) == leaving.head_tree
+    assert world.apply(handoff.patch, workspace.base_commit) == leaving.head_tree
     return handoff.patch.read_text("utf-8", "replace")
 
 
@@ -184,7 +173,7 @@ async def test_a_file_of_two_hundred_megabytes_is_handed_over(world):
     leaving, handoff = await leave(world, workspace)
 
     assert handoff.patch is not None
-    assert am(world, handoff, workspace.base_commit) == leaving.head_tree
+    assert world.apply(handoff.patch, workspace.base_commit) == leaving.head_tree
 
 
 async def test_a_branch_without_a_commit_of_its_own_hands_nothing_over(world):
@@ -223,6 +212,6 @@ async def test_a_base_that_moved_or_vanished_leaves_the_patch_whole_and_is_said(
 
     leaving, handoff = await leave(world, workspace)
 
-    assert am(world, handoff, workspace.base_commit) == leaving.head_tree
+    assert world.apply(handoff.patch, workspace.base_commit) == leaving.head_tree
     now = git(world.source, "rev-parse", "HEAD")
     assert handoff.note.endswith(said.format(now=now[:12])), handoff.note

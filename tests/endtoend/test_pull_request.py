@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from symphony.workspace.conflicts import GitConflicts
 from symphony.workspace.host_repository import HostRepository
 from tests.support.command_line import symphony
 from tests.support.forge_programs import bring
-from tests.support.forge_server import TOKEN, ForgeServer, Pull, make_certificate, open_forge_server
+from tests.support.forge_server import TOKEN, ForgeServer, Pull, open_forge_server
 from tests.support.git_server import PASSWORD, GitServer, open_git_server, password_helper
 from tests.support.project import BOUND_S, Project, git
 
@@ -53,13 +52,6 @@ class Forged(Project):
         """Return all that symphony has written down."""
         logs = [*(self.root / ".symphony" / "logs").iterdir(), *(self.root / ".symphony").glob("*.db*")]
         return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in logs)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed; it makes the local server's certificate")
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from symphony.agent.script import (
     Script,
     Spend,
     Turn,
-    Work,
     ask,
     mark_done,
     one_turn,
@@ -23,16 +22,7 @@ from symphony.core.handoff import Completion
 from symphony.core.idle import Idleness
 from symphony.core.usage import Usage
 from symphony.workspace.memory import Fault
-
-
-def writes(world, name="fix.txt", content=b"fixed\n"):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        key = cwd.name
-        world.workspaces._folders[key].files[name] = content
-
-    return Work(action)
+from tests.support.agent_work import writes
 
 
 async def test_a_dropped_issue_becomes_a_patch_and_a_done_file(world):

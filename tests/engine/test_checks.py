@@ -17,6 +17,7 @@ from symphony.engine.conversation import FREE_TURNS
 from symphony.engine.reports import ACCEPTED, ANSWER_WITHIN, CHECKS_RUN
 from symphony.engine.verifier import MOST_FAILURES, MOST_ROUNDS
 from symphony.workspace.errors import WorkspaceError
+from tests.support.agent_work import writes
 
 CHECKED = (
     "---\nsandbox: local\nacp: {adapter: demo}\nagent: {max_failures: 1}\n"
@@ -27,15 +28,6 @@ FAILED = (
     "Your `mark_done` does not count yet: a check fails.\n\ntests (exit status 1):\n\n> 1 failed\n\n"
     "Correct the cause, commit, and call `mark_done` again.\n"
 )
-
-
-def writes(world, name="fix.txt"):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files[name] = b"fixed\n"
-
-    return Work(action)
 
 
 class Checks:

@@ -15,6 +15,7 @@ from symphony.tracker.errors import TrackerError
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
 from symphony.workspace.memory_history import MemoryCommit
+from tests.support.agent_work import writes
 
 RIDES = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\nDo it.\n"
 CHECKED = RIDES.replace("merge_train:", "checks: [{name: unit, run: unit}]\nmerge_train:")
@@ -140,10 +141,7 @@ async def test_a_drain_ends_although_a_handoff_for_an_issue_moved_by_hand_takes_
 
 
 async def test_a_retry_of_a_handoff_by_hand_keeps_the_question_that_is_open(world):
-    async def write(_, cwd):
-        world.workspaces._folders[cwd.name].files["new.txt"] = b"new"
-
-    world.script("1", one_turn(Work(write), ask("Which?")))
+    world.script("1", one_turn(writes(world, "new.txt", b"new"), ask("Which?")))
     async with world.running():
         world.drop("1")
         await world.until(lambda: world.engine.snapshot().waiting)
@@ -194,18 +192,11 @@ def puts_a_file(world, content, name="a.txt"):
     workspaces.train.heads["train"] = workspaces._history.add(MemoryCommit(files, "By hand", head))
 
 
-def writes(world, name="a.txt", content=b"ours"):
-    async def write(_, cwd):
-        world.workspaces._folders[cwd.name].files[name] = content
-
-    return Work(write)
-
-
 async def test_work_boards_on_top_of_what_a_person_put_onto_the_merge_train(world):
     world.file = MemoryWorkflowFile(RIDES)
     await world.build()
     puts_a_file(world, b"theirs", "b.txt")
-    world.script("1", one_turn(writes(world), mark_done()))
+    world.script("1", one_turn(writes(world, "a.txt", b"ours"), mark_done()))
     world.drop("1")
     await world.run_until_idle()
     train = world.workspaces.train
@@ -217,7 +208,7 @@ async def test_no_person_is_said_to_have_finished_what_was_finished_before_the_m
     world.file = MemoryWorkflowFile(RIDES.replace("merge_train: {branch: train}\n", ""))
     await world.build()
     world.workspaces.fail(Fault.HAND_OFF)
-    world.script("1", one_turn(writes(world), mark_done()))
+    world.script("1", one_turn(writes(world, "a.txt", b"ours"), mark_done()))
     world.drop("1")
     async with world.running():
         await world.until(lambda: isinstance(world.claim("1"), Retrying))
@@ -233,7 +224,7 @@ async def test_no_person_is_said_to_have_finished_an_issue_whose_file_is_gone(wo
     world.file = MemoryWorkflowFile(RIDES)
     await world.build()
     world.workspaces.train.stopped = "Somebody has it checked out."
-    world.script("1", one_turn(writes(world), mark_done()))
+    world.script("1", one_turn(writes(world, "a.txt", b"ours"), mark_done()))
     world.drop("1")
     async with world.running():
         await world.until(lambda: isinstance(world.claim("1"), Retrying))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from symphony.agent.script import Hang, Work, mark_done, one_turn
+from symphony.agent.script import Hang, mark_done, one_turn
 from symphony.core.effect import Audit
 from symphony.core.idle import Idleness
 from symphony.core.journal import Action
@@ -17,6 +17,7 @@ from symphony.engine.recovery import DECISION, Recovery
 from symphony.store.errors import store_full
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
+from tests.support.agent_work import writes
 
 HOOKED = "---\nsandbox: local\nacp: {adapter: demo}\nhooks: {before_remove: save}\n---\n"
 
@@ -57,15 +58,6 @@ async def crash(world, task: asyncio.Task[Any]) -> Memory:
     await asyncio.wait({task})
     world.store = heir
     return await heir.load()
-
-
-def writes(world, name: str = "fix.txt") -> Work:
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd) -> None:
-        world.workspaces._folders[cwd.name].files[name] = b"fixed\n"
-
-    return Work(action)
 
 
 async def deliver(world) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from symphony.agent.errors import AgentError, AgentExited
-from symphony.agent.script import Fail, Hang, Say, Script, Spend, Turn, Work, ask, mark_done, one_turn
+from symphony.agent.script import Fail, Hang, Say, Script, Spend, Turn, ask, mark_done, one_turn
 from symphony.core.admission import MIB, HostMemory
 from symphony.core.claim import Parked, Retrying, Running, Waiting
 from symphony.core.event import DrainAsked
@@ -18,6 +18,7 @@ from symphony.engine.waiting import HOLD_ASLEEP, HOLD_AWAKE, PAUSE_AFTER
 from symphony.sandbox.errors import SandboxError
 from symphony.sandbox.memory import MemoryDriver
 from tests.engine.conftest import World
+from tests.support.agent_work import writes
 
 DEAD = AgentExited("demo", 1, "working on a turn")
 SECOND = timedelta(seconds=1)
@@ -262,11 +263,8 @@ async def test_a_cancelled_attempt_with_a_sleeping_machine_ends_clean(world, fal
 
 
 async def test_an_issue_finished_by_a_person_while_its_machine_sleeps_is_handed_over(world):
-    async def write(_, cwd):
-        world.workspaces._folders[cwd.name].files["fix.txt"] = b"fixed\n"
-
     async with world.running():
-        await fall_asleep(world, one_turn(Work(write), ask("Red?")))
+        await fall_asleep(world, one_turn(writes(world), ask("Red?")))
         await world.operations.move("1", "Done")
         await world.until(lambda: world.workspaces.patches)
         await world.until(lambda: not world.driver.sandboxes)

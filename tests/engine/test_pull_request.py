@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from symphony.agent.script import Work, mark_done, one_turn
+from symphony.agent.script import mark_done, one_turn
 from symphony.core.claim import Retrying
 from symphony.core.errors import SymphonyError
 from symphony.core.idle import Idleness
@@ -13,6 +13,7 @@ from symphony.forge.errors import ForgeError
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.memory import PATCHES, Fault
+from tests.support.agent_work import fixed_then_better, writes
 
 PROPOSED = "---\nsandbox: local\nacp: {adapter: demo}\nhandoff: {mode: pull_request, labels: [agent]}\n---\n"
 LOST = ForgeError("`gh` is not logged in.", code="forge.not_logged_in", remedy="Run `gh auth login`.")
@@ -23,15 +24,6 @@ URL = "https://forge.example/owner/name/pull/1"
 def proposing(world):
     world.file = MemoryWorkflowFile(PROPOSED)
     return world
-
-
-def writes(world, content: bytes = b"fixed\n") -> Work:
-    """A step in which the agent writes a file."""
-
-    async def action(_: Any, cwd: Any) -> None:
-        world.workspaces._folders[cwd.name].files["fix.txt"] = content
-
-    return Work(action)
 
 
 async def test_finished_work_is_pushed_and_becomes_one_pull_request(proposing):
@@ -112,11 +104,7 @@ async def test_the_patch_of_a_failed_try_goes_when_the_pull_request_is_there(pro
 
 async def test_work_that_is_a_pull_request_alone_is_sent_back_and_brings_it_up_to_date(proposing):
     async with proposing.running():
-        proposing.script(
-            "1",
-            one_turn(writes(proposing), mark_done("Fix it", "First.")),
-            one_turn(writes(proposing, b"better\n"), mark_done("Fix it well", "Second.")),
-        )
+        proposing.script("1", *fixed_then_better(proposing))
         proposing.drop("1")
         await proposing.until(lambda: proposing.state_of("1") == "Done" and not proposing.claim("1"))
         assert proposing.workspaces.patches == {}
@@ -162,11 +150,7 @@ async def test_when_the_patch_fails_as_well_both_reasons_are_told(proposing):
 
 async def test_a_later_attempt_updates_the_open_one_and_keeps_what_people_wrote(proposing):
     async with proposing.running():
-        proposing.script(
-            "1",
-            one_turn(writes(proposing), mark_done("Fix it", "First.")),
-            one_turn(writes(proposing, b"better\n"), mark_done("Fix it well", "Second.")),
-        )
+        proposing.script("1", *fixed_then_better(proposing))
         proposing.drop("1")
         await proposing.until(lambda: proposing.state_of("1") == "Done" and not proposing.claim("1"))
         (pull,) = proposing.forge.pulls

@@ -5,23 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from symphony.agent.script import Hang, Spend, Work, mark_done, one_turn
+from symphony.agent.script import Hang, Spend, mark_done, one_turn
 from symphony.core.claim import Waiting
 from symphony.core.errors import SymphonyError
 from symphony.core.idle import Idleness
 from symphony.core.usage import Usage
 from symphony.workspace.memory import PATCHES, Fault
 from tests.engine.test_restart import crash
+from tests.support.agent_work import writes
 
 PATCH = PATCHES / "agent_1.patch"
-
-
-def writes(world, name, content):
-    async def action(_sandbox, _cwd):
-        workspace = await world.workspaces.find("1", None)
-        world.workspaces.write(workspace, name, content)
-
-    return Work(action)
 
 
 async def delivered(world, *later, steps=()):

@@ -6,22 +6,20 @@ from datetime import timedelta
 import pytest
 
 from symphony.agent.errors import AgentExited
-from symphony.agent.script import Fail, Hang, Script, Spend, Turn, Work, mark_done, one_turn
+from symphony.agent.script import Fail, Hang, Script, Spend, Turn, mark_done, one_turn
 from symphony.core.agent import ModelResting
 from symphony.core.claim import Parked, Retrying
 from symphony.core.idle import Idleness
 from symphony.core.usage import Usage
 from symphony.workspace.memory import Fault
+from tests.support.agent_work import writes
 
 HANGS = one_turn(Hang())
 
 
-def writes(world, content=b"half done\n"):
-    async def action(_sandbox, _cwd):
-        workspace = await world.workspaces.find("1", None)
-        world.workspaces.write(workspace, "work.txt", content)
-
-    return Work(action)
+def half_done(world):
+    """A step in which the agent writes the first half of its work."""
+    return writes(world, "work.txt", b"half done\n")
 
 
 async def crash(world, task):
@@ -47,7 +45,7 @@ def saved_lines(world):
 
 
 async def test_uncommitted_work_of_a_dead_run_is_saved_once_and_worked_on_in_the_same_workspace(world):
-    await begun_and_crashed(world, writes(world))
+    await begun_and_crashed(world, half_done(world))
 
     assert await world.run_until_idle() is Idleness.DONE
 
@@ -64,7 +62,7 @@ async def test_uncommitted_work_of_a_dead_run_is_saved_once_and_worked_on_in_the
 
 
 async def test_a_fresh_agent_is_told_that_unfinished_work_lies_there_and_only_then(world):
-    await begun_and_crashed(world, writes(world))
+    await begun_and_crashed(world, half_done(world))
     await world.run_until_idle()
 
     first, second = (session.prompts[0] for session in world.agents.sessions)
@@ -93,7 +91,7 @@ async def test_the_work_is_saved_before_a_hook_may_touch_it(world):
         return await run_hook(*arguments)
 
     world.workspaces.run_hook = hook
-    await begun_and_crashed(world, writes(world))
+    await begun_and_crashed(world, half_done(world))
     await world.run_until_idle()
 
     assert seen[0] is None
@@ -101,7 +99,7 @@ async def test_the_work_is_saved_before_a_hook_may_touch_it(world):
 
 
 async def test_what_cannot_be_saved_fails_the_attempt_and_is_touched_by_nothing(world):
-    await begun_and_crashed(world, writes(world))
+    await begun_and_crashed(world, half_done(world))
     world.workspaces.fail(Fault.SAVE)
     async with world.running():
         await world.until(lambda: isinstance(world.claim("1"), Retrying))
@@ -114,7 +112,7 @@ async def test_what_cannot_be_saved_fails_the_attempt_and_is_touched_by_nothing(
 
 
 async def test_what_a_failed_attempt_left_is_saved_before_the_retry(world):
-    breaks = one_turn(writes(world), Fail(AgentExited("demo", 1, "killed")))
+    breaks = one_turn(half_done(world), Fail(AgentExited("demo", 1, "killed")))
     async with world.running():
         world.script("1", breaks, one_turn(mark_done()))
         world.drop("1")
@@ -125,7 +123,7 @@ async def test_what_a_failed_attempt_left_is_saved_before_the_retry(world):
 
 async def test_what_is_discarded_is_saved_first_and_a_full_disk_does_not_forbid_it(world):
     async with world.running():
-        world.script("1", one_turn(writes(world), Hang()))
+        world.script("1", one_turn(half_done(world), Hang()))
         for times in range(2):
             world.drop("1") if not times else await world.operations.retry("1")
             prompted = lambda n=times: [one.prompts for one in world.agents.sessions][n:]  # noqa: E731

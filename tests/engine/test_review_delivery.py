@@ -11,19 +11,11 @@ from symphony.core.errors import SymphonyError
 from symphony.core.idle import Idleness
 from symphony.store.errors import store_full
 from symphony.workspace.memory import Fault
+from tests.support.agent_work import writes
 
 CHECKED = "---\nsandbox: local\nacp: {adapter: demo}\nchecks: [{name: tests, run: make test}]\n---\n"
 HOOKED = "---\nsandbox: local\nacp: {adapter: demo}\nhooks: {after_run: a, before_remove: b}\n---\n"
 PUBLISHED = "---\nsandbox: local\nacp: {adapter: demo}\nhooks: {after_run: publish}\n---\n"
-
-
-def writes(world):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files["fix.txt"] = b"fixed\n"
-
-    return Work(action)
 
 
 def failing_checks(world):

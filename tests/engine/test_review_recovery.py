@@ -9,17 +9,9 @@ from symphony.core.claim import Waiting
 from symphony.core.idle import Idleness
 from symphony.host.clock import settle
 from symphony.store.errors import store_full
+from tests.support.agent_work import writes
 
 PUBLISHED = "---\nsandbox: local\nacp: {adapter: demo}\nhooks: {after_run: publish}\n---\n"
-
-
-def writes(world, name="fix.txt"):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files[name] = b"fixed\n"
-
-    return Work(action)
 
 
 async def crash(world, task):

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from symphony.agent.script import Hang, Say, Work, ask, mark_done, one_turn
+from symphony.agent.script import Hang, Say, ask, mark_done, one_turn
 from symphony.core.claim import Parked, Retrying, Running, Waiting
 from symphony.core.decide import decide
 from symphony.core.event import AttemptProgressed, Ticked
 from symphony.core.usage import Usage
 from symphony.store.errors import store_full
+from tests.support.agent_work import writes
 from tests.support.world import after, make_issue, make_record, make_running, make_state
 
 FILE = "---\nsandbox: local\nacp: {adapter: demo}\n---\nDo {{ issue.title }}.\n"
@@ -210,12 +211,9 @@ async def test_what_checks_said_in_the_last_turn_is_told_to_the_next_attempt(wor
         await io.write_stdout(b"17 tests failed\n")
         return results.pop(0)
 
-    async def write(_, cwd):
-        world.workspaces._folders[cwd.name].files["fix.txt"] = b"fixed\n"
-
     world.driver.register("sh", sh)
     async with world.running():
-        world.script("1", one_turn(Work(write), Say("done"), mark_done()))
+        world.script("1", one_turn(writes(world), Say("done"), mark_done()))
         world.drop("1")
         await world.until(lambda: world.state_of("1") == "Done")
     assert "17 tests failed" in world.agents.sessions[1].prompts[0]

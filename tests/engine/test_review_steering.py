@@ -3,20 +3,12 @@
 import asyncio
 
 from symphony.agent.errors import AgentExited
-from symphony.agent.script import Fail, Hang, Script, Turn, Work, ask, mark_done, one_turn
+from symphony.agent.script import Fail, Hang, Script, Turn, ask, mark_done, one_turn
 from symphony.core.claim import Parked, Waiting
 from symphony.core.event import DrainAsked
 from symphony.core.idle import Idleness
 from symphony.workspace.memory import Fault
-
-
-def writes(world):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files["fix.txt"] = b"fixed\n"
-
-    return Work(action)
+from tests.support.agent_work import writes
 
 
 def asks(world, question):

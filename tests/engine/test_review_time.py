@@ -3,22 +3,14 @@
 import asyncio
 from datetime import timedelta
 
-from symphony.agent.script import Hang, Work, one_turn
+from symphony.agent.script import Hang, one_turn
 from symphony.core.claim import Phase, Running
 from symphony.core.event import AttemptProgressed
 from symphony.core.usage import Usage
+from tests.support.agent_work import writes
 
 WRITE = timedelta(milliseconds=20)  # of one decision on a slow disk
 ONE_TURN = "---\nsandbox: local\nacp: {adapter: demo}\nagent: {max_turns: 1}\n---\n"
-
-
-def writes(world):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files["fix.txt"] = b"fixed\n"
-
-    return Work(action)
 
 
 async def test_a_continuation_that_falls_due_while_a_decision_is_written_starts_in_time(world):

@@ -28,6 +28,7 @@ from symphony.core.idle import Idleness
 from symphony.core.permission import PermissionAnswer, Proposal
 from symphony.core.usage import Usage
 from symphony.workspace.memory import Fault
+from tests.support.agent_work import writes
 
 TOKENS = "---\nsandbox: local\nacp: {adapter: demo}\nagent: {budget: {tokens: 1000}}\n---\nGo.\n"
 MINUTES = TOKENS.replace("demo", "demo, stall_timeout_ms: 0").replace("tokens: 1000", "minutes: 10")
@@ -35,13 +36,6 @@ MINUTES = TOKENS.replace("demo", "demo, stall_timeout_ms: 0").replace("tokens: 1
 
 def spend(tokens):
     return Spend(Usage(input_tokens=tokens))
-
-
-def writes(world, name="fix.txt", content=b"fixed\n"):
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files[name] = content
-
-    return Work(action)
 
 
 def raised(**given):

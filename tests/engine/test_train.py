@@ -1,9 +1,10 @@
 """Finished work boards the merge train one at a time, on the head that it was checked on [CONTRACT 9.6]."""
 
-from symphony.agent.script import Work, mark_done, one_turn
+from symphony.agent.script import mark_done, one_turn
 from symphony.core.idle import Idleness
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory import Fault
+from tests.support.agent_work import writes
 from tests.support.world import NOON, make_issue
 
 TRAIN = "---\nsandbox: local\nacp: {adapter: demo}\nmerge_train: {branch: train}\n---\nDo it.\n"
@@ -14,13 +15,6 @@ async def rides(world, text: str = TRAIN) -> None:
     """Turn the train on, before any issue is there."""
     world.file = MemoryWorkflowFile(text)
     await world.build()
-
-
-def writes(world, name: str, text: str) -> Work:
-    async def action(_, cwd) -> None:
-        world.workspaces._folders[cwd.name].files[name] = text.encode()
-
-    return Work(action)
 
 
 STANDS = "it stands still, and finished work waits for it. Somebody has it checked out."
@@ -39,7 +33,7 @@ async def notes(world, issue_id: str) -> str:
 async def test_finished_work_of_all_issues_is_aboard_in_its_order(world):
     await rides(world)
     for issue_id in ("1", "2", "3"):
-        world.script(issue_id, one_turn(writes(world, f"{issue_id}.txt", "x"), mark_done()))
+        world.script(issue_id, one_turn(writes(world, f"{issue_id}.txt", b"x"), mark_done()))
         world.drop(issue_id)
     assert await world.run_until_idle() is Idleness.DONE
     train = world.workspaces.train
@@ -59,7 +53,7 @@ async def test_work_that_changes_nothing_does_not_board(world):
 async def test_a_handoff_that_fails_after_boarding_is_repeated_and_the_work_is_aboard_once(world):
     await rides(world)
     world.workspaces.fail(Fault.HAND_OFF, times=3)
-    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.script("1", one_turn(writes(world, "1.txt", b"x"), mark_done()))
     world.drop("1")
     assert await world.run_until_idle() is Idleness.DONE
     assert len(world.workspaces.train.aboard("train")) == 1
@@ -70,7 +64,7 @@ async def test_work_waits_for_a_train_that_stands_still_and_boards_once_it_goes_
     await rides(world)
     train = world.workspaces.train
     train.stopped = "Somebody has it checked out."
-    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.script("1", one_turn(writes(world, "1.txt", b"x"), mark_done()))
     world.drop("1")
     async with world.running():
         await world.until(lambda: world.record("1").failures)
@@ -88,7 +82,7 @@ async def test_work_waits_for_a_train_that_stands_still_and_boards_once_it_goes_
 async def test_what_is_said_of_a_train_that_stands_still_outlives_the_process_and_is_told_once(world):
     await rides(world)
     world.workspaces.train.stopped = "Somebody has it checked out."
-    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.script("1", one_turn(writes(world, "1.txt", b"x"), mark_done()))
     world.drop("1")
     seen = []
     async with world.running():
@@ -107,7 +101,7 @@ async def test_what_is_said_of_a_train_that_stands_still_outlives_the_process_an
 
 async def test_without_a_train_nothing_is_merged(world):
     await world.build()
-    world.script("1", one_turn(writes(world, "1.txt", "x"), mark_done()))
+    world.script("1", one_turn(writes(world, "1.txt", b"x"), mark_done()))
     world.drop("1")
     assert await world.run_until_idle() is Idleness.DONE
     assert world.workspaces.train.heads == {}
@@ -129,8 +123,8 @@ async def test_work_that_others_overtook_goes_back_to_its_agent_and_boards_once_
         return await merge(*arguments, **named)
 
     train.merge = merge_late
-    mends = one_turn(writes(world, "a.txt", "theirs"), writes(world, "b.txt", "b"), mark_done())
-    world.script("1", one_turn(writes(world, "a.txt", "ours"), mark_done()), mends)
+    mends = one_turn(writes(world, "a.txt", b"theirs"), writes(world, "b.txt", b"b"), mark_done())
+    world.script("1", one_turn(writes(world, "a.txt", b"ours"), mark_done()), mends)
     world.drop("1")
     assert await world.run_until_idle() is Idleness.DONE
     rows = await world.store.attempts_of("1")

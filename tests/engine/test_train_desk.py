@@ -12,7 +12,8 @@ from symphony.engine.recovery import DECISION as RECOVERY
 from symphony.engine.train_desk import DECISION, EngineTrainDesk
 from symphony.workspace.errors import WorkspaceError
 from tests.engine.test_journal import CutOff, crash
-from tests.engine.test_train import TRAIN, rides, writes
+from tests.engine.test_train import TRAIN, rides
+from tests.support.agent_work import writes
 
 
 def desk_of(world, said: list[str] | None = None) -> EngineTrainDesk:
@@ -26,7 +27,7 @@ async def board(world, *ids: str) -> TrainView:
     """Let the work of these issues board, and the daemon end; return the train."""
     await rides(world)
     for issue_id in ids:
-        world.script(issue_id, one_turn(writes(world, f"{issue_id}.txt", issue_id), mark_done()))
+        world.script(issue_id, one_turn(writes(world, f"{issue_id}.txt", issue_id.encode()), mark_done()))
         world.drop(issue_id)
     await world.run_until_idle()
     return await desk_of(world).look()

@@ -6,6 +6,7 @@ from symphony.agent.script import Call, Hang, Say, Script, Turn, Work, ask, mark
 from symphony.core.claim import Parked, Waiting
 from symphony.core.idle import Idleness
 from symphony.core.outcome import StopReason
+from tests.support.agent_work import writes
 
 WORKFLOW = """---
 sandbox: local
@@ -28,15 +29,6 @@ TEXT = "---\ntitle: Fix it\n---\nPlease.\n"
 def transition(to_state, notes=None):
     """The step that sends the issue on."""
     return Call("transition", {"to_state": to_state} | ({} if notes is None else {"notes": notes}))
-
-
-def writes(world, name="fix.txt", content=b"fixed\n"):
-    """A step in which the agent writes a file."""
-
-    async def action(_, cwd):
-        world.workspaces._folders[cwd.name].files[name] = content
-
-    return Work(action)
 
 
 def text_of(world):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from symphony.agent.script import Hang, Work, mark_done, one_turn
+from symphony.agent.script import Hang, mark_done, one_turn
 from symphony.core.feedback import FailedCheck, Remark
 from symphony.core.forge import PullRequestState
 from symphony.engine.beside import open_beside
@@ -15,12 +15,14 @@ from symphony.forge.errors import ForgeError
 from symphony.workflow.memory import MemoryWorkflowFile
 from symphony.workspace.memory_remote import REPO
 from tests.engine.test_restart import crash
+from tests.support.agent_work import writes
 
 URL = "https://forge.example/owner/name/pull/1"
 WATCHED = (
     "---\nsandbox: local\nacp: {adapter: demo}\nhandoff: {mode: pull_request}\n"
     "pull_requests: {watch: true, authors: [ada], max_reopenings: 2}\n---\nDo it.\n"
 )
+
 LOST = ForgeError("The forge cannot be reached: no answer.", code="forge.unreachable", remedy="Look.")
 MINUTE = timedelta(minutes=1)
 
@@ -60,15 +62,8 @@ async def watching(world):
     assert [line for line in world.log.lines if line[1] == "pull_requests.crashed"] == []
 
 
-def writes(world, content):
-    async def action(_sandbox, cwd):
-        world.workspaces.write(await world.workspaces.find(cwd.name, None), "fix.txt", content)
-
-    return Work(action)
-
-
 def works(world, content=b"fixed\n"):
-    return one_turn(writes(world, content), mark_done("Fix it", "Done."))
+    return one_turn(writes(world, content=content), mark_done("Fix it", "Done."))
 
 
 async def delivered(world, *later):
@@ -210,7 +205,7 @@ async def test_one_that_is_merged_or_closed_is_remembered_as_such_over_a_restart
 )
 async def test_work_that_goes_on_ends_with_its_pull_request_and_frees_its_workspace(watched, ending, state):
     async with watching(watched):
-        pull = await delivered(watched, one_turn(writes(watched, b"half\n"), Hang()))
+        pull = await delivered(watched, one_turn(writes(watched, content=b"half\n"), Hang()))
         pull.remarks.append(Remark("talk/1", "ada", "Go on."))
         await watched.until(lambda: len(watched.agents.sessions) == 2 and watched.agents.sessions[1].prompts)
         watched.forge.end(REPO, 1, ending)

@@ -56,6 +56,20 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         path.write_bytes(content)
 
 
+def apply_patch(source: Path, clone: Path, patch: Path, base: str, *words: str) -> str:
+    """Apply a patch on its base in a fresh clone, as a person does; return the tree.
+
+    `words` are options of the clone.
+    """
+    git(source, "clone", "--quiet", *words, str(source), str(clone))
+    git(clone, "config", "user.name", "U")
+    git(clone, "config", "user.email", "u@example.org")
+    git(clone, "checkout", "--quiet", "--detach", base)
+    git(clone, "am", "--quiet", str(patch))
+    assert git(clone, "status", "--porcelain") == ""
+    return git(clone, "rev-parse", "HEAD^{tree}")
+
+
 def make_issue(issue_id: str = "12", *, branch: str | None = None) -> Issue:
     """Make an issue that is not on any disk."""
     return Issue(issue_id, issue_id, "A title", "Todo", Path("/issues/Todo/x.md"), branch_name=branch)
@@ -134,6 +148,10 @@ class GitWorld:
         """Write the patch."""
         completion = make_completion(workspace.issue_id, **words)
         return await self.workspaces.hand_off(workspace, imported, completion, self.settings)
+
+    def apply(self, patch: Path, base: str) -> str:
+        """Apply a patch in a fresh clone of the project, as a person does; return the tree."""
+        return apply_patch(self.source, self.source.parent / "user", patch, base)
 
     def commit(self, workspace: Workspace, files: Mapping[str, bytes], message: str = "Work") -> str:
         """Write files and commit everything, as an agent does."""
