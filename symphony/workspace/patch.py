@@ -42,6 +42,10 @@ FORMAT = (
     "--quiet",
     "--zero-commit",
 )
+WARY = ("--no-renames", '--src-prefix=a"/', '--dst-prefix=b"/')
+"""For what git writes and does not read. With a quote before a name it quotes all of the name; without, it
+does not find where names end in a header that begin with a blank folder. A link that has moved below its own
+name goes and comes: as a rename git takes it for a file beyond that link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,12 @@ class Form:
     Attributes:
         squashed: as one commit, instead of one message per commit.
         attributes: which files are written as binary, as lines of a gitattributes file.
+        wary: of what git itself cannot read again.
     """
 
     squashed: bool
     attributes: bytes
+    wary: bool = False
 
 
 class PatchMaker:
@@ -94,7 +100,8 @@ class PatchMaker:
             yielded = plainest
             yield plainest
         marked = await asyncio.to_thread(self._mark_carriage_returns, await self._changed_blobs())
-        for form in (Form(False, marked), Form(True, marked), Form(True, b"* -diff\n")):
+        forms = (Form(False, marked), Form(True, marked), Form(True, b"* -diff\n"))
+        for form in (*forms, Form(False, marked, wary=True), Form(True, b"* -diff\n", wary=True)):
             mailbox = await self._render(form, completion)
             if mailbox is not None and mailbox != yielded:
                 yield mailbox
@@ -134,7 +141,8 @@ class PatchMaker:
             await asyncio.to_thread(attributes.write_bytes, form.attributes)
         head = await self._squash(completion) if form.squashed else imported.head_commit
         git = self._repository.git.with_options("-c", f"core.attributesFile={attributes}")
-        await git.run(*FORMAT, f"--output={patch}", f"{imported.base_commit}..{head}", "--")
+        more = WARY if form.wary else ()
+        await git.run(*FORMAT, *more, f"--output={patch}", f"{imported.base_commit}..{head}", "--")
         with explain_disk(f"read {patch}"):
             if (await asyncio.to_thread(patch.stat)).st_size > PATCH_LIMIT:
                 raise WorkspaceError(

@@ -23,6 +23,7 @@ START: Mapping[str, bytes] = {
     "no end": b"no newline",
     "gone.txt": b"bye\n",
     "empty": b"",
+    " /run.sh": b"#!/bin/sh\n",
 }
 
 
@@ -87,6 +88,8 @@ CHANGES: Mapping[str, Callable[[Path], None]] = {
     "text that is not UTF-8": write("latin.txt", "grüße\n".encode("latin-1")),
     "text that looks like a mailbox": write("mail.txt", b"From a Mon Sep 17 00:00:00 2001\n---\n-- \n\n"),
     "trailing white space": write("space.txt", b"x  \n\t\n\n\n"),
+    "empty file below a blank folder": write(" /empty", b""),
+    "executable below a blank folder": lambda folder: (folder / " " / "run.sh").chmod(0o755),
     "form feeds and nothing else": write("feed.txt", b"\x0c\n\x0b\n"),
 }
 
@@ -281,6 +284,42 @@ async def test_a_patch_that_cannot_be_verified_is_an_error_that_keeps_the_branch
     assert git(world.host, "rev-parse", "agent/12") == head
     assert not world.installation.patches.exists()
     assert list((world.installation.root / "tmp").iterdir()) == []
+
+
+async def test_a_link_that_has_moved_below_its_own_name_is_handed_over(world: GitWorld) -> None:
+    (world.source / "docs").symlink_to("../elsewhere")
+    git(world.source, "add", "docs")
+    git(world.source, "commit", "--quiet", "-m", "Point elsewhere")
+    workspace = await world.prepare()
+    (workspace.path / "docs").unlink()
+    (workspace.path / "docs").mkdir()
+    (workspace.path / "docs" / "old").symlink_to("../elsewhere")
+    world.commit(workspace, {}, "Move the link")
+
+    imported, patch = await deliver(world, workspace)
+
+    assert imported.commits == 1
+    assert b"Subject: [PATCH] Move the link" in patch.read_bytes()
+
+
+async def test_files_below_what_was_a_link_to_itself_are_kept_and_no_patch_of_them_is_written(
+    world: GitWorld,
+) -> None:
+    """`git am` does not look below such a link, though the same patch deletes it."""
+    (world.source / "loop").symlink_to("loop")
+    git(world.source, "add", "loop")
+    git(world.source, "commit", "--quiet", "-m", "Go round")
+    workspace = await world.prepare()
+    (workspace.path / "loop").unlink()
+    write_files(workspace.path, {"loop/new.txt": b"new\n"})
+    imported = await world.collect(workspace)
+
+    with pytest.raises(WorkspaceError) as caught:
+        await world.hand_off(workspace, imported)
+
+    assert caught.value.code == "handoff.unverifiable"
+    assert "loop/new.txt: Too many levels of symbolic links" in caught.value.message
+    assert world.host_file(imported.head_commit, "loop/new.txt") == b"new\n"
 
 
 async def test_carriage_returns_cost_neither_the_commits_nor_the_text_of_other_files(world: GitWorld) -> None:
