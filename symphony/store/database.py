@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from symphony.store.copies import finding_of, newest_copy
 from symphony.store.errors import (
@@ -20,7 +20,7 @@ from symphony.store.errors import (
     store_missing,
 )
 from symphony.store.exchange import finish_exchange
-from symphony.store.rows import Row
+from symphony.store.odd_text import readable
 from symphony.store.schema import STEPS, Step, migrate, require_newest, sync, version_of
 
 BUSY_TIMEOUT = 5.0  # seconds; a person's database browser holds a lock for far less
@@ -151,7 +151,7 @@ class Database:
     def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
-        connection.row_factory = _readable
+        connection.row_factory = readable
         return connection
 
     def _open_connection(self) -> sqlite3.Connection:
@@ -185,35 +185,6 @@ class Database:
         # for files other than the database itself SQLite calls a full disk an I/O error
         disk = os.statvfs(self.path.parent)
         return disk.f_bavail * disk.f_frsize < LEAST_ROOM
-
-
-def execute(connection: sqlite3.Connection, statement: str, values: Row = ()) -> sqlite3.Cursor:
-    """Run a statement; text that UTF-8 has no form for is kept as bytes, which read back as that text.
-
-    Agents may say, and file names may hold, lone surrogates.
-    """
-    try:
-        return connection.execute(statement, values)
-    except UnicodeEncodeError:
-        return connection.execute(statement, tuple(_storable(value) for value in values))
-
-
-def _storable(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogatepass")
-    return value
-
-
-def _readable(_cursor: sqlite3.Cursor, row: Row) -> Row:
-    if bytes in map(type, row):
-        return tuple(
-            value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value for value in row
-        )
-    return row
 
 
 def _in_transaction(

@@ -21,6 +21,7 @@ from symphony.core.errors import SymphonyError
 from symphony.core.text import one_line
 from symphony.host.durable import sync_folder
 from symphony.store import statements
+from symphony.store.audit import append_audit
 from symphony.store.backup import BUSY_TIMEOUT, read_database, version_of_copy
 from symphony.store.copies import copy_bytes, copy_database
 from symphony.store.errors import StoreError, store_busy, store_closed, store_failed
@@ -237,11 +238,8 @@ def _close_intents(copy: sqlite3.Connection, at: str) -> None:
         "SELECT id, issue_id, action FROM journal WHERE result IS NULL ORDER BY id"
     ).fetchall():
         copy.execute(statements.END_INTENT, (at, "undone", "{}", intent))
-        last = copy.execute(statements.FIND_LAST_AUDIT, (issue_id,)).fetchone()
         said = f"{str(action).replace('_', ' ')} was cut off: {NOT_BY_A_COPYS_WORD}"
-        copy.execute(
-            statements.ADD_AUDIT, (issue_id, 1 if last is None else last[0] + 1, at, "recover", said)
-        )
+        append_audit(copy, [(issue_id or None, at, "recover", said)])
 
 
 def _installation_of(database: Path) -> str | None:

@@ -39,7 +39,7 @@ from symphony.store.errors import (
     store_full,
 )
 from symphony.store.memory_disk import MemoryDisk, Trail
-from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow
+from symphony.store.rows import HandoffRow
 from symphony.store.texts import json_text
 
 WHERE = "in memory"
@@ -108,7 +108,7 @@ class MemoryStore:
             disk.records[record.issue_id] = replace(
                 record, claim=claim, completion=None, access=record.access.ended()
             )
-        self._say(changes.audit)
+        disk.say(changes.audit)
         if changes.paused is not None:
             disk.paused = changes.paused
         if changes.adapter_pauses is not None:
@@ -174,7 +174,7 @@ class MemoryStore:
             raise intent_unknown(intent_id)
         if intent_id not in disk.fulfilled:
             disk.fulfilled.add(intent_id)
-            self._say(audit)
+            disk.say(audit)
 
     async def accept_completion(self, completion: Completion) -> Completion:
         """Store an accepted `mark_done` once; return the one that is stored for this attempt."""
@@ -315,14 +315,6 @@ class MemoryStore:
         if failure is not None:
             raise failure
         return disk
-
-    def _say(self, audit: Collection[Audit]) -> None:
-        for entry in audit:
-            trail = self._disk.audit.setdefault(entry.issue_id, Trail())
-            trail.count += 1
-            trail.entries.append(entry)
-            if trail.count % AUDIT_SLACK == 0:
-                del trail.entries[:-AUDIT_KEPT]
 
     def _attempt(self, attempt_id: str) -> AttemptRow:
         row = self._disk.attempts.get(attempt_id)

@@ -1,6 +1,6 @@
 """What a store without a disk has committed. Called by `memory` alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from symphony.core.handoff import Completion
 from symphony.core.notice import Telling
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
+from symphony.store.audit import AUDIT_KEPT, AUDIT_SLACK
 from symphony.store.rows import HandoffRow
 
 
@@ -39,6 +40,15 @@ class MemoryDisk:
     told: set[Telling] = field(default_factory=set)
     paused: bool = False
     adapter_pauses: Mapping[str, datetime] = field(default_factory=dict)
+
+    def say(self, audit: Collection[Audit]) -> None:
+        """Add decisions, each to those on its issue."""
+        for entry in audit:
+            trail = self.audit.setdefault(entry.issue_id, Trail())
+            trail.count += 1
+            trail.entries.append(entry)
+            if trail.count % AUDIT_SLACK == 0:
+                del trail.entries[:-AUDIT_KEPT]
 
     def move(self, completion: Completion, note: str, revision: str, at: datetime) -> None:
         """Close an accepted transition, and count it in its issue's passage; once."""

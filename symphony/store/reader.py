@@ -20,7 +20,8 @@ from symphony.core.steering import SteeringRequest
 from symphony.core.stored import Delivery
 from symphony.core.usage import Usage
 from symphony.store import rows, statements
-from symphony.store.database import Database, execute
+from symphony.store.database import Database
+from symphony.store.odd_text import execute
 from symphony.store.rows import HandoffRow, Row
 from symphony.store.schema import STEPS, Step
 

@@ -25,7 +25,8 @@ from symphony.core.receipt import Receipt
 from symphony.core.steering import SteeringRequest
 from symphony.core.usage import Usage
 from symphony.store import rows, statements
-from symphony.store.database import Database, execute
+from symphony.store.audit import append_audit, audit_row
+from symphony.store.database import Database
 from symphony.store.errors import (
     already_answered,
     attempt_exists,
@@ -37,9 +38,10 @@ from symphony.store.errors import (
     steering_open,
     steering_unknown,
 )
+from symphony.store.odd_text import execute
 from symphony.store.reader import StoreReader
 from symphony.store.receipts import receipt_fields
-from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, Row
+from symphony.store.rows import Row
 from symphony.store.schema import STEPS, Step
 from symphony.store.texts import instant_text, json_text
 from symphony.store.transitions import record_transition
@@ -53,7 +55,7 @@ class SqliteStore(StoreReader):
     async def apply(self, changes: Changes) -> None:
         """Write one decision; a record's completion is not part of it, `accept_completion` has it."""
         records = [rows.record_row(record) for record in changes.records]
-        audit = [_audit_columns(entry) for entry in changes.audit]
+        audit = [audit_row(entry) for entry in changes.audit]
         meta: list[Row] = []
         if changes.paused is not None:
             meta.append(("paused", json_text(changes.paused)))
@@ -64,8 +66,7 @@ class SqliteStore(StoreReader):
         def change(connection: sqlite3.Connection) -> None:
             for record in records:
                 execute(connection, statements.PUT_RECORD, record)
-            for issue_id, *decision in audit:
-                _append_audit(connection, issue_id, decision)
+            append_audit(connection, audit)
             for entry in meta:
                 execute(connection, statements.PUT_META, entry)
 
@@ -174,7 +175,7 @@ class SqliteStore(StoreReader):
             StoreError: `intent_unknown`.
         """
         columns = (instant_text(at), result, json_text(detail), intent_id)
-        said = [_audit_columns(entry) for entry in audit]
+        said = [audit_row(entry) for entry in audit]
 
         def change(connection: sqlite3.Connection) -> None:
             found = _one(connection, statements.FIND_INTENT, intent_id)
@@ -183,8 +184,7 @@ class SqliteStore(StoreReader):
             if found == (None,):
                 execute(connection, statements.END_INTENT, columns)
                 execute(connection, statements.PRUNE_JOURNAL, (intent_id - JOURNAL_KEPT,))
-                for issue_id, *decision in said:
-                    _append_audit(connection, issue_id, decision)
+                append_audit(connection, said)
 
         await self._database.write(change)
 
@@ -326,15 +326,3 @@ async def open_store(path: Path, steps: Sequence[Step] = STEPS) -> AsyncIterator
 def _one(connection: sqlite3.Connection, query: str, value: str | int) -> Row | None:
     found: Row | None = execute(connection, query, (value,)).fetchone()
     return found
-
-
-def _audit_columns(entry: Audit) -> tuple[str | None, str, str, str]:
-    return entry.issue_id, instant_text(entry.at), entry.decision, entry.reason
-
-
-def _append_audit(connection: sqlite3.Connection, issue_id: str | None, decision: Sequence[str]) -> None:
-    last = execute(connection, statements.FIND_LAST_AUDIT, (issue_id,)).fetchone()
-    n = 1 if last is None else last[0] + 1
-    execute(connection, statements.ADD_AUDIT, (issue_id, n, *decision))
-    if n % AUDIT_SLACK == 0:
-        execute(connection, statements.PRUNE_AUDIT, (issue_id, n - AUDIT_KEPT))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from symphony.core.handoff import Completion
 from symphony.store import rows, statements
-from symphony.store.database import execute
+from symphony.store.odd_text import execute
 from symphony.store.texts import instant_text
 
 
