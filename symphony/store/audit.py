@@ -2,15 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from symphony.core.effect import Audit
 from symphony.store import statements
 from symphony.store.odd_text import execute
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK
 from symphony.store.texts import instant_text
-
-AUDIT_KEPT: Final = 200  # decisions on one issue; enough to read how it came to where it is
-AUDIT_SLACK: Final = 50  # pruning once in so many decisions costs nothing that can be measured
 
 AuditRow: TypeAlias = tuple[str | None, str, str, str]
 """The issue's id, the time, the decision, and the reason."""

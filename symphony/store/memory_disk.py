@@ -10,8 +10,7 @@ from symphony.core.handoff import Completion
 from symphony.core.notice import Telling
 from symphony.core.ports import AttemptRow, Intent
 from symphony.core.steering import SteeringRequest
-from symphony.store.audit import AUDIT_KEPT, AUDIT_SLACK
-from symphony.store.rows import HandoffRow
+from symphony.store.rows import AUDIT_KEPT, AUDIT_SLACK, HandoffRow
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from symphony.store.texts import instant_text, json_text, optional_instant, opti
 
 Row = tuple[Any, ...]
 
+AUDIT_KEPT = 200  # decisions on one issue; enough to read how it came to where it is
+AUDIT_SLACK = 50  # pruning once in so many decisions costs nothing that can be measured
 
 NO_USAGE = Usage()
 NO_CEILINGS = Ceilings()

@@ -21,8 +21,8 @@ from symphony.agent.script import Fail, Script, Step, Turn, Work, ask, mark_done
 from symphony.core.agent import StopKind
 from symphony.core.effect import Audit
 from symphony.core.ports import Sandbox
-from symphony.store.audit import AUDIT_KEPT
 from symphony.store.memory_disk import Trail
+from symphony.store.rows import AUDIT_KEPT
 from tests.simulation.acts import ROOT, reply
 from tests.simulation.agents import NAME, Author
 from tests.simulation.invariants import Invariants
