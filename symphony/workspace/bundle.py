@@ -48,6 +48,10 @@ class GuestRefs:
     head: str | None = None
     branch: str | None = None
 
+    def or_else(self, others: "GuestRefs") -> "GuestRefs":
+        """Return these, and the others where there are none."""
+        return GuestRefs(self.head or others.head, self.branch or others.branch)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -101,8 +105,11 @@ async def make_bundle(sandbox: Sandbox, workspace: Path, base_commit: str, targe
     return words
 
 
-async def take_in(repository: HostRepository, bundle: Path, claimed: GuestRefs, branch: str) -> Arrival:
+async def take_in(repository: HostRepository, bundle: Path, branch: str) -> Arrival:
     """Check every object of a bundle and add them to the host's repository.
+
+    Returns:
+        What arrived; of refs, those that lead to something new.
 
     Raises:
         BadBundle: a header, an object or a link between objects is not sound; no ref has
@@ -118,7 +125,7 @@ async def take_in(repository: HostRepository, bundle: Path, claimed: GuestRefs, 
         if commit is not None:
             found[name] = commit
     return Arrival(
-        GuestRefs(found.get("HEAD", claimed.head), found.get(f"refs/heads/{branch}", claimed.branch)),
+        GuestRefs(found.get("HEAD"), found.get(f"refs/heads/{branch}")),
         tuple(sorted(set(found.values()))),
     )
 

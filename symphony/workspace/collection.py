@@ -16,8 +16,9 @@ top they would undo the commits between.
 """
 
 import asyncio
+import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symphony.core.handoff import Imported
@@ -27,9 +28,11 @@ from symphony.workspace.bundle import Arrival, BadBundle, GuestRefs, ask_refs, m
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.guest_files import nested_repositories
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.reading import begun
 from symphony.workspace.refs import TRAIN_REFS, rescue_ref
 from symphony.workspace.seen_files import SeenFiles
 from symphony.workspace.snapshot import take_snapshot
+from symphony.workspace.touched import Touched, find_touched
 
 SAVED_SUBJECT = "Save uncommitted work"
 
@@ -51,12 +54,12 @@ class Collection:
     """One import of one workspace."""
 
     def __init__(
-        self, repository: HostRepository, workspace: Workspace, scratch: Path, seen: SeenFiles
+        self, repository: HostRepository, workspace: Workspace, scratch: Path, record: SeenFiles
     ) -> None:
         self._repository = repository
         self._workspace = workspace
         self._scratch = scratch
-        self._seen = seen
+        self._record = record
         self._lost_history = ""
         self._notes: list[str] = []
         self._arrived: tuple[str, ...] = ()
@@ -69,21 +72,25 @@ class Collection:
                 ref; `workspace.unreadable_file`, `workspace.disk_full` and others.
         """
         workspace = self._workspace
-        try:
-            arrival = await self._receive(sandbox)
-        except BadBundle:
-            await self._rescue()
-            raise
+        async with begun(find_touched(workspace.path, self._record)) as looking:
+            try:
+                arrival = await self._receive(sandbox)
+            except BadBundle:
+                await self._rescue(await looking)
+                raise
+            touched = await looking
         self._arrived = arrival.tips
         tip = await self._choose(arrival.refs)
-        head = await self._save_files(tip)
+        head = await self._save_files(tip, touched)
         for commit in arrival.tips:
             if not await self._repository.is_ancestor(commit, head) and not await self._is_of_train(commit):
                 await self._keep(commit, "commits that are not on the delivered branch")
-        await self._repository.move_branch(workspace.key, workspace.branch, head)
+        span = f"{workspace.base_commit}..{head}"
+        async with begun(self._repository.git.line("rev-list", "--count", span, "--")) as counting:
+            await self._repository.move_branch(workspace.key, workspace.branch, head)
+            commits = int(await counting)
         facts = await self._repository.facts(head)
-        nested = await asyncio.to_thread(nested_repositories, workspace.path)
-        if nested:
+        if nested := await self._nested(touched):
             names = one_line(", ".join(nested))
             self._notes.append(
                 f"The workspace {workspace.path} is kept: what was committed in the repositories inside it "
@@ -91,33 +98,39 @@ class Collection:
             )
         if self._lost_history:
             self._notes.append(f"The agent's own commits could not be read: {one_line(self._lost_history)}.")
-        count = await self._repository.git.line(
-            "rev-list", "--count", f"{workspace.base_commit}..{head}", "--"
-        )
         return Imported(
             branch=workspace.branch,
             base_commit=workspace.base_commit,
             head_commit=head,
             head_tree=facts.tree,
-            commits=int(count),
+            commits=commits,
             saved_uncommitted=head != tip.commit,
             notes=tuple(self._notes),
             keep_workspace=bool(nested),
         )
+
+    async def _nested(self, touched: Touched) -> tuple[str, ...]:
+        if touched.whole:
+            return tuple(map(os.fsdecode, touched.nested))
+        return await asyncio.to_thread(nested_repositories, self._workspace.path)
 
     async def _receive(self, sandbox: Sandbox | None) -> Arrival:
         if sandbox is None:
             self._lost_history = "there was no sandbox to run the workspace's own git in"
             return Arrival(GuestRefs())
         workspace = self._workspace
-        claimed = await ask_refs(sandbox, workspace.branch)
         bundle = self._scratch / "guest.bundle"
         failure = await make_bundle(sandbox, workspace.path, workspace.base_commit, bundle)
+        arrival = Arrival(GuestRefs())
         if failure is None:
-            return await take_in(self._repository, bundle, claimed, workspace.branch)
-        if claimed.head is None or not await self._is_known(claimed.head):
+            arrival = await take_in(self._repository, bundle, workspace.branch)
+            if arrival.refs.head and arrival.refs.branch:
+                return arrival
+        # a bundle does not name what was there before
+        claimed = await ask_refs(sandbox, workspace.branch)
+        if failure is not None and (claimed.head is None or not await self._is_known(claimed.head)):
             self._lost_history = failure
-        return Arrival(claimed)
+        return replace(arrival, refs=arrival.refs.or_else(claimed))
 
     async def _is_of_train(self, commit: str) -> bool:
         """Say whether the agent was shown this commit as what others have done."""
@@ -154,10 +167,10 @@ class Collection:
     async def _is_usable(self, commit: str) -> bool:
         return commit in self._arrived or await self._is_known(commit)
 
-    async def _save_files(self, tip: Tip) -> str:
+    async def _save_files(self, tip: Tip, touched: Touched) -> str:
         """Commit what differs from the checked-out commit; return the new head."""
         repository = self._repository
-        tree = await self._snapshot(tip.checked_out)
+        tree = await self._snapshot(tip.checked_out, touched)
         if tree == (await repository.facts(tip.checked_out)).tree:
             return tip.commit
         saved = await self._commit(tree, tip.checked_out)
@@ -171,12 +184,12 @@ class Collection:
         place = f"{self._repository.path} as {commit[:12]}"
         self._notes.append(f"Not in the handoff, and kept in {place}: {what}.")
 
-    async def _snapshot(self, commit: str) -> str:
+    async def _snapshot(self, commit: str, touched: Touched) -> str:
         with explain_disk("make a folder for the import"):
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._scratch))
         facts = await self._repository.facts(commit)
         return await take_snapshot(
-            self._repository.path, self._workspace.path, facts.tree, folder, seen=self._seen
+            self._repository.path, self._workspace.path, facts.tree, folder, touched=touched
         )
 
     async def _commit(self, tree: str, parent: str) -> str:
@@ -197,10 +210,10 @@ class Collection:
         )
         return await git.line("commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode())
 
-    async def _rescue(self) -> None:
+    async def _rescue(self, touched: Touched) -> None:
         """Save the files alone, when the commits are refused."""
         known = await self._repository.resolve(f"refs/heads/{self._workspace.branch}")
         parent = known or self._workspace.base_commit
         self._lost_history = self._lost_history or "they did not pass git's checks"
-        saved = await self._commit(await self._snapshot(parent), parent)
+        saved = await self._commit(await self._snapshot(parent, touched), parent)
         await self._repository.git.run("update-ref", rescue_ref(self._workspace.key), saved)

@@ -5,6 +5,7 @@ this room.
 """
 
 import asyncio
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ CONFIG = {
 
 
 MADE = ("HEAD", "config", "objects", "refs")
+OBJECT_ID = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
+FACTS_FORMAT = "--format=%H %T @%ct +0000"
 FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
 
 
@@ -136,10 +139,14 @@ class HostRepository:
                 f"+{ref}:{target}",
                 timeout_s=TRANSFER_TIMEOUT,
             )
-            said = await self.git.line("rev-parse", target, f"{target}^{{commit}}")
-            there, commit = said.split()
-            if there != commit:  # a tag with a message
-                await self.git.run("update-ref", target, commit)
+            tip = await self.tip(target) if ref.startswith("refs/heads/") else None
+            return tip or await self._peel(target)
+
+    async def _peel(self, ref: str) -> str:
+        """Let a ref name the commit that its tag is of, if it names one; return the commit."""
+        there, commit = (await self.git.line("rev-parse", ref, f"{ref}^{{commit}}")).split()
+        if there != commit:
+            await self.git.run("update-ref", ref, commit)
         return commit
 
     def through(self, git: Git) -> Git:
@@ -158,21 +165,37 @@ class HostRepository:
                 "--", str(checkout), f"+HEAD:{target}",
             )  # fmt: skip
 
+    async def tip(self, ref: str) -> str | None:
+        """Return the id that a ref holds, or None when there is no such ref; no program is started.
+
+        Raises:
+            WorkspaceError: `workspace.git_failed`.
+        """
+        return await asyncio.to_thread(self._tip, ref)
+
     async def resolve(self, name: str) -> str | None:
         """Return the commit that a ref or an object id names here, or None."""
-        result = await self.git.ask(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-        )
-        return result.stdout.decode().strip() if result.exit_status == 0 else None
+        if name in self._facts:
+            return name
+        arguments = ("--end-of-options", f"{name}^{{commit}}")
+        if not OBJECT_ID.match(name):
+            result = await self.git.ask("rev-parse", "--verify", "--quiet", *arguments)
+            return result.stdout.decode().strip() if result.exit_status == 0 else None
+        result = await self.git.ask("show", "--no-patch", FACTS_FORMAT, *arguments)
+        return self._remember(result.stdout).id if result.exit_status == 0 else None
 
     async def facts(self, commit: str) -> CommitFacts:
         """Return what is needed of a commit that is here, given by its full id."""
         if commit not in self._facts:
-            text = await self.git.line("show", "--no-patch", "--format=%H %T @%ct +0000", commit, "--")
-            if len(self._facts) >= FACTS_KEPT:
-                self._facts.clear()
-            self._facts[commit] = CommitFacts(*text.split(" ", 2))
+            self._remember(await self.git.run("show", "--no-patch", FACTS_FORMAT, commit, "--"))
         return self._facts[commit]
+
+    def _remember(self, said: bytes) -> CommitFacts:
+        if len(self._facts) >= FACTS_KEPT:
+            self._facts.clear()
+        facts = CommitFacts(*said.decode().strip().split(" ", 2))
+        self._facts[facts.id] = facts
+        return facts
 
     async def is_ancestor(self, older: str, newer: str) -> bool:
         """Say whether `newer` contains `older`; a commit contains itself."""
@@ -187,7 +210,7 @@ class HostRepository:
     async def move_branch(self, key: str, branch: str, commit: str) -> None:
         """Point an issue's branch at a commit; what it pointed to before is kept."""
         ref = f"refs/heads/{branch}"
-        before = await self.resolve(ref)
+        before = await self.tip(ref)
         if before == commit:
             return
         if before is not None and not await self.is_ancestor(before, commit):
@@ -196,7 +219,7 @@ class HostRepository:
 
     async def retire_branch(self, key: str, branch: str) -> None:
         """Forget what an issue's branch held in an earlier life; its commits are kept."""
-        before = await self.resolve(f"refs/heads/{branch}")
+        before = await self.tip(f"refs/heads/{branch}")
         if before is not None:
             await self.keep(key, before)
             await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
@@ -252,6 +275,15 @@ class HostRepository:
                 yield repository
         except (ValueError, git.GitError) as error:  # its word for a git that ended early
             raise self._unread(error) from error
+
+    def _tip(self, ref: str) -> str | None:
+        with self.objects() as repository:
+            from git import SymbolicReference
+
+            try:
+                return SymbolicReference.dereference_recursive(repository, ref)
+            except ValueError:  # there is none
+                return None
 
     def _unread(self, error: Exception) -> WorkspaceError:
         # GitPython's own text may advise to trust a folder, which would mend nothing

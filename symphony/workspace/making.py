@@ -5,6 +5,7 @@ Every step may be repeated after a crash: the workspace counts as made once its 
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.folder import MAKING, delete_folder, folder_exists, hidden_name
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.looks import look_over
+from symphony.workspace.reading import begun
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refs import base_ref
 from symphony.workspace.refusals import branch_taken
 from symphony.workspace.seen_files import seen_files
 from symphony.workspace.source import Person, Source
 from symphony.workspace.template import Templates
-from symphony.workspace.tree import entries_of
+from symphony.workspace.tree import TreeEntry, entries_of
 
 
 class Maker:
@@ -49,17 +52,26 @@ class Maker:
         branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
         await asyncio.to_thread(self._claim_place, root / key, key, branch)
         await source.open()
-        found = await source.find_base(base)
-        await self._repository.open()
-        start, commit = await self._repository.begin(
-            source.git, source.url, found.ref, key, branch, delivered
-        )
-        record = Record(issue.id, key, str(root), branch, found.name, commit)
-        await asyncio.to_thread(self._records.write, record)
-        await self._clone(record, start, await source.person())
-        entries = await entries_of(self._repository.git, start)
-        await asyncio.to_thread(seen_files(self._installation, key).note_clone, record.path, entries)
+        async with begun(source.person()) as asking:
+            found = await source.find_base(base)
+            await self._repository.open()
+            start, commit = await self._repository.begin(
+                source.git, source.url, found.ref, key, branch, delivered
+            )
+            record = Record(issue.id, key, str(root), branch, found.name, commit)
+            await asyncio.to_thread(self._records.write, record)
+            person = await asking
+        at = commit if start == base_ref(key) else str(delivered)
+        async with begun(entries_of(self._repository.git, at)) as listing:
+            await self._clone(record, start, person)
+            await self._note_files(record, at, await listing)
         return replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
+
+    async def _note_files(self, record: Record, commit: str, entries: Mapping[bytes, TreeEntry]) -> None:
+        """Remember what the clone's files look like, which hold what the commit has."""
+        looks = await look_over(record.path, len(entries))
+        seen = seen_files(self._installation, record.key)
+        await asyncio.to_thread(seen.note_clone, record.path, commit, entries, looks)
 
     async def _clone(self, record: Record, start: str, person: Person) -> None:
         """Make the clone beside its place, and rename it into place as the last step."""

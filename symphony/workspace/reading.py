@@ -1,8 +1,9 @@
-"""Reading much in a thread that can be told to end, since a thread cannot be cancelled."""
+"""Reading much beside other work: in a thread, which cannot be cancelled, or in a task of its own."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from symphony.host.process import finish_first
 from symphony.workspace.errors import WorkspaceError
@@ -37,3 +38,19 @@ async def in_thread(read: Callable[[], Found], stop: Callable[[], None]) -> Foun
         stop()
         if not reading.done():
             await finish_first(reading)
+
+
+@asynccontextmanager
+async def begun(work: Coroutine[Any, Any, Found]) -> "AsyncIterator[asyncio.Task[Found]]":
+    """Let work go on beside a block; it has ended when the block is left, however that is.
+
+    Whoever awaits the task in the block gets what it returns or raises; nobody has to.
+    """
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await finish_first(asyncio.create_task(asyncio.wait({task})))
+        if not task.cancelled():
+            task.exception()

@@ -22,6 +22,7 @@ from symphony.workspace.refs import TRAIN_REFS, kept_prefix, safety_prefix
 from symphony.workspace.seen_files import SeenFiles
 from symphony.workspace.snapshot import take_snapshot
 from symphony.workspace.staged import StagedFile, parse_index
+from symphony.workspace.touched import find_touched
 
 KEPT = 20  # safety refs of one issue; the commits of older ones stay in the repository without a name
 NAMED = 20  # files that are named in a message
@@ -78,14 +79,14 @@ class Safety:
         workspace: Workspace,
         packs: Sequence[str],
         scratch: Path,
-        seen: SeenFiles,
+        record: SeenFiles,
     ) -> None:
         """Take the host's repository, and the packs in the workspace that are known to hold the base."""
         self._repository = repository
         self._refs = refs
         self._workspace = workspace
         self._scratch = scratch
-        self._seen = seen
+        self._record = record
         self._unread: list[str] = []
         self._notes: list[str] = []
         self.history = GuestHistory(repository, workspace.path, scratch / "history.git", packs)
@@ -120,8 +121,9 @@ class Safety:
         with explain_disk("make a folder for the files"):
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._scratch))
         facts = await self._repository.facts(commit)
+        touched = await find_touched(self._workspace.path, self._record)
         return await take_snapshot(
-            self._repository.path, self._workspace.path, facts.tree, folder, self._unread.append, self._seen
+            self._repository.path, self._workspace.path, facts.tree, folder, self._unread.append, touched
         )
 
     async def _not_held(self, commits: list[str], held: list[str]) -> list[str]:

@@ -12,14 +12,14 @@ plain files, except where the known tree already has a submodule at that place.
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.git_command import git_failure, host_git
 from symphony.workspace.reading import in_thread
-from symphony.workspace.seen_files import SeenFiles
+from symphony.workspace.touched import Touched
 from symphony.workspace.tree import GITLINK, TreeEntry, entries_of
 from symphony.workspace.walk import Walk, unreadable
 
@@ -34,7 +34,7 @@ async def take_snapshot(
     known_tree: str,
     scratch: Path,
     pass_over: Callable[[str], None] | None = None,
-    seen: SeenFiles | None = None,
+    touched: Touched | None = None,
 ) -> str:
     """Return the tree of all files in the workspace that are tracked or not ignored.
 
@@ -45,32 +45,27 @@ async def take_snapshot(
         scratch: an empty folder of the host, for copies and for the index.
         pass_over: told of each file that cannot be read, which then counts as unchanged; without
             it such a file is an error.
-        seen: what need not be read again; without it every file is read.
+        touched: the files that may differ from what was known; without it every file is read.
 
     Raises:
         WorkspaceError: `workspace.unreadable_file`, `workspace.too_large`, ….
     """
     index = {"GIT_INDEX_FILE": str(scratch / "index")}
     git = host_git(scratch, f"--git-dir={repository}", **index)
-    known = await entries_of(git, known_tree)
-    closed: dict[str, str] = {}
-    names = await _list_files(repository, workspace, scratch, known, closed, depth=0)
-    for folder, why in closed.items():
-        if pass_over is None:
-            raise unreadable("folder", folder, workspace, why)
-        pass_over(folder)
-    if len(names) > FILE_LIMIT:
-        raise WorkspaceError(
-            f"The workspace {workspace} holds more than {FILE_LIMIT} files that git does not ignore.",
-            code="workspace.too_large",
-            remedy="Add what is built or downloaded to .gitignore.",
-        )
-    copies = scratch / "copies"
-    before = await asyncio.to_thread(seen.load) if seen else {}
-    walk = Walk(workspace, known, copies, pass_over, before)
-    found = await in_thread(lambda: walk.run(names | known.keys()), walk.stop)
-    if seen and found.looks != before:
-        await asyncio.to_thread(seen.store, found.looks)
+    suspects = await touched.suspects(git, known_tree) if touched else None
+    known = await entries_of(git, known_tree) if suspects is None else suspects.known
+    names = {*known}
+    if suspects is None or suspects.unknown:
+        closed: dict[str, str] = {}
+        listed = await _list_files(repository, workspace, scratch, known, closed, depth=0)
+        _check_listed(workspace, listed, closed, pass_over)
+        names |= listed if suspects is None else listed & suspects.unknown
+    walk = Walk(workspace, known, scratch / "copies", pass_over)
+    found = await in_thread(lambda: walk.run(names), walk.stop)
+    if touched and suspects:
+        await asyncio.to_thread(touched.note_more, known_tree, suspects, found.same, found.began_ns)
+    elif touched:
+        await asyncio.to_thread(touched.note, known_tree, known, found.same, found.began_ns)
     gone = known.keys() - found.same
     if not gone and not found.copied:
         return known_tree
@@ -80,16 +75,37 @@ async def take_snapshot(
         removed = b"".join(b"0 %s\t%s\0" % (nothing, name) for name in gone)
         await git.run("update-index", "-z", "--index-info", stdin=removed)
     if found.copied:
+        copies = scratch / "copies"
         adder = host_git(copies, f"--git-dir={repository}", f"--work-tree={copies}", **index)
         await adder.run("update-index", "--add", "-z", "--stdin", stdin=b"\0".join(found.copied) + b"\0")
     return await git.line("write-tree")
+
+
+def _check_listed(
+    workspace: Path, listed: set[bytes], closed: Mapping[str, str], pass_over: Callable[[str], None] | None
+) -> None:
+    """Make sure that the list of names is whole, and no more than can be held.
+
+    Raises:
+        WorkspaceError: `workspace.unreadable_file`, `workspace.too_large`.
+    """
+    for folder, why in closed.items():
+        if pass_over is None:
+            raise unreadable("folder", folder, workspace, why)
+        pass_over(folder)
+    if len(listed) > FILE_LIMIT:
+        raise WorkspaceError(
+            f"The workspace {workspace} holds more than {FILE_LIMIT} files that git does not ignore.",
+            code="workspace.too_large",
+            remedy="Add what is built or downloaded to .gitignore.",
+        )
 
 
 async def _list_files(
     repository: Path,
     folder: Path,
     scratch: Path,
-    known: dict[bytes, TreeEntry],
+    known: Mapping[bytes, TreeEntry],
     closed: dict[str, str],
     *,
     depth: int,

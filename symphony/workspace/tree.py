@@ -1,4 +1,7 @@
-"""What a tree of the host's repository holds. Called by `snapshot` and `workspaces`."""
+"""What a tree of the host's repository holds, and what two of them differ in.
+
+Called by `snapshot`, `touched` and `making`.
+"""
 
 from typing import NamedTuple
 
@@ -8,6 +11,7 @@ GITLINK = b"160000"
 LINK = b"120000"
 PLAIN = b"100644"
 EXECUTABLE = b"100755"
+ATTRIBUTES = b".gitattributes"
 
 
 class TreeEntry(NamedTuple):
@@ -30,3 +34,22 @@ async def entries_of(git: Git, tree: str) -> dict[bytes, TreeEntry]:
         mode, _, oid = facts.split(b" ")
         entries[name] = TreeEntry(mode, oid)
     return entries
+
+
+async def changes_between(git: Git, before: str, after: str) -> dict[bytes, TreeEntry | None]:
+    """Return what the second of two trees, or commits, has under each name in which they differ.
+
+    Raises:
+        WorkspaceError: whatever git says.
+    """
+    said = (await git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", before, after, "--")).split(b"\0")
+    changes: dict[bytes, TreeEntry | None] = {}
+    for facts, name in zip(said[::2], said[1::2], strict=False):
+        _, mode, _, oid, status = facts.split(b" ")
+        changes[name] = None if status == b"D" else TreeEntry(mode, oid)
+    return changes
+
+
+def is_attributes(name: bytes) -> bool:
+    """Say whether git takes rules for other files from a file of this name."""
+    return name.rpartition(b"/")[2] == ATTRIBUTES

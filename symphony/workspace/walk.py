@@ -1,7 +1,6 @@
 """One reading of a workspace's files: which are as the known tree has them, and copies of all others.
 
-Called by `snapshot` alone. Contents are read by `guest_files` and hashed here; a file that looks as it
-did when it was last found unchanged is not read again.
+Called by `snapshot` alone. Contents are read by `guest_files` and hashed here.
 """
 
 import hashlib
@@ -10,21 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
 from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
-from symphony.workspace.seen_files import looks_of
-from symphony.workspace.tree import EXECUTABLE, GITLINK, LINK, PLAIN, TreeEntry
+from symphony.workspace.tree import EXECUTABLE, GITLINK, LINK, PLAIN, TreeEntry, is_attributes
 
 CHANGED_BYTES_LIMIT = 4 << 30  # bytes of new or changed files; more is a build product, not work
 WHOLE_READ = 8 << 20  # bytes up to which a file is read once, hashed and copied from memory
 CHUNK = 1 << 20
-# a file that a program still holds mapped may change without a change of its times, until the kernel has
-# written its pages, which takes it half a minute
-SETTLED_NS = 60 * 10**9
-ATTRIBUTES = b".gitattributes"
 
 
 @dataclass(slots=True)
@@ -35,13 +28,13 @@ class Sorted:
         same: names that hold what the known tree has under them.
         copied: names that were copied and have to be added.
         copied_bytes: their size.
-        looks: what unchanged files look like that need not be read again while they do.
+        began_ns: when the walk began, by the clock of the file system.
     """
 
     same: set[bytes] = field(default_factory=set)
     copied: list[bytes] = field(default_factory=list)
     copied_bytes: int = 0
-    looks: dict[bytes, bytes] = field(default_factory=dict)
+    began_ns: int = 0
 
 
 class Walk:
@@ -53,15 +46,12 @@ class Walk:
         known: Mapping[bytes, TreeEntry],
         copies: Path,
         pass_over: Callable[[str], None] | None = None,
-        seen: Mapping[bytes, bytes] = MappingProxyType({}),
     ) -> None:
-        """Take the tree that is most likely there, an empty folder for copies, and what was seen before."""
+        """Take the tree that is most likely there, and a folder of the host's for copies."""
         self._workspace = workspace
         self._known = known
         self._copies = copies
         self._pass_over = pass_over
-        self._seen = seen
-        self._settled_before = 0
         self._stopped = threading.Event()
         self._found = Sorted()
 
@@ -72,7 +62,7 @@ class Walk:
     def run(self, names: Iterable[bytes]) -> Sorted:
         """Look at every name and sort it into what is unchanged and what is copied."""
         self._copies.mkdir(exist_ok=True)
-        self._settled_before = self._copies.stat().st_mtime_ns - SETTLED_NS
+        self._found.began_ns = self._copies.stat().st_mtime_ns
         with explain_disk(f"read {self._workspace}"), GuestFolder(self._workspace) as folder:
             for name in sorted(names):
                 if self._stopped.is_set():
@@ -85,8 +75,6 @@ class Walk:
         try:
             if known is not None and known.mode == GITLINK and folder.holds_folder(name):
                 self._found.same.add(name)
-                return
-            if known is not None and self._is_seen(folder, name, known):
                 return
             found = folder.read(name)
         except OSError as error:
@@ -109,18 +97,6 @@ class Walk:
                 with found.file:
                     self._take_file(found, name, known)
 
-    def _is_seen(self, folder: GuestFolder, name: bytes, known: TreeEntry) -> bool:
-        """Say whether a file looks as it did when it was last found to be what the known tree has."""
-        before = self._seen.get(name)
-        if before is None or is_attributes(name):
-            return False
-        stat = folder.look(name)
-        if stat is None or looks_of(stat, known) != before:
-            return False
-        self._found.same.add(name)
-        self._found.looks[name] = before
-        return True
-
     def _take_file(self, found: GuestFile, name: bytes, known: TreeEntry | None) -> None:
         self._check_size(found.size)
         mode = EXECUTABLE if found.executable else PLAIN
@@ -130,8 +106,6 @@ class Walk:
             oid = _blob_id(known, content) if whole else self._stream_id(known, found, content)
             if oid == known.oid:
                 self._found.same.add(name)
-                if found.stat.st_ctime_ns < self._settled_before:
-                    self._found.looks[name] = looks_of(found.stat, known)
                 # the added files are read by its rules, so that it has to lie beside them
                 if is_attributes(name):
                     self._copy(found, content, self._make_place(name), whole=whole)
@@ -185,11 +159,6 @@ def unreadable(what: str, name: str, workspace: Path, why: str) -> WorkspaceErro
         code="workspace.unreadable_file",
         remedy="Make it readable or delete it; nothing is handed over without it.",
     )
-
-
-def is_attributes(name: bytes) -> bool:
-    """Say whether git takes rules for other files from a file of this name."""
-    return name.rpartition(b"/")[2] == ATTRIBUTES
 
 
 def _hash_of(known: TreeEntry, size: int) -> "hashlib._Hash":

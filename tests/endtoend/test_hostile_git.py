@@ -295,7 +295,7 @@ async def test_a_bundle_that_is_a_link_or_a_pipe_is_not_read(world: GitWorld, tm
         f"ln -sf {tmp_path}/secret.bundle .symphony.bundle",
         "rm -f .symphony.bundle; mkfifo .symphony.bundle",
     ):
-        write_files(tmp_path, {"bin/git": f"#!/bin/sh\n{plant}\n".encode()})
+        write_files(tmp_path, {"bin/git": f'#!/bin/sh\ncase "$*" in *bundle*) {plant};; esac\n'.encode()})
         liar.chmod(0o755)
         imported = await world.collect(workspace, PATH=f"{liar.parent}:{os.environ['PATH']}")
         assert world.host_files(imported.head_commit) == ["README.md", "data.txt", "sub/x.txt", "work.txt"]

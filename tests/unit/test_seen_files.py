@@ -1,77 +1,142 @@
 """Files that look as they did are not read again, and every change shows."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from symphony.core.ports import Workspace
-from symphony.workspace.seen_files import SeenFiles, looks_of
-from symphony.workspace.tree import PLAIN, TreeEntry
-from symphony.workspace.walk import SETTLED_NS, Walk
-from tests.support.git_project import GitWorld, git
+from symphony.workspace import snapshot
+from symphony.workspace.looks import Looks, look_over, name_of
+from symphony.workspace.seen_files import Seen, SeenFiles
+from symphony.workspace.touched import SETTLED_NS, find_touched
+from symphony.workspace.tree import GITLINK, PLAIN, TreeEntry
+from symphony.workspace.walk import Walk
+from tests.support.git_project import GitWorld, git, write_files
 
-OTHER = TreeEntry(PLAIN, b"1" * 40)  # no file here holds it, so that a reader would notice
+OTHER = TreeEntry(PLAIN, b"1" * 40)
 HOUR_NS = 3600 * 10**9
+FILES = {"README.md": b"a project\n", "folder/one.txt": b"1\n", "two.txt": b"2\n"}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> GitWorld:
-    return GitWorld(tmp_path, {"README.md": b"a project\n", "folder/one.txt": b"1\n", "two.txt": b"2\n"})
+    return GitWorld(tmp_path, FILES)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
+    """The names of the files that were read."""
+    names: set[bytes] = set()
+    run = Walk.run
+
+    def watched(walk: Walk, some: Any) -> Any:
+        names.update(some)
+        return run(walk, some)
+
+    monkeypatch.setattr(snapshot.Walk, "run", watched)
+    return names
 
 
 def seen_of(world: GitWorld) -> SeenFiles:
     return SeenFiles(world.installation.root / "seen-files" / "12")
 
 
-def see_all(world: GitWorld, workspace: Workspace) -> None:
+async def see_all(world: GitWorld, workspace: Workspace) -> None:
     """Let the host have seen every file as it is now, however new."""
-    names = git(workspace.path, "ls-files", "--stage").splitlines()
-    entries = {line.split("\t")[1]: TreeEntry(*line.encode().split()[:2]) for line in names}
-    seen_of(world).store(
-        {name.encode(): looks_of((workspace.path / name).stat(), entry) for name, entry in entries.items()}
-    )
+    listed = git(workspace.path, "ls-files", "-z", "--stage").split("\0")[:-1]
+    entries = {os.fsencode(line.split("\t")[1]): os.fsencode(line).rsplit(b" ", 1)[0] for line in listed}
+    looks = (await look_over(workspace.path)).lines
+    seen = {line: entries.pop(name_of(line)) for line in looks if name_of(line) in entries}
+    head = git(workspace.path, "rev-parse", "HEAD")
+    seen_of(world).store(Seen(head, seen, entries))
 
 
-def test_a_file_that_looks_the_same_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "one.txt").write_bytes(b"1\n")
-    looks = looks_of((tmp_path / "one.txt").stat(), OTHER)
+async def test_files_that_look_the_same_are_not_read(world: GitWorld, read: set[bytes]) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
 
-    found = Walk(tmp_path, {b"one.txt": OTHER}, tmp_path / "copies", seen={b"one.txt": looks}).run(
-        [b"one.txt"]
-    )
+    imported = await world.collect(workspace)
 
-    assert (found.same, found.copied, found.looks) == ({b"one.txt"}, [], {b"one.txt": looks})
+    assert (read, imported.head_commit) == (set(), workspace.base_commit)
 
 
-def test_what_was_seen_of_another_content_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "one.txt").write_bytes(b"1\n")
-    looks = looks_of((tmp_path / "one.txt").stat(), TreeEntry(PLAIN, b"2" * 40))
+async def test_what_the_agent_has_committed_or_left_is_read_and_no_more(
+    world: GitWorld, read: set[bytes]
+) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    world.commit(workspace, {"folder/one.txt": b"committed\n", "new.txt": b"new\n"})
+    write_files(workspace.path, {"left.txt": b"left\n"})
 
-    found = Walk(tmp_path, {b"one.txt": OTHER}, tmp_path / "copies", seen={b"one.txt": looks}).run(
-        [b"one.txt"]
-    )
+    imported = await world.collect(workspace)
 
-    assert (found.same, found.copied) == (set(), [b"one.txt"])
+    assert read == {b"folder/one.txt", b"new.txt", b"left.txt"}
+    assert world.host_file(imported.head_commit, "left.txt") == b"left\n"
 
 
-def test_a_link_in_the_place_of_a_file_that_was_seen_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "outside").write_bytes(b"1\n")
-    looks = looks_of((tmp_path / "outside").stat(), OTHER)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/one.txt").symlink_to("../outside")
+async def test_a_commit_that_does_not_touch_the_file_itself_is_noticed(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    blob = git(workspace.path, "hash-object", "-w", "--stdin", stdin=b"of another hand\n")
+    git(workspace.path, "update-index", "--cacheinfo", f"100644,{blob},two.txt")
+    git(workspace.path, "rm", "--quiet", "--cached", "README.md")
+    git(workspace.path, "commit", "--quiet", "-m", "Commit what is in no file")
 
-    found = Walk(tmp_path / "folder", {b"one.txt": OTHER}, tmp_path / "copies", seen={b"one.txt": looks}).run(
-        [b"one.txt"]
-    )
+    imported = await world.collect(workspace)
 
-    assert (found.same, found.copied) == (set(), [b"one.txt"])
-    assert (tmp_path / "copies/one.txt").is_symlink()
+    assert imported.saved_uncommitted
+    assert world.host_file(imported.head_commit, "two.txt") == b"2\n"
+    assert world.host_files(imported.head_commit) == sorted(FILES)
+
+
+async def test_files_that_git_ignores_are_left_out(world: GitWorld, read: set[bytes]) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    write_files(workspace.path, {".gitignore": b"build/\n", "build/out": b"", "kept.txt": b"kept\n"})
+
+    imported = await world.collect(workspace)
+
+    assert world.host_files(imported.head_commit) == [".gitignore", *sorted((*FILES, "kept.txt"))]
+    assert b"build/out" not in read
+
+
+async def test_what_is_ignored_no_more_is_noticed(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    world.commit(workspace, {".gitignore": b"build/\n", "build/out": b"out\n"})
+    await see_all(world, workspace)
+    (workspace.path / ".gitignore").unlink()
+
+    imported = await world.collect(workspace)
+
+    assert world.host_file(imported.head_commit, "build/out") == b"out\n"
+
+
+async def test_a_link_in_the_place_of_a_file_that_was_seen_is_not_followed(
+    world: GitWorld, tmp_path: Path
+) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    write_files(tmp_path, {"outside": b"2\n", "out/one.txt": b"1\n"})
+    (workspace.path / "two.txt").unlink()
+    (workspace.path / "two.txt").symlink_to(tmp_path / "outside")
+    (workspace.path / "folder").rename(workspace.path / "aside")
+    (workspace.path / "folder").symlink_to(tmp_path / "out")
+
+    imported = await world.collect(workspace)
+
+    listed = git(world.host, "ls-tree", "-r", imported.head_commit).splitlines()
+    assert [line.split()[0] for line in listed] == ["100644", "100644", "120000", "120000"]
+    assert world.host_files(imported.head_commit) == ["README.md", "aside/one.txt", "folder", "two.txt"]
 
 
 async def test_a_change_that_keeps_size_and_time_is_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     file = workspace.path / "folder/one.txt"
     before = file.stat()
     file.write_bytes(b"9\n")
@@ -80,12 +145,12 @@ async def test_a_change_that_keeps_size_and_time_is_noticed(world: GitWorld) -> 
     imported = await world.collect(workspace)
 
     assert imported.saved_uncommitted
-    assert git(world.host, "show", f"{imported.head_commit}:folder/one.txt") == "9"
+    assert world.host_file(imported.head_commit, "folder/one.txt") == b"9\n"
 
 
 async def test_an_exchanged_file_of_the_same_size_and_time_is_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     file = workspace.path / "two.txt"
     before = file.stat()
     (workspace.path / "new").write_bytes(b"9\n")
@@ -94,12 +159,12 @@ async def test_an_exchanged_file_of_the_same_size_and_time_is_noticed(world: Git
 
     imported = await world.collect(workspace)
 
-    assert git(world.host, "show", f"{imported.head_commit}:two.txt") == "9"
+    assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
 async def test_a_file_that_became_executable_is_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     (workspace.path / "two.txt").chmod(0o755)
 
     imported = await world.collect(workspace)
@@ -109,7 +174,7 @@ async def test_a_file_that_became_executable_is_noticed(world: GitWorld) -> None
 
 async def test_deleted_files_and_a_folder_in_the_place_of_a_file_are_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     (workspace.path / "folder/one.txt").unlink()
     (workspace.path / "two.txt").unlink()
     (workspace.path / "two.txt").mkdir()
@@ -117,54 +182,25 @@ async def test_deleted_files_and_a_folder_in_the_place_of_a_file_are_noticed(wor
 
     imported = await world.collect(workspace)
 
-    names = git(world.host, "ls-tree", "-r", "--name-only", imported.head_commit).split()
-    assert names == ["README.md", "two.txt/inner.txt"]
+    assert world.host_files(imported.head_commit) == ["README.md", "two.txt/inner.txt"]
 
 
 async def test_a_file_in_the_place_of_a_folder_is_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     (workspace.path / "folder/one.txt").unlink()
     (workspace.path / "folder").rmdir()
     (workspace.path / "folder").write_bytes(b"a file\n")
 
     imported = await world.collect(workspace)
 
-    names = git(world.host, "ls-tree", "-r", "--name-only", imported.head_commit).split()
-    assert names == ["README.md", "folder", "two.txt"]
-
-
-def test_of_a_new_clone_what_is_older_than_two_steps_of_the_clock_counts_as_seen(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "one.txt").write_bytes(b"1\n")
-    changed = (tmp_path / "one.txt").stat().st_ctime_ns
-    (tmp_path / ".git/index").touch()
-    seen = SeenFiles(tmp_path / "seen")
-
-    os.utime(tmp_path / ".git/index", ns=(changed, changed + 1))
-    seen.note_clone(tmp_path, {b"one.txt": OTHER})
-    at_once = seen.load()
-    os.utime(tmp_path / ".git/index", ns=(changed, changed + HOUR_NS))
-    seen.note_clone(tmp_path, {b"one.txt": OTHER, b"gone.txt": OTHER})
-
-    assert at_once == {}
-    assert seen.load() == {b"one.txt": looks_of((tmp_path / "one.txt").stat(), OTHER)}
-
-
-def test_a_file_that_was_read_soon_after_its_change_is_read_again(tmp_path: Path) -> None:
-    (tmp_path / "one.txt").write_bytes(b"1\n")
-    entry = TreeEntry(PLAIN, b"d00491fd7e5bb6fa28c517a0bb32b8b506539d4d")
-
-    found = Walk(tmp_path, {b"one.txt": entry}, tmp_path / "copies").run([b"one.txt"])
-
-    assert (found.same, found.looks) == ({b"one.txt"}, {})
-    assert SETTLED_NS > 35 * 10**9  # Linux writes a mapped page after 30 s and looks every 5 s
+    assert world.host_files(imported.head_commit) == ["README.md", "folder", "two.txt"]
 
 
 async def test_line_endings_of_a_new_clone_are_no_change(tmp_path: Path) -> None:
     world = GitWorld(tmp_path, {".gitattributes": b"*.txt text eol=crlf\n", "one.txt": b"1\n2\n"})
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     assert (workspace.path / "one.txt").read_bytes() == b"1\r\n2\r\n"
 
     imported = await world.collect(workspace)
@@ -172,36 +208,153 @@ async def test_line_endings_of_a_new_clone_are_no_change(tmp_path: Path) -> None
     assert (imported.saved_uncommitted, imported.head_commit) == (False, workspace.base_commit)
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", b"symphony seen files 1 3 4\n", b"\xff" * 1000])
+async def test_rules_that_nobody_touched_hold_for_a_new_file(tmp_path: Path) -> None:
+    world = GitWorld(tmp_path, {".gitattributes": b"*.txt text\n", "one.txt": b"1\n"})
+    workspace = await world.prepare()
+    write_files(workspace.path, {"new.txt": b"1\r\n"})
+
+    imported = await world.collect(workspace)
+
+    assert world.host_file(imported.head_commit, "new.txt") == b"1\n"
+
+
+async def test_of_a_new_clone_what_is_older_than_two_steps_of_the_clock_counts_as_seen(
+    tmp_path: Path,
+) -> None:
+    write_files(tmp_path, {".git/index": b"", "one.txt": b"1\n", ".gitattributes": b"", "sub/x": b""})
+    changed = (tmp_path / "sub/x").stat().st_ctime_ns
+    seen = SeenFiles(tmp_path.with_name("seen"))
+    names = (b"one.txt", b".gitattributes", b"gone.txt")
+    entries = {**dict.fromkeys(names, OTHER), b"sub": TreeEntry(GITLINK, b"2" * 40)}
+    looks = await look_over(tmp_path)
+
+    os.utime(tmp_path / ".git/index", ns=(changed, changed - HOUR_NS))
+    seen.note_clone(tmp_path, "tree", entries, looks)
+    at_once = seen.load()
+    os.utime(tmp_path / ".git/index", ns=(changed, changed + HOUR_NS))
+    seen.note_clone(tmp_path, "tree", entries, looks)
+
+    assert (at_once.looks, at_once.rest.keys()) == ({}, entries.keys())
+    (line,) = (line for line in looks.lines if name_of(line) == b"one.txt")
+    assert seen.load().looks == {line: b" ".join(OTHER)}
+    assert seen.load().rest.keys() == entries.keys() - {b"one.txt"}
+
+
+async def test_of_a_clone_that_could_not_be_looked_at_nothing_counts_as_seen(world: GitWorld) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+
+    seen_of(world).note_clone(workspace.path, "tree", {}, Looks())
+
+    assert seen_of(world).load() == Seen()
+
+
+async def test_a_file_that_was_read_soon_after_its_change_is_read_again(
+    world: GitWorld, read: set[bytes]
+) -> None:
+    workspace = await world.prepare()
+    seen_of(world).forget()
+
+    for _ in range(2):
+        read.clear()
+        await world.collect(workspace)
+        assert read == {name.encode() for name in FILES}
+    assert SETTLED_NS > 35 * 10**9  # Linux writes a mapped page after 30 s and looks every 5 s
+
+
+async def test_files_that_were_read_long_after_their_change_are_not_read_again(
+    world: GitWorld, read: set[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+    workspace = await world.prepare()
+    seen_of(world).forget()
+    await world.collect(workspace)
+    world.commit(workspace, {"two.txt": b"changed\n"})
+
+    read.clear()
+    await world.collect(workspace)
+    first = {*read}
+    read.clear()
+    imported = await world.collect(workspace)
+
+    assert (first, read) == ({b"two.txt"}, set())
+    assert world.host_file(imported.head_commit, "two.txt") == b"changed\n"
+
+
+async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    git(workspace.path, "rm", "--quiet", "--cached", "two.txt")
+    git(workspace.path, "commit", "--quiet", "-m", "Forget a file that lies there as it did")
+    (workspace.path / "README.md").touch()  # so that there is something new to remember
+
+    imported = [await world.collect(workspace) for _ in range(2)]
+
+    assert seen_of(world).load().tree == git(workspace.path, "rev-parse", "HEAD^{tree}")
+    assert [world.host_files(each.head_commit) for each in imported] == [sorted(FILES)] * 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"symphony seen files 2 tree 3 4\n", b"\xff" * 1000])
 async def test_with_a_damaged_list_every_file_is_read(world: GitWorld, damage: bytes) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     list_ = world.installation.root / "seen-files" / "12"
     list_.write_bytes(damage)
     (workspace.path / "two.txt").write_bytes(b"9\n")
 
     imported = await world.collect(workspace)
 
-    assert git(world.host, "show", f"{imported.head_commit}:two.txt") == "9"
+    assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
-def test_what_is_stored_is_loaded_and_nothing_is_an_empty_list(tmp_path: Path) -> None:
-    seen = SeenFiles(tmp_path / "folder" / "seen")
-    looks = {b"a": b"12345", b"b/\xff c\n": b"67890"}
+ENTRIES = st.dictionaries(
+    st.binary(min_size=1).filter(lambda value: b"\0" not in value), st.just(b" ".join(OTHER)), max_size=4
+)
 
-    assert seen.load() == {}
-    seen.store(looks)
-    assert seen.load() == looks
-    seen.store({})
-    assert seen.load() == {}
+
+@given(looks=ENTRIES, rest=ENTRIES)
+def test_what_is_stored_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory, looks: Mapping[bytes, bytes], rest: Mapping[bytes, bytes]
+) -> None:
+    record = SeenFiles(tmp_path_factory.mktemp("seen") / "folder" / "seen")
+    seen = Seen("a" * 40, looks, rest)
+
+    assert record.load() == Seen()
+    record.store(seen)
+    assert record.load() == seen
+    record.forget()
+    assert record.load() == Seen()
 
 
 async def test_the_list_goes_with_its_workspace(world: GitWorld) -> None:
     workspace = await world.prepare()
-    see_all(world, workspace)
+    await see_all(world, workspace)
     list_ = world.installation.root / "seen-files" / "12"
     assert list_.exists()
 
     await world.workspaces.remove(workspace, world.settings, {})
 
     assert not list_.exists()
+
+
+async def test_a_workspace_that_cannot_be_looked_at_whole_is_read_whole(
+    world: GitWorld, read: set[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    git(workspace.path, "init", "--quiet", "inner")
+    monkeypatch.setattr("symphony.workspace.looks.SMALL", 0)
+    monkeypatch.setattr("symphony.workspace.looks.FILES_LOOKED_AT", 0)
+    monkeypatch.setattr("symphony.workspace.looks._find", nothing)
+
+    imported = await world.collect(workspace)
+
+    assert not (await find_touched(workspace.path, seen_of(world))).whole
+    assert (read, imported.keep_workspace) == ({name.encode() for name in FILES}, True)
+
+
+async def nothing(_: Path) -> None:
+    return None

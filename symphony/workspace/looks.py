@@ -1,0 +1,193 @@
+"""How all files of a workspace look now, without a read of any.
+
+Called by `touched`. A look is one line of bytes that holds a file's path and what its file system says of
+it; as long as it stays the same, so does the file. Small folders are looked through here, large ones by
+GNU find in several processes at once, where this machine has it: both follow no link, say the same of
+every file, and pass over folders, the `.git` of the workspace and what is inside any other `.git`.
+"""
+
+import asyncio
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from symphony.host.process import ProcessError, run_group
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
+from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
+from symphony.workspace.reading import in_thread
+
+SMALL = 3000  # files that are looked at in less time than a program needs to start
+FILES_LOOKED_AT = 2_000_000  # of a folder without GNU find; beyond it, every file is read
+PROCESSES = 4  # at most
+NAMES_AT_ONCE = 2000  # names in the workspace's own folder that are shared out among processes
+FORMAT = "%i %s %T@ %C@ %p\\0"
+ROOT = Path("/")  # a folder that no guest changes, to try a find on
+GIT = ".git"
+LOOK_INSIDE = (
+    *("-ignore_readdir_race", "-path", "./.git", "-prune"),
+    *("-o", "-name", GIT, "-printf", FORMAT, "-prune"),
+    *("-o", "!", "-type", "d", "-printf", FORMAT),
+)
+NESTED_END = b"/.git"
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a folder's files look like.
+
+    Attributes:
+        lines: a line for each file, link, pipe and socket, and for each repository inside.
+        whole: whether nothing was left out.
+    """
+
+    lines: frozenset[bytes] = field(default=frozenset(), repr=False)
+    whole: bool = False
+
+    @property
+    def nested(self) -> tuple[bytes, ...]:
+        """The folders inside that hold a repository of their own, in order."""
+        found = (name_of(line) for line in self.lines if line.endswith(NESTED_END))
+        return tuple(sorted(name[: -len(NESTED_END)] for name in found))
+
+
+def name_of(line: bytes) -> bytes:
+    """Return the path in a look, relative to the workspace."""
+    return line.split(b" ", 4)[4][2:]
+
+
+def changed_ns(line: bytes) -> int:
+    """Return when the file in a look was last changed in any way, in ns, as the kernel has it."""
+    seconds, _, fraction = line.split(b" ", 4)[3].partition(b".")
+    return int(seconds) * 10**9 + int(fraction[:9])
+
+
+async def look_over(folder: Path, expected: int = 0) -> Looks:
+    """Look at every file in a folder that a guest may be changing.
+
+    Args:
+        folder: the workspace.
+        expected: how many files there may be.
+
+    Raises:
+        WorkspaceError: `workspace.permission_denied` and others, when the folder itself cannot be read.
+    Cancellation: no process and no thread is left.
+    """
+    if expected <= SMALL:
+        looks = await _scan(folder, SMALL)
+        if looks is not None:
+            return looks
+    return await _find(folder) or await _scan(folder, FILES_LOOKED_AT) or Looks()
+
+
+async def _scan(folder: Path, limit: int) -> Looks | None:
+    scan = _Scan(folder, limit)
+    return await in_thread(scan.run, scan.stop)
+
+
+class _Scan:
+    """One look through a folder, in a thread."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._lines: list[bytes] = []
+        self._whole = True
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self) -> Looks | None:
+        """Return the looks; None when there are more files than the limit."""
+        with explain_disk(f"read {self._folder}"):
+            self._look(os.open(self._folder, OPEN_FOLDER), b"./", 0)
+        return None if self._ended() else Looks(frozenset(self._lines), self._whole)
+
+    def _ended(self) -> bool:
+        return len(self._lines) > self._limit or self._stopped.is_set()
+
+    def _look(self, descriptor: int, prefix: bytes, depth: int) -> None:
+        """Look at a folder's files and into its folders; close it."""
+        try:
+            for name in os.listdir(descriptor):
+                if self._ended():
+                    return
+                if name == GIT and depth == 0:
+                    continue
+                try:
+                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    inside = stat.S_ISDIR(found.st_mode) and name != GIT
+                    inner = os.open(name, OPEN_FOLDER, dir_fd=descriptor) if inside else None
+                except FileNotFoundError:
+                    continue
+                except OSError:
+                    self._whole = False
+                    continue
+                if inner is None:
+                    self._lines.append(_line(found, prefix + os.fsencode(name)))
+                elif depth < DEEPEST:
+                    self._look(inner, prefix + os.fsencode(name) + b"/", depth + 1)
+                else:
+                    os.close(inner)
+                    self._whole = False
+        finally:
+            os.close(descriptor)
+
+
+def _line(found: os.stat_result, path: bytes) -> bytes:
+    """Return a look as GNU find writes one."""
+    modified, changed = (b"%d.%09d0" % divmod(time, 10**9) for time in (found.st_mtime_ns, found.st_ctime_ns))
+    return b"%d %d %b %b %b" % (found.st_ino, found.st_size, modified, changed, path)
+
+
+async def _find(folder: Path) -> Looks | None:
+    """Look with this machine's find; None when it is not GNU's, or left something out."""
+    mine = await asyncio.to_thread(lambda: _line(ROOT.lstat(), os.fsencode(ROOT)))
+    with explain_disk(f"read {folder}"):
+        shares = await asyncio.to_thread(lambda: [*_shares(folder)])
+    async with asyncio.TaskGroup() as group:
+        trying = group.create_task(_run_find(folder, str(ROOT), "-maxdepth", "0", "-printf", FORMAT))
+        finding = [group.create_task(_run_find(folder, *share, *LOOK_INSIDE)) for share in shares]
+    said = [task.result() for task in finding]
+    if trying.result() != mine + b"\0" or None in said:
+        return None
+    return await asyncio.to_thread(_gather, [*filter(None, said)])
+
+
+def _gather(said: list[bytes]) -> Looks:
+    lines: set[bytes] = set()
+    for part in said:
+        lines.update(part.split(b"\0"))
+    lines.discard(b"")
+    return Looks(frozenset(lines), whole=True)
+
+
+def _shares(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Return what each process looks into: shares of the folder's own names, if there are few of these."""
+    names = [f"./{name}" for name in sorted(os.listdir(folder)) if name != GIT]  # noqa: PTH208  strings
+    if len(names) > NAMES_AT_ONCE:
+        yield (".",)
+        return
+    processes = min(PROCESSES, os.cpu_count() or 1)
+    for first in range(min(processes, len(names))):
+        yield tuple(names[first::processes])
+
+
+async def _run_find(folder: Path, *arguments: str) -> bytes | None:
+    """Return all that find writes; None when it left something out or there is no such find."""
+    try:
+        result = await run_group(
+            ("find", "-P", *arguments),
+            cwd=folder,
+            env=closed_environment(),
+            timeout_s=GIT_TIMEOUT,
+            output_limit=OUTPUT_LIMIT,
+        )
+    except ProcessError:
+        return None
+    whole = result.exit_status == 0 and len(result.stdout) < OUTPUT_LIMIT
+    return result.stdout if whole else None
