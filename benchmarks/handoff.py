@@ -158,7 +158,7 @@ class Bench:
         self.git(*here, "bundle", "verify", "--quiet", bundle)
 
     def plain_preflight(self, imported: Imported) -> None:
-        here = ("git", f"--git-dir={self.world.host}")
+        here = ("git", f"--git-dir={self.folder / 'into.git'}")  # which has no more of the base than ours had
         self.git(*here, "fetch", "--quiet", self.look_at_base(), "+refs/heads/main:refs/plain/now")
         self.git(
             *here, "merge-tree", "--write-tree", "--name-only", "-z", "refs/plain/now", imported.head_commit

@@ -22,6 +22,7 @@ from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.patch import PatchMaker
 from symphony.workspace.preflight import Preflights
 from symphony.workspace.pushing import Pushing
+from symphony.workspace.reading import begun
 from symphony.workspace.refusals import NOTHING_CHANGED, mode_none_note, patch_note
 from symphony.workspace.remote import open_remote
 from symphony.workspace.review import ReviewFolder, delete_patch
@@ -65,10 +66,13 @@ class Handing:
             return Handoff("none", NOTHING_CHANGED, head_commit=imported.head_commit)
         if url:
             return await self._review(workspace, imported, completion, settings, background, url)
-        async with self._scratch.open("patch") as scratch:
+        async with (
+            begun(self._preflight(workspace, imported, settings)) as trying,
+            self._scratch.open("patch") as scratch,
+        ):
             mailbox = await PatchMaker(self._repository, imported, scratch).make(completion)
+            preflight = await trying
         patch = self._installation.patch(workspace.key)
-        preflight = await self._preflight(workspace, imported, settings)
         unread = await self._reviews.keep_unread(workspace.issue_id)
         await self._folders.write(workspace, imported, completion, background, preflight, mailbox)
         with explain_disk(f"write {patch}"):

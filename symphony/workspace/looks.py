@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,16 +47,15 @@ class Looks:
     lines: frozenset[bytes] = field(default=frozenset(), repr=False)
     whole: bool = False
 
-    @property
-    def nested(self) -> tuple[bytes, ...]:
-        """The folders inside that hold a repository of their own, in order."""
-        found = (name_of(line) for line in self.lines if line.endswith(NESTED_END))
-        return tuple(sorted(name[: -len(NESTED_END)] for name in found))
-
 
 def name_of(line: bytes) -> bytes:
     """Return the path in a look, relative to the workspace."""
     return line.split(b" ", 4)[4][2:]
+
+
+def nested_in(lines: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the folders that hold a repository of their own, in order, by looks of them."""
+    return tuple(sorted(name_of(line)[: -len(NESTED_END)] for line in lines if line.endswith(NESTED_END)))
 
 
 def changed_ns(line: bytes) -> int:
@@ -159,11 +158,8 @@ async def _find(folder: Path) -> Looks | None:
 
 
 def _gather(said: list[bytes]) -> Looks:
-    lines: set[bytes] = set()
-    for part in said:
-        lines.update(part.split(b"\0"))
-    lines.discard(b"")
-    return Looks(frozenset(lines), whole=True)
+    lines = frozenset[bytes]().union(*(part[:-1].split(b"\0") for part in said))
+    return Looks(lines, whole=True)
 
 
 def _shares(folder: Path) -> Iterator[tuple[str, ...]]:

@@ -196,10 +196,14 @@ class PatchMaker:
             await asyncio.to_thread(folder.mkdir)
         git = host_git(folder)
         await git.run("init", "--quiet", "--template=", "--initial-branch=base")
-        await asyncio.to_thread(self._repository.lend_objects, folder / ".git")
-        await git.run("update-ref", "HEAD", self._imported.base_commit)
+        await asyncio.to_thread(self._put_at_base, folder / ".git")
         await git.run("read-tree", "HEAD")
         return git
+
+    def _put_at_base(self, git_folder: Path) -> None:
+        self._repository.lend_objects(git_folder)
+        with explain_disk(f"write {git_folder}"):
+            (git_folder / "HEAD").write_text(f"{self._imported.base_commit}\n")
 
     async def _try(self, git: Git, mailbox: bytes) -> str:
         """Apply a mailbox to the base; return nothing if that gives the tree, else what went wrong."""

@@ -24,6 +24,7 @@ from symphony.workspace.folder import delete_folder
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.marks import marks_in
+from symphony.workspace.reading import begun
 from symphony.workspace.review_text import ChangedFile, render_summary
 from symphony.workspace.scratch import Scratch
 
@@ -85,15 +86,20 @@ class ReviewFolder:
         with explain_disk(f"make {making}"):
             await asyncio.to_thread(_make, making)
         try:
-            await self._write_diff(imported, making / DIFF)
-            await self._write_bundle(imported, making / BUNDLE)
+            async with (
+                begun(self._write_bundle(imported, making / BUNDLE)) as bundling,
+                begun(self._files(imported)) as listing,
+            ):
+                await self._write_diff(imported, making / DIFF)
+                files = await listing
+                await bundling
             summary = render_summary(
                 imported,
                 completion,
                 background,
                 base=workspace.base,
                 preflight=preflight,
-                files=await self._files(imported),
+                files=files,
                 url=url,
             )
             review = Review(
@@ -133,8 +139,8 @@ class ReviewFolder:
             git = git.with_options(f"--git-dir={folder}")
             await git.run("update-ref", branch, head)
             create = ("-c", "pack.threads=1", "bundle", "create", "--quiet", str(target), branch)
-            behind = await self._repository.is_ancestor(head, imported.base_commit)
-            span = () if behind else (f"^{imported.base_commit}",)  # git makes no bundle without a commit
+            # git makes no bundle without a commit
+            span = (f"^{imported.base_commit}",) if imported.commits else ()
             await git.run(*create, *span, timeout_s=TRANSFER_TIMEOUT)
             await git.run("bundle", "verify", "--quiet", str(target), timeout_s=TRANSFER_TIMEOUT)
 

@@ -42,6 +42,12 @@ class SeenFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def count(self) -> int:
+        """Return how many files there are something known of, as far as the beginning tells."""
+        with suppress(OSError, ValueError), self._path.open("rb") as file:
+            return sum(map(int, file.readline(HEADER_LIMIT).rsplit(b" ", 2)[1:]))
+        return 0
+
     def load(self) -> Seen:
         """Return what is known; nothing when it cannot be read."""
         with suppress(OSError, ValueError), self._path.open("rb") as file:

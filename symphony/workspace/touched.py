@@ -11,7 +11,8 @@ from pathlib import Path
 
 from symphony.workspace.git_command import Git
 from symphony.workspace.host_repository import EXCLUDED
-from symphony.workspace.looks import Looks, look_over, name_of
+from symphony.workspace.looks import Looks, look_over, name_of, nested_in
+from symphony.workspace.reading import begun
 from symphony.workspace.seen_files import Seen, SeenFiles, is_told
 from symphony.workspace.tree import TreeEntry, changes_between
 
@@ -120,12 +121,13 @@ async def find_touched(workspace: Path, record: SeenFiles) -> Touched:
         WorkspaceError: `workspace.permission_denied` and others, when the folder itself cannot be read.
     Cancellation: no process and no thread is left.
     """
-    seen = await asyncio.to_thread(record.load)
-    looks = await look_over(workspace, len(seen.looks) + len(seen.rest))
-    return await asyncio.to_thread(_compare, record, seen, looks)
+    expected = await asyncio.to_thread(record.count)
+    async with begun(asyncio.to_thread(record.load)) as loading:
+        looks = await look_over(workspace, expected)
+        return await asyncio.to_thread(_compare, record, await loading, looks)
 
 
 def _compare(record: SeenFiles, seen: Seen, looks: Looks) -> Touched:
     new = {name_of(line): line for line in looks.lines - seen.looks.keys()}
     lost = {name_of(line): seen.looks[line] for line in seen.looks.keys() - looks.lines}
-    return Touched(record, seen, new, lost, looks.nested, looks.whole)
+    return Touched(record, seen, new, lost, nested_in(new.values()), looks.whole)

@@ -9,7 +9,7 @@ import pytest
 from symphony.workspace import looks
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.guest_files import DEEPEST
-from symphony.workspace.looks import Looks, changed_ns, look_over, name_of
+from symphony.workspace.looks import Looks, changed_ns, look_over, name_of, nested_in
 from tests.support.git_project import git, write_files
 
 LARGE = looks.SMALL + 1
@@ -45,7 +45,7 @@ async def test_every_file_has_a_look_and_no_link_is_followed(tmp_path: Path, exp
 
     found = await look_over(tmp_path, expected)
 
-    assert (names(found), found.whole, found.nested) == (EVERYTHING, True, ())
+    assert (names(found), found.whole, nested_in(found.lines)) == (EVERYTHING, True, ())
 
 
 async def test_both_ways_say_the_same_of_every_file(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_a_repository_inside_is_named_and_its_git_folder_not_looked_into(
 
     found = await look_over(tmp_path, expected)
 
-    assert found.nested == (b"sub/inner", b"work")
+    assert nested_in(found.lines) == (b"sub/inner", b"work")
     assert names(found) == {b"sub/inner/file", b"sub/inner/.git", b"work/.git"}
 
 
