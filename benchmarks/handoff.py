@@ -6,12 +6,13 @@ Each ratio is to plain git in the same run, one after the other: a look which br
 into a mirror, and a clone of that over git's own protocol; `git status` and a bundle that is fetched with its
 objects checked; `git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether
 the base has moved, and what a review folder holds, which is a diff, its numbers and a bundle that is
-verified; `git merge-tree` after a fetch.
+verified; `git merge-tree` after a fetch. Nothing is deleted meanwhile: ext4 takes long to make files where
+many have just been deleted, whoever does it.
 """
 
 import argparse
 import asyncio
-import shutil
+import os
 import subprocess
 import tempfile
 import time
@@ -61,7 +62,7 @@ class Bench:
     async def one(self, *, count: bool) -> None:
         self.issues += 1
         world, issue = self.world, str(self.issues)
-        plain = self.folder / "plain"
+        plain = self.folder / f"plain-{issue}"
         workspace = await self.pair(
             "prepare a workspace", count, lambda: world.prepare(issue), lambda: self.plain_clone(plain)
         )
@@ -89,21 +90,21 @@ class Bench:
             lambda: preflights.of(workspace.key, None, "main", imported.base_commit, imported.head_commit),
             lambda: self.plain_preflight(imported),
         )
-        await world.workspaces.remove(workspace, world.settings, {})
-        shutil.rmtree(plain)
 
     async def pair(
         self, what: str, count: bool, ours: Callable[[], Awaitable[Any]], theirs: Callable[[], None]
     ) -> Any:
+        os.sync()  # whoever comes second would else have less to wait for, or more
         began = time.perf_counter()
         result = await ours()
-        between = time.perf_counter()
+        mine = time.perf_counter() - began
+        os.sync()
+        began = time.perf_counter()
         await asyncio.to_thread(theirs)
-        ended = time.perf_counter()
+        plain = time.perf_counter() - began
         if count:
-            mine, plain = self.took.setdefault(what, ([], []))
-            mine.append(between - began)
-            plain.append(ended - between)
+            for times, time_s in zip(self.took.setdefault(what, ([], [])), (mine, plain), strict=True):
+                times.append(time_s)
         return result
 
     async def collect(self, workspace: Workspace) -> Imported:
@@ -140,7 +141,7 @@ class Bench:
         self.git("git", *CHECKED, "-C", str(into), "fetch", "--quiet", str(bundle), ref)
 
     def plain_patch(self, imported: Imported) -> None:
-        patch, checkout = self.folder / "plain.patch", self.folder / "checkout"
+        patch, checkout = self.folder / "plain.patch", self.folder / f"checkout-{self.issues}"
         span = f"{imported.base_commit}..{imported.head_commit}"
         here = ("git", f"--git-dir={self.world.host}")
         self.git(*here, "format-patch", "--binary", "--full-index", f"--output={patch}", span)
@@ -149,7 +150,6 @@ class Bench:
         self.git(*there, "checkout", "--quiet", "--detach", imported.base_commit)
         self.git(*there, "am", "--quiet", str(patch))
         self.git(*there, "rev-parse", "HEAD^{tree}")
-        shutil.rmtree(checkout)
         self.look_at_base()
         self.git(*here, "diff", f"--output={self.folder / 'plain.diff'}", span)
         self.git(*here, "diff", "--numstat", "-z", span)

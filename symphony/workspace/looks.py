@@ -10,14 +10,17 @@ import asyncio
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from zlib import crc32
 
 from symphony.host.process import ProcessError, run_group
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
+from symphony.workspace.host_repository import EXCLUDED
+from symphony.workspace.listing import listing_of
 from symphony.workspace.reading import in_thread
 
 SMALL = 3000  # files that are looked at in less time than a program needs to start
@@ -27,6 +30,7 @@ NAMES_AT_ONCE = 2000  # names in the workspace's own folder that are shared out 
 FORMAT = "%i %s %T@ %C@ %p\\0"
 ROOT = Path("/")  # a folder that no guest changes, to try a find on
 GIT = ".git"
+PASSED_OVER = {GIT, *EXCLUDED}  # of what comes and goes, find would complain
 LOOK_INSIDE = (
     *("-ignore_readdir_race", "-path", "./.git", "-prune"),
     *("-o", "-name", GIT, "-printf", FORMAT, "-prune"),
@@ -40,11 +44,12 @@ class Looks:
     """What a folder's files look like.
 
     Attributes:
-        lines: a line for each file, link, pipe and socket, and for each repository inside.
+        listing: a line for each file, link, pipe and socket, and for each repository inside; in the same
+            order as long as the folders stay the same.
         whole: whether nothing was left out.
     """
 
-    lines: frozenset[bytes] = field(default=frozenset(), repr=False)
+    listing: bytes = field(default=b"", repr=False)
     whole: bool = False
 
 
@@ -104,7 +109,7 @@ class _Scan:
         """Return the looks; None when there are more files than the limit."""
         with explain_disk(f"read {self._folder}"):
             self._look(os.open(self._folder, OPEN_FOLDER), b"./", 0)
-        return None if self._ended() else Looks(frozenset(self._lines), self._whole)
+        return None if self._ended() else Looks(listing_of(self._lines), self._whole)
 
     def _ended(self) -> bool:
         return len(self._lines) > self._limit or self._stopped.is_set()
@@ -147,30 +152,26 @@ async def _find(folder: Path) -> Looks | None:
     """Look with this machine's find; None when it is not GNU's, or left something out."""
     mine = await asyncio.to_thread(lambda: _line(ROOT.lstat(), os.fsencode(ROOT)))
     with explain_disk(f"read {folder}"):
-        shares = await asyncio.to_thread(lambda: [*_shares(folder)])
+        shares = await asyncio.to_thread(_shares, folder)
     async with asyncio.TaskGroup() as group:
         trying = group.create_task(_run_find(folder, str(ROOT), "-maxdepth", "0", "-printf", FORMAT))
         finding = [group.create_task(_run_find(folder, *share, *LOOK_INSIDE)) for share in shares]
     said = [task.result() for task in finding]
     if trying.result() != mine + b"\0" or None in said:
         return None
-    return await asyncio.to_thread(_gather, [*filter(None, said)])
+    return Looks(b"".join(filter(None, said)), whole=True)
 
 
-def _gather(said: list[bytes]) -> Looks:
-    lines = frozenset[bytes]().union(*(part[:-1].split(b"\0") for part in said))
-    return Looks(lines, whole=True)
-
-
-def _shares(folder: Path) -> Iterator[tuple[str, ...]]:
+def _shares(folder: Path) -> list[tuple[str, ...]]:
     """Return what each process looks into: shares of the folder's own names, if there are few of these."""
-    names = [f"./{name}" for name in sorted(os.listdir(folder)) if name != GIT]  # noqa: PTH208  strings
+    names = [name for name in sorted(os.listdir(folder)) if name not in PASSED_OVER]  # noqa: PTH208  strings
     if len(names) > NAMES_AT_ONCE:
-        yield (".",)
-        return
+        return [(".",)]
+    shares: dict[int, list[str]] = {}
     processes = min(PROCESSES, os.cpu_count() or 1)
-    for first in range(min(processes, len(names))):
-        yield tuple(names[first::processes])
+    for name in names:  # a name stays in its share when others come and go
+        shares.setdefault(crc32(os.fsencode(name)) % processes, []).append(f"./{name}")
+    return [tuple(shares[number]) for number in sorted(shares)]
 
 
 async def _run_find(folder: Path, *arguments: str) -> bytes | None:

@@ -22,7 +22,7 @@ from symphony.workspace.reading import begun
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refs import base_ref
 from symphony.workspace.refusals import branch_taken
-from symphony.workspace.seen_files import seen_files
+from symphony.workspace.seen_files import clock_of, seen_files
 from symphony.workspace.source import Person, Source
 from symphony.workspace.template import Templates
 from symphony.workspace.tree import TreeEntry, entries_of
@@ -69,9 +69,10 @@ class Maker:
 
     async def _note_files(self, record: Record, commit: str, entries: Mapping[bytes, TreeEntry]) -> None:
         """Remember what the clone's files look like, which hold what the commit has."""
+        now = await asyncio.to_thread(clock_of, record.path / ".git")
         looks = await look_over(record.path, len(entries))
         seen = seen_files(self._installation, record.key)
-        await asyncio.to_thread(seen.note_clone, record.path, commit, entries, looks)
+        await asyncio.to_thread(seen.note_clone, commit, entries, looks, now)
 
     async def _clone(self, record: Record, start: str, person: Person) -> None:
         """Make the clone beside its place, and rename it into place as the last step."""

@@ -5,20 +5,21 @@ set. Kept where no guest can write, one file per workspace, and only to save tim
 is read. Written by `making` for a new clone and by `touched`, which reads it.
 """
 
+import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from symphony.host.durable import write_durably
+from symphony.workspace.errors import explain_disk
+from symphony.workspace.listing import lines_of, listing_of
 from symphony.workspace.looks import Looks, changed_ns, name_of
 from symphony.workspace.tree import TreeEntry, is_attributes
 
 MAGIC = b"symphony seen files 2"
 HEADER_LIMIT = 200  # bytes
-# kernels count a file's times in steps of at most 10 ms: within two of them, times do not tell one
-# change from the next
-STEP_NS = 20 * 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class Seen:
 
     Attributes:
         tree: of the host's repository, or a commit that has it; empty when nothing is known.
-        looks: the tree's entry for a file that looks like this, as `mode oid`.
-        rest: the entries of all other names in the tree.
+        looks: a list of those of files that hold what the tree has under their names.
+        rest: the tree's entries under all other names, as `mode oid`.
     """
 
     tree: str = ""
-    looks: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    looks: bytes = field(default=b"", repr=False)
     rest: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -42,34 +43,22 @@ class SeenFiles:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def count(self) -> int:
-        """Return how many files there are something known of, as far as the beginning tells."""
-        with suppress(OSError, ValueError), self._path.open("rb") as file:
-            return sum(map(int, file.readline(HEADER_LIMIT).rsplit(b" ", 2)[1:]))
-        return 0
-
     def load(self) -> Seen:
         """Return what is known; nothing when it cannot be read."""
         with suppress(OSError, ValueError), self._path.open("rb") as file:
-            magic, tree, looks, rest = file.readline(HEADER_LIMIT).rsplit(b" ", 3)
-            fields = file.read().split(b"\0")
-            many, few = int(looks), int(rest)
-            if magic == MAGIC and len(fields) == 2 * (many + few) + 1:
-                middle = 2 * many
-                return Seen(
-                    tree.decode(),
-                    dict(zip(fields[:many], fields[many:middle], strict=True)),
-                    dict(zip(fields[middle : middle + few], fields[middle + few : -1], strict=True)),
-                )
+            magic, tree, length, count = file.readline(HEADER_LIMIT).rsplit(b" ", 3)
+            looks, rest = file.read(int(length)), lines_of(file.read())
+            if magic == MAGIC and len(looks) == int(length) and len(rest) == 2 * int(count):
+                return Seen(tree.decode(), looks, dict(zip(rest[::2], rest[1::2], strict=True)))
         return Seen()
 
     def store(self, seen: Seen) -> None:
         """Put this in the place of what was there; nothing is there when that fails."""
-        fields = (*seen.looks, *seen.looks.values(), *seen.rest, *seen.rest.values())
         header = b"%s %s %d %d\n" % (MAGIC, seen.tree.encode(), len(seen.looks), len(seen.rest))
+        rest = listing_of(field for entry in seen.rest.items() for field in entry)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(self._path, header + b"".join(b"%s\0" % each for each in fields))
+            write_durably(self._path, header + seen.looks + rest)
         except OSError:
             self.forget()
 
@@ -78,24 +67,40 @@ class SeenFiles:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def note_clone(self, clone: Path, tree: str, entries: Mapping[bytes, TreeEntry], looks: Looks) -> None:
-        """Store what the host has just checked out, and nobody else has been at; git wrote the index last."""
+    def note_clone(
+        self, tree: str, entries: Mapping[bytes, TreeEntry], looks: Looks, settled_before: int
+    ) -> None:
+        """Store what the host has just checked out, and nobody else has been at.
+
+        Args:
+            tree: it, or a commit that has it.
+            entries: what is in it.
+            looks: of the clone.
+            settled_before: ns; of a file that was changed later, the next change may look the same.
+        """
         if not looks.whole:
             return self.forget()
-        rest = {name: b" ".join(entry) for name, entry in entries.items()}
-        seen = {}
-        with suppress(OSError):
-            settled_before = (clone / ".git" / "index").stat().st_mtime_ns - STEP_NS
-            for line in looks.lines:
-                name = name_of(line)
-                if name in rest and is_told(line, name, settled_before):
-                    seen[line] = rest.pop(name)
-        return self.store(Seen(tree, seen, rest))
+        seen, rest = [], {name: b" ".join(entry) for name, entry in entries.items()}
+        for line in lines_of(looks.listing):
+            name = name_of(line)
+            if name in rest and is_told(line, name, settled_before):
+                del rest[name]
+                seen.append(line)
+        return self.store(Seen(tree, listing_of(seen), rest))
 
 
 def seen_files(installation: Path, key: str) -> SeenFiles:
     """Return the looks of the files in the workspace with this key."""
     return SeenFiles(installation / "seen-files" / key)
+
+
+def clock_of(folder: Path) -> int:
+    """Return the time that the file system of a folder of the host's gives to a change now, in ns.
+
+    It goes in steps, of a few milliseconds mostly: what has an earlier time is told from any later change.
+    """
+    with explain_disk(f"write {folder}"), tempfile.NamedTemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_ctime_ns
 
 
 def is_told(line: bytes, name: bytes, settled_before: int) -> bool:

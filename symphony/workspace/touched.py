@@ -11,10 +11,10 @@ from pathlib import Path
 
 from symphony.workspace.git_command import Git
 from symphony.workspace.host_repository import EXCLUDED
+from symphony.workspace.listing import differences, lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of, nested_in
-from symphony.workspace.reading import begun
 from symphony.workspace.seen_files import Seen, SeenFiles, is_told
-from symphony.workspace.tree import TreeEntry, changes_between
+from symphony.workspace.tree import TreeEntry, changes_between, entries_of
 
 IGNORED = frozenset(name.encode() for name in EXCLUDED)
 WORTH = 100  # to store all looks costs as much as to read the hundredth part of the files
@@ -48,18 +48,23 @@ class Touched:
     Attributes:
         record: where it is kept what the files look like.
         seen: what was known.
-        new: looks of which nothing is known, by name.
-        lost: the tree's entries of names that do not look as they did.
+        looks: how the files look now.
+        new: those looks of which nothing is known, by name.
+        lost: the names of files that do not look as they did.
         nested: the folders that hold a repository of their own.
-        whole: whether every file was looked at; if not, nothing else here counts.
     """
 
     record: SeenFiles
     seen: Seen = field(repr=False)
+    looks: Looks
     new: Mapping[bytes, bytes] = field(repr=False)
-    lost: Mapping[bytes, bytes] = field(repr=False)
+    lost: frozenset[bytes] = field(repr=False)
     nested: tuple[bytes, ...]
-    whole: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file was looked at; if not, nothing else here counts."""
+        return self.looks.whole
 
     async def suspects(self, git: Git, tree: str) -> Suspects | None:
         """Return what has to be read to tell how the files differ from a tree; None when that is everything.
@@ -74,8 +79,11 @@ class Touched:
         if not self.whole or not self.seen.tree:
             return None
         changes = await changes_between(git, self.seen.tree, tree)
-        doubtful = {**self.lost, **self.seen.rest}
-        entries = {name: TreeEntry(*entry.split(b" ")) for name, entry in doubtful.items()}
+        entries: dict[bytes, TreeEntry | None] = {
+            name: TreeEntry(*entry.split(b" ")) for name, entry in self.seen.rest.items()
+        }
+        if unchanged := self.lost - changes.keys():
+            entries |= await entries_of(git, tree, unchanged)
         known = {name: entry for name, entry in {**entries, **changes}.items() if entry is not None}
         # what the tree does not have any more may lie there as it did
         unknown = (self.new.keys() | changes.keys()) - known.keys() - IGNORED
@@ -91,27 +99,34 @@ class Touched:
             began_ns: when reading began, by the clock of the file system.
         """
         if self.whole:
-            looks, rest = self._told(known, same, began_ns)
-            self.record.store(Seen(tree, looks, rest))
+            self._store(tree, known, self._told(known, same, began_ns), frozenset())
 
     def note_more(self, tree: str, suspects: Suspects, same: set[bytes], began_ns: int) -> None:
         """Remember the same of suspects, when they are many; blocks on the disk."""
-        looks, rest = self._told(suspects.known, same, began_ns)
-        if not looks or len(looks) * WORTH < len(self.seen.looks):
-            return
-        stale = self.lost.keys() | suspects.changed
-        kept = {line: entry for line, entry in self.seen.looks.items() if name_of(line) not in stale}
-        self.record.store(Seen(tree, kept | looks, rest))
+        told = self._told(suspects.known, same, began_ns)
+        if sum(map(len, told.values())) * WORTH > len(self.seen.looks):
+            self._store(tree, suspects.known, told, suspects.changed)
 
-    def _told(
-        self, known: Mapping[bytes, TreeEntry], same: set[bytes], began_ns: int
-    ) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-        """Return the entries of files that need not be read again, by look, and of all others, by name."""
-        looks, rest = {}, {name: b" ".join(entry) for name, entry in known.items()}
-        for name in same & self.new.keys():
-            if is_told(self.new[name], name, began_ns - SETTLED_NS):
-                looks[self.new[name]] = rest.pop(name)
-        return looks, rest
+    def _told(self, known: Mapping[bytes, TreeEntry], same: set[bytes], began_ns: int) -> dict[bytes, bytes]:
+        """Return the looks of files that need not be read again while they look so."""
+        settled_before = began_ns - SETTLED_NS
+        looks = {name: self.new[name] for name in same & known.keys() & self.new.keys()}
+        return {name: look for name, look in looks.items() if is_told(look, name, settled_before)}
+
+    def _store(
+        self,
+        tree: str,
+        known: Mapping[bytes, TreeEntry],
+        told: Mapping[bytes, bytes],
+        changed: frozenset[bytes],
+    ) -> None:
+        """Store what was known before and holds still, and more."""
+        untold = {*self.new.values()} - {*told.values()}
+        lines = (line for line in lines_of(self.looks.listing) if line not in untold)
+        if changed := changed - told.keys():
+            lines = (line for line in lines if name_of(line) not in changed)
+        rest = {name: b" ".join(entry) for name, entry in known.items() if name not in told}
+        self.record.store(Seen(tree, listing_of(lines), rest))
 
 
 async def find_touched(workspace: Path, record: SeenFiles) -> Touched:
@@ -121,13 +136,12 @@ async def find_touched(workspace: Path, record: SeenFiles) -> Touched:
         WorkspaceError: `workspace.permission_denied` and others, when the folder itself cannot be read.
     Cancellation: no process and no thread is left.
     """
-    expected = await asyncio.to_thread(record.count)
-    async with begun(asyncio.to_thread(record.load)) as loading:
-        looks = await look_over(workspace, expected)
-        return await asyncio.to_thread(_compare, record, await loading, looks)
+    seen = await asyncio.to_thread(record.load)
+    looks = await look_over(workspace, seen.looks.count(b"\0") + len(seen.rest))
+    return await asyncio.to_thread(_compare, record, seen, looks)
 
 
 def _compare(record: SeenFiles, seen: Seen, looks: Looks) -> Touched:
-    new = {name_of(line): line for line in looks.lines - seen.looks.keys()}
-    lost = {name_of(line): seen.looks[line] for line in seen.looks.keys() - looks.lines}
-    return Touched(record, seen, new, lost, nested_in(new.values()), looks.whole)
+    lost, found = differences(seen.looks, looks.listing)
+    new = {name_of(line): line for line in found}
+    return Touched(record, seen, looks, new, frozenset(map(name_of, lost)), nested_in(found))

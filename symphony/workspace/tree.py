@@ -3,6 +3,8 @@
 Called by `snapshot`, `touched` and `making`.
 """
 
+import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 from symphony.workspace.git_command import Git
@@ -12,6 +14,7 @@ LINK = b"120000"
 PLAIN = b"100644"
 EXECUTABLE = b"100755"
 ATTRIBUTES = b".gitattributes"
+NAMED = 65_536  # bytes of names on one command line
 
 
 class TreeEntry(NamedTuple):
@@ -21,19 +24,27 @@ class TreeEntry(NamedTuple):
     oid: bytes
 
 
-async def entries_of(git: Git, tree: str) -> dict[bytes, TreeEntry]:
-    """Return all files of a tree or of a commit's tree by name, with links and submodules.
+async def entries_of(git: Git, tree: str, names: Collection[bytes] = ()) -> dict[bytes, TreeEntry]:
+    """Return the files of a tree or of a commit's tree by name, with links and submodules.
+
+    Args:
+        git: in the host's repository.
+        tree: its id.
+        names: of files that it has, or nothing for all.
 
     Raises:
         WorkspaceError: whatever git says.
     """
-    listing = await git.run("ls-tree", "-r", "-z", "--full-tree", tree)
+    few = names if sum(map(len, names)) + len(names) < NAMED else ()
+    listing = await git.with_options("--literal-pathspecs").run(
+        "ls-tree", "-r", "-z", "--full-tree", tree, "--", *map(os.fsdecode, few)
+    )
     entries = {}
     for line in filter(None, listing.split(b"\0")):
         facts, _, name = line.partition(b"\t")
         mode, _, oid = facts.split(b" ")
         entries[name] = TreeEntry(mode, oid)
-    return entries
+    return {name: entries[name] for name in names if name in entries} if names else entries
 
 
 async def changes_between(git: Git, before: str, after: str) -> dict[bytes, TreeEntry | None]:

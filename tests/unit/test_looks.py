@@ -9,6 +9,7 @@ import pytest
 from symphony.workspace import looks
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.guest_files import DEEPEST
+from symphony.workspace.listing import lines_of
 from symphony.workspace.looks import Looks, changed_ns, look_over, name_of, nested_in
 from tests.support.git_project import git, write_files
 
@@ -16,7 +17,11 @@ LARGE = looks.SMALL + 1
 
 
 def names(found: Looks) -> set[bytes]:
-    return {name_of(line) for line in found.lines}
+    return {name_of(line) for line in lines_of(found.listing)}
+
+
+async def lines(folder: Path, expected: int) -> set[bytes]:
+    return {*lines_of((await look_over(folder, expected)).listing)}
 
 
 def fill(folder: Path) -> None:
@@ -45,7 +50,7 @@ async def test_every_file_has_a_look_and_no_link_is_followed(tmp_path: Path, exp
 
     found = await look_over(tmp_path, expected)
 
-    assert (names(found), found.whole, nested_in(found.lines)) == (EVERYTHING, True, ())
+    assert (names(found), found.whole, nested_in(lines_of(found.listing))) == (EVERYTHING, True, ())
 
 
 async def test_both_ways_say_the_same_of_every_file(tmp_path: Path) -> None:
@@ -54,7 +59,7 @@ async def test_both_ways_say_the_same_of_every_file(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "folder/inner")
     write_files(tmp_path, {"empty/.git": b"gitdir: elsewhere\n", "folder/inner/file": b""})
 
-    assert await look_over(tmp_path, LARGE) == await look_over(tmp_path)
+    assert await lines(tmp_path, LARGE) == await lines(tmp_path, 0)
 
 
 @pytest.mark.parametrize("expected", [0, LARGE])
@@ -67,7 +72,7 @@ async def test_a_repository_inside_is_named_and_its_git_folder_not_looked_into(
 
     found = await look_over(tmp_path, expected)
 
-    assert nested_in(found.lines) == (b"sub/inner", b"work")
+    assert nested_in(lines_of(found.listing)) == (b"sub/inner", b"work")
     assert names(found) == {b"sub/inner/file", b"sub/inner/.git", b"work/.git"}
 
 
@@ -75,18 +80,18 @@ async def test_a_repository_inside_is_named_and_its_git_folder_not_looked_into(
 async def test_every_kind_of_change_changes_the_look(tmp_path: Path, expected: int) -> None:
     write_files(tmp_path, {"file": b"1\n", "other": b"1\n"})
     times = (tmp_path / "file").stat()
-    seen = [(await look_over(tmp_path, expected)).lines]
+    seen = [(await look_over(tmp_path, expected)).listing]
     for change in (
         lambda: (tmp_path / "file").write_bytes(b"2\n"),
         lambda: (tmp_path / "file").chmod(0o755),
         lambda: os.utime(tmp_path / "file", ns=(times.st_atime_ns, times.st_mtime_ns)),
         lambda: (tmp_path / "other").replace(tmp_path / "file"),
     ):
-        while (await look_over(tmp_path, expected)).lines == seen[
+        while (await look_over(tmp_path, expected)).listing == seen[
             -1
         ]:  # within one step of the kernel's clock
             change()
-        seen.append((await look_over(tmp_path, expected)).lines)
+        seen.append((await look_over(tmp_path, expected)).listing)
 
     assert len({*seen}) == len(seen)
 
@@ -94,7 +99,7 @@ async def test_every_kind_of_change_changes_the_look(tmp_path: Path, expected: i
 async def test_the_time_in_a_look_is_that_of_the_kernel(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"1\n")
 
-    (line,) = (await look_over(tmp_path)).lines
+    (line,) = await lines(tmp_path, 0)
 
     assert changed_ns(line) == (tmp_path / "file").stat().st_ctime_ns
 
@@ -130,7 +135,7 @@ async def test_a_folder_with_many_names_is_left_to_one_process(
     fill(tmp_path)
     git(tmp_path, "init", "--quiet")
 
-    assert await look_over(tmp_path, LARGE) == await look_over(tmp_path)
+    assert await lines(tmp_path, LARGE) == await lines(tmp_path, 0)
 
 
 async def test_what_is_too_much_to_look_at_is_not_whole(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.ports import Workspace
-from symphony.workspace import snapshot
+from symphony.workspace.listing import lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of
-from symphony.workspace.seen_files import Seen, SeenFiles
+from symphony.workspace.seen_files import Seen, SeenFiles, clock_of
 from symphony.workspace.touched import SETTLED_NS, find_touched
 from symphony.workspace.tree import GITLINK, PLAIN, TreeEntry
 from symphony.workspace.walk import Walk
@@ -38,7 +38,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
         names.update(some)
         return run(walk, some)
 
-    monkeypatch.setattr(snapshot.Walk, "run", watched)
+    monkeypatch.setattr(Walk, "run", watched)
     return names
 
 
@@ -50,8 +50,8 @@ async def see_all(world: GitWorld, workspace: Workspace) -> None:
     """Let the host have seen every file as it is now, however new."""
     listed = git(workspace.path, "ls-files", "-z", "--stage").split("\0")[:-1]
     entries = {os.fsencode(line.split("\t")[1]): os.fsencode(line).rsplit(b" ", 1)[0] for line in listed}
-    looks = (await look_over(workspace.path)).lines
-    seen = {line: entries.pop(name_of(line)) for line in looks if name_of(line) in entries}
+    looks = lines_of((await look_over(workspace.path)).listing)
+    seen = listing_of(line for line in looks if entries.pop(name_of(line), None))
     head = git(workspace.path, "rev-parse", "HEAD")
     seen_of(world).store(Seen(head, seen, entries))
 
@@ -185,6 +185,24 @@ async def test_deleted_files_and_a_folder_in_the_place_of_a_file_are_noticed(wor
     assert world.host_files(imported.head_commit) == ["README.md", "two.txt/inner.txt"]
 
 
+@pytest.mark.parametrize("named", [65_536, 0])
+async def test_touched_files_with_names_that_mean_something_to_git_are_compared(
+    tmp_path: Path, read: set[bytes], monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    monkeypatch.setattr("symphony.workspace.tree.NAMED", named)
+    odd = {":x": b"1\n", ":(top)y": b"2\n", "*": b"3\n", "a[b]": b"4\n", "-z": b"5\n", "plain": b"6\n"}
+    world = GitWorld(tmp_path, odd)
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    for name in odd.keys() - {"plain"}:
+        (workspace.path / name).touch()
+
+    imported = await world.collect(workspace)
+
+    assert read == {name.encode() for name in odd.keys() - {"plain"}}
+    assert imported.head_commit == workspace.base_commit
+
+
 async def test_a_file_in_the_place_of_a_folder_is_noticed(world: GitWorld) -> None:
     workspace = await world.prepare()
     await see_all(world, workspace)
@@ -218,33 +236,38 @@ async def test_rules_that_nobody_touched_hold_for_a_new_file(tmp_path: Path) -> 
     assert world.host_file(imported.head_commit, "new.txt") == b"1\n"
 
 
-async def test_of_a_new_clone_what_is_older_than_two_steps_of_the_clock_counts_as_seen(
-    tmp_path: Path,
-) -> None:
-    write_files(tmp_path, {".git/index": b"", "one.txt": b"1\n", ".gitattributes": b"", "sub/x": b""})
-    changed = (tmp_path / "sub/x").stat().st_ctime_ns
+async def test_of_a_new_clone_what_is_older_than_the_step_of_the_clock_counts_as_seen(tmp_path: Path) -> None:
+    write_files(tmp_path, {"one.txt": b"1\n", ".gitattributes": b"", "sub/x": b""})
+    changed = (tmp_path / "one.txt").stat().st_ctime_ns
     seen = SeenFiles(tmp_path.with_name("seen"))
     names = (b"one.txt", b".gitattributes", b"gone.txt")
     entries = {**dict.fromkeys(names, OTHER), b"sub": TreeEntry(GITLINK, b"2" * 40)}
     looks = await look_over(tmp_path)
 
-    os.utime(tmp_path / ".git/index", ns=(changed, changed - HOUR_NS))
-    seen.note_clone(tmp_path, "tree", entries, looks)
+    seen.note_clone("tree", entries, looks, changed)
     at_once = seen.load()
-    os.utime(tmp_path / ".git/index", ns=(changed, changed + HOUR_NS))
-    seen.note_clone(tmp_path, "tree", entries, looks)
+    seen.note_clone("tree", entries, looks, changed + 1)
 
-    assert (at_once.looks, at_once.rest.keys()) == ({}, entries.keys())
-    (line,) = (line for line in looks.lines if name_of(line) == b"one.txt")
-    assert seen.load().looks == {line: b" ".join(OTHER)}
+    assert (at_once.looks, at_once.rest.keys()) == (b"", entries.keys())
+    (line,) = (line for line in lines_of(looks.listing) if name_of(line) == b"one.txt")
+    assert seen.load().looks == listing_of([line])
     assert seen.load().rest.keys() == entries.keys() - {b"one.txt"}
+
+
+def test_the_clock_of_a_folder_gives_no_file_a_time_before_it(tmp_path: Path) -> None:
+    (tmp_path / "before").touch()
+    now = clock_of(tmp_path)
+    (tmp_path / "after").touch()
+
+    assert (tmp_path / "before").stat().st_ctime_ns <= now <= (tmp_path / "after").stat().st_ctime_ns
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "after", tmp_path / "before"]
 
 
 async def test_of_a_clone_that_could_not_be_looked_at_nothing_counts_as_seen(world: GitWorld) -> None:
     workspace = await world.prepare()
     await see_all(world, workspace)
 
-    seen_of(world).note_clone(workspace.path, "tree", {}, Looks())
+    seen_of(world).note_clone("tree", {}, Looks(), 0)
 
     assert seen_of(world).load() == Seen()
 
@@ -310,14 +333,15 @@ async def test_with_a_damaged_list_every_file_is_read(world: GitWorld, damage: b
     assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
-ENTRIES = st.dictionaries(
-    st.binary(min_size=1).filter(lambda value: b"\0" not in value), st.just(b" ".join(OTHER)), max_size=4
+LINES = st.binary(min_size=1).filter(lambda value: b"\0" not in value)
+
+
+@given(
+    looks=st.builds(listing_of, st.lists(LINES, max_size=4)),
+    rest=st.dictionaries(LINES, st.just(b" ".join(OTHER)), max_size=4),
 )
-
-
-@given(looks=ENTRIES, rest=ENTRIES)
 def test_what_is_stored_is_loaded(
-    tmp_path_factory: pytest.TempPathFactory, looks: Mapping[bytes, bytes], rest: Mapping[bytes, bytes]
+    tmp_path_factory: pytest.TempPathFactory, looks: bytes, rest: Mapping[bytes, bytes]
 ) -> None:
     record = SeenFiles(tmp_path_factory.mktemp("seen") / "folder" / "seen")
     seen = Seen("a" * 40, looks, rest)
