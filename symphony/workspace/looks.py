@@ -24,7 +24,7 @@ from symphony.workspace.listing import listing_of
 from symphony.workspace.reading import in_thread
 
 SMALL = 3000  # files that are looked at in less time than a program needs to start
-FILES_LOOKED_AT = 2_000_000  # of a folder without GNU find; beyond it, every file is read
+FILES_LOOKED_AT = 1_000_000  # of a folder without GNU find; beyond it, every file is read
 PROCESSES = 4  # at most
 NAMES_AT_ONCE = 2000  # names in the workspace's own folder that are shared out among processes
 FORMAT = "%i %s %T@ %C@ %p\\0"

@@ -26,12 +26,14 @@ class Sorted:
 
     Attributes:
         same: names that hold what the known tree has under them.
+        unread: those of them that could not be read, and count as that for want of better.
         copied: names that were copied and have to be added.
         copied_bytes: their size.
         began_ns: when the walk began, by the clock of the file system.
     """
 
     same: set[bytes] = field(default_factory=set)
+    unread: set[bytes] = field(default_factory=set)
     copied: list[bytes] = field(default_factory=list)
     copied_bytes: int = 0
     began_ns: int = 0
@@ -83,6 +85,7 @@ class Walk:
                 self._pass_over(shown)
                 if known is not None:
                     self._found.same.add(name)
+                    self._found.unread.add(name)
                 return
             raise unreadable("file", shown, self._workspace, error.strerror or str(error)) from error
         match found:

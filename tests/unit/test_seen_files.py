@@ -1,5 +1,6 @@
 """Files that look as they did are not read again, and every change shows."""
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.ports import Workspace
+from symphony.workspace.guest_files import GuestFolder
 from symphony.workspace.listing import lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of
 from symphony.workspace.seen_files import Seen, SeenFiles, clock_of
 from symphony.workspace.touched import SETTLED_NS, find_touched
 from symphony.workspace.tree import GITLINK, PLAIN, TreeEntry
 from symphony.workspace.walk import Walk
-from tests.support.git_project import GitWorld, git, write_files
+from tests.support.git_project import TODAY, GitWorld, git, write_files
 
 OTHER = TreeEntry(PLAIN, b"1" * 40)
 HOUR_NS = 3600 * 10**9
@@ -302,6 +304,28 @@ async def test_files_that_were_read_long_after_their_change_are_not_read_again(
 
     assert (first, read) == ({b"two.txt"}, set())
     assert world.host_file(imported.head_commit, "two.txt") == b"changed\n"
+
+
+async def test_a_file_that_could_not_be_read_is_not_known_for_it(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+    workspace = await world.prepare()
+    seen_of(world).forget()
+    (workspace.path / "two.txt").write_bytes(b"9\n")
+    look_into = GuestFolder.read
+
+    def refuse(folder: GuestFolder, path: bytes) -> Any:
+        if path == b"two.txt":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look_into(folder, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GuestFolder, "read", refuse)
+        await world.workspaces.save(workspace, "before something touches it", TODAY)
+    imported = await world.collect(workspace)
+
+    assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
 async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(
