@@ -83,9 +83,13 @@ FOREIGN = frozenset(
 
 
 def closed_environment() -> dict[str, str]:
-    """Return all that git may know of this machine when it works for the host."""
+    """Return all that git may know of this machine when it works for the host.
+
+    No program is looked for in the folder where one starts, which may be a guest's.
+    """
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": os.pathsep.join(filter(os.path.isabs, path)) or os.defpath,
         "HOME": "/nonexistent",
         "XDG_CONFIG_HOME": "/nonexistent",
         "LC_ALL": "C",

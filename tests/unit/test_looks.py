@@ -119,6 +119,22 @@ async def test_without_gnu_find_large_folders_are_looked_through_here(
         assert (names(found), found.whole) == (EVERYTHING, True)
 
 
+@pytest.mark.parametrize("path", ["", ".", "bin", "/nowhere:"])
+async def test_no_find_that_lies_in_the_workspace_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    script = f"#!/bin/sh\necho > {tmp_path}/started\n".encode()
+    write_files(tmp_path / "workspace", {"find": script, "bin/find": script})
+    for name in ("find", "bin/find"):
+        (tmp_path / "workspace" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", path)
+
+    found = await look_over(tmp_path / "workspace", LARGE)
+
+    assert (names(found), found.whole) == ({b"find", b"bin/find"}, True)
+    assert not (tmp_path / "started").exists()
+
+
 async def test_a_small_folder_that_has_grown_large_is_left_to_find(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
