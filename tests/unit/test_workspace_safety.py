@@ -402,6 +402,7 @@ async def test_a_file_that_cannot_be_read_is_named_and_the_others_are_saved(
 
     workspace = await world.prepare()
     write_files(workspace.path, {"closed.txt": b"closed\n", "new.txt": b"new\n"})
+    (workspace.path / "data.txt").touch()
     monkeypatch.setattr(GuestFolder, "read", refuse)
 
     saved = await save(world, workspace)
