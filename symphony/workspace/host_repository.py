@@ -282,7 +282,7 @@ class HostRepository:
 
             try:
                 return SymbolicReference.dereference_recursive(repository, ref)
-            except ValueError:  # there is none
+            except (ValueError, AssertionError):  # there is none, or an empty one
                 return None
 
     def _unread(self, error: Exception) -> WorkspaceError:

@@ -95,6 +95,14 @@ async def test_an_import_that_is_given_up_leaves_nothing_behind(world: GitWorld)
     assert (await world.collect(workspace)).saved_uncommitted
 
 
+async def test_a_ref_that_a_dying_disk_left_empty_names_nothing(world: GitWorld) -> None:
+    await world.prepare()
+    (world.host / "refs/heads").mkdir(exist_ok=True)
+    (world.host / "refs/heads/empty").write_bytes(b"")
+
+    assert await HostRepository(world.host).tip("refs/heads/empty") is None
+
+
 async def test_a_preparation_that_is_given_up_is_begun_anew(world: GitWorld) -> None:
     settings = Settings(hooks=HooksSettings(after_create="touch begun; mkfifo p; cat p"))
     workspace = world.installation.root / "workspaces" / "12"
