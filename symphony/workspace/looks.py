@@ -117,7 +117,7 @@ class _Scan:
     def _look(self, descriptor: int, prefix: bytes, depth: int) -> None:
         """Look at a folder's files and into its folders; close it."""
         try:
-            for name in os.listdir(descriptor):
+            for name in self._names(descriptor, depth):
                 if self._ended():
                     return
                 if name == GIT and depth == 0:
@@ -141,11 +141,14 @@ class _Scan:
         finally:
             os.close(descriptor)
 
-
-def _line(found: os.stat_result, path: bytes) -> bytes:
-    """Return a look as GNU find writes one."""
-    modified, changed = (b"%d.%09d0" % divmod(time, 10**9) for time in (found.st_mtime_ns, found.st_ctime_ns))
-    return b"%d %d %b %b %b" % (found.st_ino, found.st_size, modified, changed, path)
+    def _names(self, descriptor: int, depth: int) -> list[str]:
+        try:
+            return os.listdir(descriptor)
+        except OSError:
+            if depth == 0:
+                raise
+            self._whole = False
+            return []
 
 
 async def _find(folder: Path) -> Looks | None:

@@ -1,6 +1,7 @@
 """How files look: the same with find and without; nothing is followed, nor left out unsaid."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -181,6 +182,24 @@ async def test_a_closed_folder_makes_it_not_whole(tmp_path: Path, expected: int)
         assert not (await look_over(tmp_path, expected)).whole
     finally:
         (tmp_path / "closed").chmod(0o755)
+
+
+async def test_a_folder_whose_names_the_disk_refuses_makes_it_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files(tmp_path, {"damaged/file": b"", "one.txt": b""})
+    damaged, list_names = (tmp_path / "damaged").stat().st_ino, os.listdir
+
+    def refuse(descriptor: int) -> list[str]:
+        if os.fstat(descriptor).st_ino == damaged:
+            raise OSError(errno.EIO, "Input/output error")
+        return list_names(descriptor)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+
+    found = await look_over(tmp_path)
+
+    assert (names(found), found.whole) == ({b"one.txt"}, False)
 
 
 @pytest.mark.parametrize("expected", [0, LARGE])
