@@ -22,9 +22,15 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 
 @dataclass(frozen=True, slots=True)
 class GuestLink:
-    """A symlink, as the text that it holds."""
+    """A symlink.
+
+    Attributes:
+        target: the text that it holds.
+        stat: what it was like before that was read.
+    """
 
     target: bytes
+    stat: os.stat_result
 
 
 @dataclass(slots=True)
@@ -74,10 +80,10 @@ class GuestFolder:
         """
         try:
             parent, name = self._parent(path)
-            mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-            if stat.S_ISLNK(mode):
-                return GuestLink(os.readlink(name, dir_fd=parent))
-            if not stat.S_ISREG(mode):
+            before = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            if stat.S_ISLNK(before.st_mode):
+                return GuestLink(os.readlink(name, dir_fd=parent), before)
+            if not stat.S_ISREG(before.st_mode):
                 return None
             descriptor = os.open(name, OPEN_FILE, dir_fd=parent)
         except OSError as error:

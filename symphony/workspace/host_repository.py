@@ -20,8 +20,9 @@ from symphony.workspace.refs import base_ref, kept_prefix
 if TYPE_CHECKING:
     import git
 
-# What agents leave behind for themselves, and what a crashed import may leave.
-EXCLUDED = (".symphony.bundle", ".symphony.bundle.lock", ".claude/settings.local.json")
+BUNDLES = (".symphony.bundle", ".symphony.bundle.lock")  # what an import that has crashed may leave
+# not handed over unless the project's rules want it: the last is what agents leave for themselves
+EXCLUDED = (*BUNDLES, ".claude/settings.local.json")
 
 CONFIG = {
     "core": {

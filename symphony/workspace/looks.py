@@ -19,7 +19,7 @@ from symphony.host.process import ProcessError, run_group
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
-from symphony.workspace.host_repository import EXCLUDED
+from symphony.workspace.host_repository import BUNDLES
 from symphony.workspace.listing import listing_of
 from symphony.workspace.reading import in_thread
 
@@ -30,7 +30,7 @@ NAMES_AT_ONCE = 2000  # names in the workspace's own folder that are shared out 
 FORMAT = "%i %s %T@ %C@ %p\\0"
 ROOT = Path("/")  # a folder that no guest changes, to try a find on
 GIT = ".git"
-PASSED_OVER = {GIT, *EXCLUDED}  # of what comes and goes, find would complain
+PASSED_OVER = {GIT, *BUNDLES}  # of what comes and goes, find would complain
 LOOK_INSIDE = (
     *("-ignore_readdir_race", "-path", "./.git", "-prune"),
     *("-o", "-name", GIT, "-printf", FORMAT, "-prune"),
@@ -51,6 +51,12 @@ class Looks:
 
     listing: bytes = field(default=b"", repr=False)
     whole: bool = False
+
+
+def look_of(found: os.stat_result, path: bytes) -> bytes:
+    """Return the look of what lies at a path, as GNU find writes one; a file's path begins with `./`."""
+    modified, changed = (b"%d.%09d0" % divmod(time, 10**9) for time in (found.st_mtime_ns, found.st_ctime_ns))
+    return b"%d %d %b %b %b" % (found.st_ino, found.st_size, modified, changed, path)
 
 
 def name_of(line: bytes) -> bytes:
@@ -132,7 +138,7 @@ class _Scan:
                     self._whole = False
                     continue
                 if inner is None:
-                    self._lines.append(_line(found, prefix + os.fsencode(name)))
+                    self._lines.append(look_of(found, prefix + os.fsencode(name)))
                 elif depth < DEEPEST:
                     self._look(inner, prefix + os.fsencode(name) + b"/", depth + 1)
                 else:
@@ -153,7 +159,7 @@ class _Scan:
 
 async def _find(folder: Path) -> Looks | None:
     """Look with this machine's find; None when it is not GNU's, or left something out."""
-    mine = await asyncio.to_thread(lambda: _line(ROOT.lstat(), os.fsencode(ROOT)))
+    mine = await asyncio.to_thread(lambda: look_of(ROOT.lstat(), os.fsencode(ROOT)))
     with explain_disk(f"read {folder}"):
         shares = await asyncio.to_thread(_shares, folder)
     async with asyncio.TaskGroup() as group:

@@ -62,11 +62,10 @@ async def take_snapshot(
         names |= listed if suspects is None else listed & suspects.unknown
     walk = Walk(workspace, known, scratch / "copies", pass_over)
     found = await in_thread(lambda: walk.run(names), walk.stop)
-    same = found.same - found.unread
     if touched and suspects:
-        await asyncio.to_thread(touched.note_more, known_tree, suspects, same, found.began_ns)
+        await asyncio.to_thread(touched.note_more, known_tree, suspects, found.looks, found.began_ns)
     elif touched:
-        await asyncio.to_thread(touched.note, known_tree, known, same, found.began_ns)
+        await asyncio.to_thread(touched.note, known_tree, known, found.looks, found.began_ns)
     gone = known.keys() - found.same
     if not gone and not found.copied:
         return known_tree

@@ -4,19 +4,19 @@ Called by `collection` and `safety` before, or while, the commits of a workspace
 `snapshot`, which reads these files alone.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from symphony.workspace.git_command import Git
-from symphony.workspace.host_repository import EXCLUDED
+from symphony.workspace.host_repository import BUNDLES
 from symphony.workspace.listing import differences, lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of, nested_in
+from symphony.workspace.reading import in_thread
 from symphony.workspace.seen_files import Seen, SeenFiles, is_told
 from symphony.workspace.tree import TreeEntry, changes_between, entries_of
 
-IGNORED = frozenset(name.encode() for name in EXCLUDED)
+IGNORED = frozenset(name.encode() for name in BUNDLES)
 WORTH = 100  # to store all looks costs as much as to read the hundredth part of the files
 # a file that a program still holds mapped may change without a change of its times, until the kernel has
 # written its pages, which takes it half a minute
@@ -89,28 +89,33 @@ class Touched:
         unknown = (self.new.keys() | changes.keys()) - known.keys() - IGNORED
         return Suspects(known, frozenset(unknown), frozenset(changes))
 
-    def note(self, tree: str, known: Mapping[bytes, TreeEntry], same: set[bytes], began_ns: int) -> None:
+    def note(
+        self, tree: str, known: Mapping[bytes, TreeEntry], same: Mapping[bytes, bytes], began_ns: int
+    ) -> None:
         """Remember what was read and holds what a tree has, when everything was read; blocks on the disk.
 
         Args:
             tree: the one that was compared with.
             known: its entries.
-            same: the names of the files that hold what it has.
+            same: what those of its files looked like that were read and hold what it has.
             began_ns: when reading began, by the clock of the file system.
         """
         if self.whole:
             self._store(tree, known, self._told(known, same, began_ns), frozenset())
 
-    def note_more(self, tree: str, suspects: Suspects, same: set[bytes], began_ns: int) -> None:
+    def note_more(self, tree: str, suspects: Suspects, same: Mapping[bytes, bytes], began_ns: int) -> None:
         """Remember the same of suspects, when they are many; blocks on the disk."""
         told = self._told(suspects.known, same, began_ns)
         if sum(map(len, told.values())) * WORTH > len(self.seen.looks):
             self._store(tree, suspects.known, told, suspects.changed)
 
-    def _told(self, known: Mapping[bytes, TreeEntry], same: set[bytes], began_ns: int) -> dict[bytes, bytes]:
+    def _told(
+        self, known: Mapping[bytes, TreeEntry], same: Mapping[bytes, bytes], began_ns: int
+    ) -> dict[bytes, bytes]:
         """Return the looks of files that need not be read again while they look so."""
         settled_before = began_ns - SETTLED_NS
-        looks = {name: self.new[name] for name in same & known.keys() & self.new.keys()}
+        # what was read may be another file than the one that was looked at, in a folder that was exchanged
+        looks = {name: look for name, look in same.items() if name in known and look == self.new.get(name)}
         return {name: look for name, look in looks.items() if is_told(look, name, settled_before)}
 
     def _store(
@@ -121,8 +126,11 @@ class Touched:
         changed: frozenset[bytes],
     ) -> None:
         """Store what was known before and holds still, and more."""
-        untold = {*self.new.values()} - {*told.values()}
-        lines = (line for line in lines_of(self.looks.listing) if line not in untold)
+        certain = {*lines_of(self.seen.looks), *told.values()}
+        # a file that is replaced while its folder is listed may have come twice
+        lines: Iterable[bytes] = dict.fromkeys(
+            line for line in lines_of(self.looks.listing) if line in certain
+        )
         if changed := changed - told.keys():
             lines = (line for line in lines if name_of(line) not in changed)
         rest = {name: b" ".join(entry) for name, entry in known.items() if name not in told}
@@ -136,9 +144,13 @@ async def find_touched(workspace: Path, record: SeenFiles) -> Touched:
         WorkspaceError: `workspace.permission_denied` and others, when the folder itself cannot be read.
     Cancellation: no process and no thread is left.
     """
-    seen = await asyncio.to_thread(record.load)
+    seen = await in_thread(record.load, _go_on)
     looks = await look_over(workspace, seen.looks.count(b"\0") + len(seen.rest))
-    return await asyncio.to_thread(_compare, record, seen, looks)
+    return await in_thread(lambda: _compare(record, seen, looks), _go_on)
+
+
+def _go_on() -> None:
+    """Let what was begun end by itself: it takes less time than a look at all files."""
 
 
 def _compare(record: SeenFiles, seen: Seen, looks: Looks) -> Touched:

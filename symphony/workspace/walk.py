@@ -13,6 +13,7 @@ from pathlib import Path
 from symphony.core.text import one_line
 from symphony.workspace.errors import WorkspaceError, disk_error, explain_disk
 from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
+from symphony.workspace.looks import look_of
 from symphony.workspace.tree import EXECUTABLE, GITLINK, LINK, PLAIN, TreeEntry, is_attributes
 
 CHANGED_BYTES_LIMIT = 4 << 30  # bytes of new or changed files; more is a build product, not work
@@ -26,14 +27,15 @@ class Sorted:
 
     Attributes:
         same: names that hold what the known tree has under them.
-        unread: those of them that could not be read, and count as that for want of better.
+        looks: what those of them that were read looked like then; what could not be read, and counts as
+            the same for want of better, has none.
         copied: names that were copied and have to be added.
         copied_bytes: their size.
         began_ns: when the walk began, by the clock of the file system.
     """
 
     same: set[bytes] = field(default_factory=set)
-    unread: set[bytes] = field(default_factory=set)
+    looks: dict[bytes, bytes] = field(default_factory=dict)
     copied: list[bytes] = field(default_factory=list)
     copied_bytes: int = 0
     began_ns: int = 0
@@ -85,7 +87,6 @@ class Walk:
                 self._pass_over(shown)
                 if known is not None:
                     self._found.same.add(name)
-                    self._found.unread.add(name)
                 return
             raise unreadable("file", shown, self._workspace, error.strerror or str(error)) from error
         match found:
@@ -93,7 +94,7 @@ class Walk:
                 return
             case GuestLink(target=target):
                 if known == TreeEntry(LINK, _blob_id(known, target)):
-                    self._found.same.add(name)
+                    self._note_same(name, found.stat)
                 else:
                     self._place(name, len(target)).symlink_to(os.fsdecode(target))
             case GuestFile():
@@ -108,12 +109,16 @@ class Walk:
         if known is not None and known.mode == mode:
             oid = _blob_id(known, content) if whole else self._stream_id(known, found, content)
             if oid == known.oid:
-                self._found.same.add(name)
+                self._note_same(name, found.stat)
                 # the added files are read by its rules, so that it has to lie beside them
                 if is_attributes(name):
                     self._copy(found, content, self._make_place(name), whole=whole)
                 return
         self._copy(found, content, self._place(name, found.size), whole=whole)
+
+    def _note_same(self, name: bytes, stat: os.stat_result) -> None:
+        self._found.same.add(name)
+        self._found.looks[name] = look_of(stat, b"./" + name)
 
     def _copy(self, found: GuestFile, content: bytes, place: Path, *, whole: bool) -> None:
         try:

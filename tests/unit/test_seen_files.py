@@ -1,7 +1,9 @@
 """Files that look as they did are not read again, and every change shows."""
 
+import asyncio
 import errno
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symphony.core.ports import Workspace
+from symphony.host.durable import exchange as exchange_names
 from symphony.workspace.guest_files import GuestFolder
-from symphony.workspace.listing import lines_of, listing_of
+from symphony.workspace.listing import differences, lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of
 from symphony.workspace.seen_files import Seen, SeenFiles, clock_of
 from symphony.workspace.touched import SETTLED_NS, find_touched
@@ -342,6 +345,100 @@ async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(
 
     assert seen_of(world).load().tree == git(workspace.path, "rev-parse", "HEAD^{tree}")
     assert [world.host_files(each.head_commit) for each in imported] == [sorted(FILES)] * 2
+
+
+async def test_a_file_of_a_folder_that_was_exchanged_meanwhile_is_not_known_for_another(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+    workspace = await world.prepare()
+    seen_of(world).forget()
+    write_files(workspace.path.parent, {"as-it-was/one.txt": b"1\n"})
+    (workspace.path / "folder/one.txt").write_bytes(b"9\n")
+
+    def exchange() -> None:
+        refusal = exchange_names(
+            os.fsencode(workspace.path / "folder"), os.fsencode(workspace.path.parent / "as-it-was")
+        )
+        assert refusal == 0
+
+    run = Walk.run
+
+    def exchanged(walk: Walk, some: Any) -> Any:
+        exchange()
+        try:
+            return run(walk, some)
+        finally:
+            exchange()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Walk, "run", exchanged)
+        meanwhile = await world.collect(workspace)
+    imported = await world.collect(workspace)
+
+    assert world.host_file(meanwhile.head_commit, "folder/one.txt") == b"1\n"
+    assert world.host_file(imported.head_commit, "folder/one.txt") == b"9\n"
+
+
+async def test_a_new_file_that_was_listed_twice_while_it_was_replaced_is_read_again(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    (workspace.path / "README.md").touch()  # so that there is something new to remember
+    write_files(workspace.path, {"left.txt": b"left\n"})
+
+    async def twice(folder: Path, expected: int) -> Looks:
+        found = await look_over(folder, expected)
+        again = (line.replace(b" 5 ", b" 4 ") for line in lines_of(found.listing) if b"left" in line)
+        return Looks(found.listing + listing_of(again), found.whole)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("symphony.workspace.touched.look_over", twice)
+        await world.collect(workspace)
+    imported = await world.collect(workspace)
+
+    assert b"left.txt" not in seen_of(world).load().looks
+    assert world.host_file(imported.head_commit, "left.txt") == b"left\n"
+
+
+async def test_what_an_agent_leaves_for_itself_is_taken_where_the_project_wants_it(tmp_path: Path) -> None:
+    name = ".claude/settings.local.json"
+    world = GitWorld(tmp_path, {".gitignore": f"!{name}\n".encode(), "one.txt": b"1\n"})
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    write_files(workspace.path, {name: b"{}\n"})
+
+    imported = await world.collect(workspace)
+
+    assert world.host_files(imported.head_commit) == [name, ".gitignore", "one.txt"]
+
+
+async def test_a_comparison_that_is_cancelled_leaves_no_thread(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = await world.prepare()
+    entered, may_end, ended = asyncio.Event(), threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(before: bytes, now: bytes) -> tuple[set[bytes], set[bytes]]:
+        loop.call_soon_threadsafe(entered.set)
+        may_end.wait(30)
+        ended.set()
+        return differences(before, now)
+
+    monkeypatch.setattr("symphony.workspace.touched.differences", slow)
+    looking = asyncio.create_task(find_touched(workspace.path, seen_of(world)))
+    await asyncio.wait_for(entered.wait(), 30)
+    looking.cancel()
+    await asyncio.wait({looking}, timeout=0.05)
+    left_alone = looking.done()
+    may_end.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    assert (left_alone, ended.is_set()) == (False, True)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"symphony seen files 2 tree 3 4\n", b"\xff" * 1000])
