@@ -158,7 +158,7 @@ class _Scan:
 
 
 async def _find(folder: Path) -> Looks | None:
-    """Look with this machine's find; None when it is not GNU's, or left something out."""
+    """Look with this machine's find; None when it is not GNU's, left something out, or found too much."""
     mine = await asyncio.to_thread(lambda: look_of(ROOT.lstat(), os.fsencode(ROOT)))
     with explain_disk(f"read {folder}"):
         shares = await asyncio.to_thread(_shares, folder)
@@ -166,9 +166,11 @@ async def _find(folder: Path) -> Looks | None:
         trying = group.create_task(_run_find(folder, str(ROOT), "-maxdepth", "0", "-printf", FORMAT))
         finding = [group.create_task(_run_find(folder, *share, *LOOK_INSIDE)) for share in shares]
     said = [task.result() for task in finding]
-    if trying.result() != mine + b"\0" or None in said:
+    parts = [part for part in said if part is not None]
+    # what they all found is held several times over
+    if trying.result() != mine + b"\0" or len(parts) < len(said) or sum(map(len, parts)) >= OUTPUT_LIMIT:
         return None
-    return Looks(b"".join(filter(None, said)), whole=True)
+    return Looks(b"".join(parts), whole=True)
 
 
 def _shares(folder: Path) -> list[tuple[str, ...]]:

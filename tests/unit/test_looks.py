@@ -165,6 +165,17 @@ async def test_what_is_too_much_to_look_at_is_not_whole(
     assert await look_over(tmp_path, LARGE) == Looks()
 
 
+async def test_what_several_processes_find_is_bounded_in_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+    found = await look_over(tmp_path, LARGE)
+    monkeypatch.setattr(looks, "OUTPUT_LIMIT", len(found.listing))
+    monkeypatch.setattr(looks, "FILES_LOOKED_AT", 5)
+
+    assert await look_over(tmp_path, LARGE) == Looks()
+
+
 async def test_folders_too_deep_to_read_are_not_whole_without_find(tmp_path: Path) -> None:
     write_files(tmp_path, {"/".join(["d"] * (DEEPEST + 2)) + "/file": b"", "one.txt": b""})
 
