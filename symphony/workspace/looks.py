@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
@@ -21,7 +22,7 @@ from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_env
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
 from symphony.workspace.host_repository import BUNDLES
 from symphony.workspace.listing import listing_of
-from symphony.workspace.reading import in_thread
+from symphony.workspace.reading import begun, in_thread
 
 SMALL = 3000  # files that are looked at in less time than a program needs to start
 FILES_LOOKED_AT = 1_000_000  # of a folder without GNU find; beyond it, every file is read
@@ -162,13 +163,16 @@ async def _find(folder: Path) -> Looks | None:
     mine = await asyncio.to_thread(lambda: look_of(ROOT.lstat(), os.fsencode(ROOT)))
     with explain_disk(f"read {folder}"):
         shares = await asyncio.to_thread(_shares, folder)
-    async with asyncio.TaskGroup() as group:
-        trying = group.create_task(_run_find(folder, str(ROOT), "-maxdepth", "0", "-printf", FORMAT))
-        finding = [group.create_task(_run_find(folder, *share, *LOOK_INSIDE)) for share in shares]
-    said = [task.result() for task in finding]
+    async with AsyncExitStack() as stack:
+        starts = (
+            (str(ROOT), "-maxdepth", "0", "-printf", FORMAT),
+            *((*share, *LOOK_INSIDE) for share in shares),
+        )
+        finding = [await stack.enter_async_context(begun(_run_find(folder, *start))) for start in starts]
+        tried, *said = [await task for task in finding]
     parts = [part for part in said if part is not None]
     # what they all found is held several times over
-    if trying.result() != mine + b"\0" or len(parts) < len(said) or sum(map(len, parts)) >= OUTPUT_LIMIT:
+    if tried != mine + b"\0" or len(parts) < len(said) or sum(map(len, parts)) >= OUTPUT_LIMIT:
         return None
     return Looks(b"".join(parts), whole=True)
 

@@ -79,6 +79,8 @@ class Touched:
         if not self.whole or not self.seen.tree:
             return None
         changes = await changes_between(git, self.seen.tree, tree)
+        if changes is None:
+            return None
         entries: dict[bytes, TreeEntry | None] = {
             name: TreeEntry(*entry.split(b" ")) for name, entry in self.seen.rest.items()
         }
@@ -100,7 +102,9 @@ class Touched:
             same: what those of its files looked like that were read and hold what it has.
             began_ns: when reading began, by the clock of the file system.
         """
-        if self.whole:
+        if self.seen.tree:  # which the repository does not have any more: what is known of it holds no more
+            self.record.forget()
+        elif self.whole:
             self._store(tree, known, self._told(known, same, began_ns), frozenset())
 
     def note_more(self, tree: str, suspects: Suspects, same: Mapping[bytes, bytes], began_ns: int) -> None:

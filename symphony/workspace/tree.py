@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from typing import NamedTuple
 
-from symphony.workspace.git_command import Git
+from symphony.workspace.git_command import Git, git_failure
 
 GITLINK = b"160000"
 LINK = b"120000"
@@ -47,13 +47,21 @@ async def entries_of(git: Git, tree: str, names: Collection[bytes] = ()) -> dict
     return {name: entries[name] for name in names if name in entries} if names else entries
 
 
-async def changes_between(git: Git, before: str, after: str) -> dict[bytes, TreeEntry | None]:
+async def changes_between(git: Git, before: str, after: str) -> dict[bytes, TreeEntry | None] | None:
     """Return what the second of two trees, or commits, has under each name in which they differ.
+
+    None when the first is not there.
 
     Raises:
         WorkspaceError: whatever git says.
     """
-    said = (await git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", before, after, "--")).split(b"\0")
+    arguments = ("diff-tree", "-r", "-z", "--no-renames", "--raw", before, after, "--")
+    result = await git.ask(*arguments)
+    if result.exit_status != 0:
+        if (await git.ask("cat-file", "-e", before)).exit_status != 0:
+            return None
+        raise git_failure("`git diff-tree` failed", result)
+    said = result.stdout.split(b"\0")
     changes: dict[bytes, TreeEntry | None] = {}
     for facts, name in zip(said[::2], said[1::2], strict=False):
         _, mode, _, oid, status = facts.split(b" ")

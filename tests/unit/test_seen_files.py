@@ -5,6 +5,7 @@ import errno
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -439,6 +440,19 @@ async def test_a_comparison_that_is_cancelled_leaves_no_thread(
     with pytest.raises(asyncio.CancelledError):
         await looking
     assert (left_alone, ended.is_set()) == (False, True)
+
+
+async def test_what_was_seen_of_a_tree_that_is_gone_counts_no_more(world: GitWorld, read: set[bytes]) -> None:
+    workspace = await world.prepare()
+    await see_all(world, workspace)
+    seen_of(world).store(replace(seen_of(world).load(), tree="1" * 40))
+    (workspace.path / "two.txt").write_bytes(b"9\n")
+
+    imported = await world.collect(workspace)
+
+    assert read == {name.encode() for name in FILES}
+    assert seen_of(world).load() == Seen()
+    assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"symphony seen files 2 tree 3 4\n", b"\xff" * 1000])

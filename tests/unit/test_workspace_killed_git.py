@@ -13,7 +13,7 @@ from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.locks import Locks
 from tests.support.git_project import GitWorld, git
 
-ANSWERS = ("show-ref", "bundle", "index-pack", "rev-parse", "update-ref", "format-patch", "am")
+ANSWERS = ("bundle", "index-pack", "rev-parse", "update-ref", "format-patch", "am")
 
 # dies at the command that is asked for, once: before it did anything, or in its first write to a file
 GIT = """#!/bin/sh
@@ -33,16 +33,22 @@ def world(tmp_path: Path) -> GitWorld:
     return GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
 
 
+def put_before_git(folder: Path, monkeypatch: pytest.MonkeyPatch, death: str) -> Path:
+    """Put such a git first on PATH; return the file that names the command."""
+    wrapper, wanted = folder / "bin/git", folder / "wanted"
+    wrapper.parent.mkdir()
+    wrapper.write_text(GIT.format(wanted=wanted, death=DEATHS[death], git=shutil.which("git")))
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    return wanted
+
+
 @pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize("command", ANSWERS)
 async def test_a_killed_git_is_no_answer_and_the_repeated_step_hands_over_every_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, death: str
 ) -> None:
-    wrapper, wanted = tmp_path / "bin/git", tmp_path / "wanted"
-    wrapper.parent.mkdir()
-    wrapper.write_text(GIT.format(wanted=wanted, death=DEATHS[death], git=shutil.which("git")))
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    wanted = put_before_git(tmp_path, monkeypatch, death)
     world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"}, "One")
@@ -57,6 +63,26 @@ async def test_a_killed_git_is_no_answer_and_the_repeated_step_hands_over_every_
     assert imported.notes == ()
     assert handoff.patch is not None
     assert handoff.patch.read_bytes().count(b"\nSubject: [PATCH") == 2
+
+
+@pytest.mark.parametrize("death", DEATHS)
+async def test_a_git_killed_while_it_tells_its_refs_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    wanted = put_before_git(tmp_path, monkeypatch, death)
+    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+    workspace = await world.prepare()
+    world.commit(workspace, {"one.txt": b"1\n"}, "One")
+    git(workspace.path, "checkout", "--quiet", "-b", "another")
+    git(workspace.path, "reset", "--quiet", "--hard", workspace.base_commit)
+    wanted.write_text("show-ref")
+
+    with suppress(WorkspaceError):
+        await world.collect(workspace, PATH=os.environ["PATH"])
+    imported = await world.collect(workspace, PATH=os.environ["PATH"])
+
+    assert not wanted.exists()
+    assert (imported.commits, imported.notes) == (1, ())
 
 
 async def test_locks_of_a_dead_run_are_gone_at_the_first_use(world: GitWorld) -> None:
