@@ -121,7 +121,8 @@ async def test_a_git_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: p
     slow = tmp_path / "programs" / "git"
     slow.parent.mkdir()
     slow.write_text(
-        f'#!/bin/sh\ncase "$*" in *diff-tree*) exec sleep 600;; esac\nexec {shutil.which("git")} "$@"\n'
+        '#!/bin/sh\ncase "$*" in *quotePath*diff-tree*) exec sleep 600;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
     )
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -184,15 +185,16 @@ async def test_folders_too_deep_to_read_are_not_whole_without_find(tmp_path: Pat
     assert (names(found), found.whole) == ({b"one.txt"}, False)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
-@pytest.mark.parametrize("expected", [0, LARGE])
-async def test_a_closed_folder_makes_it_not_whole(tmp_path: Path, expected: int) -> None:
-    write_files(tmp_path, {"closed/file": b"", "one.txt": b""})
-    (tmp_path / "closed").chmod(0)
-    try:
-        assert not (await look_over(tmp_path, expected)).whole
-    finally:
-        (tmp_path / "closed").chmod(0o755)
+async def test_a_find_that_failed_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path / "workspace")
+    find = f'#!/bin/sh\ncase "$*" in *link*) exit 1;; esac\nexec {shutil.which("find")} "$@"\n'
+    write_files(tmp_path, {"bin/find": find.encode()})
+    (tmp_path / "bin/find").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+
+    found = await look_over(tmp_path / "workspace", LARGE)
+
+    assert (names(found), found.whole) == (EVERYTHING, True)
 
 
 async def test_a_folder_whose_names_the_disk_refuses_makes_it_not_whole(
