@@ -26,11 +26,29 @@ async def make_clone(target: Path, repository: Path, ref: str, branch: str, pers
     Raises:
         WorkspaceError: `workspace.*`; what was made of the target stays.
     """
+    await make_empty(target)
+    await fill_clone(target, repository, ref, branch, person)
+
+
+async def make_empty(target: Path) -> None:
+    """Make a repository with nothing in it.
+
+    Raises:
+        WorkspaceError: `workspace.*`; what was made of the target stays.
+    """
     with explain_disk(f"make the folder {target}"):
         await asyncio.to_thread(target.mkdir)
     # the branch is made by the checkout: git refuses to fetch into one that is checked out
+    await host_git(target).run("init", "--quiet", "--template=", "--initial-branch=symphony-unborn")
+
+
+async def fill_clone(target: Path, repository: Path, ref: str, branch: str, person: Person) -> None:
+    """Make an empty repository what `make_clone` makes.
+
+    Raises:
+        WorkspaceError: `workspace.*`; what was made of the target stays.
+    """
     git = host_git(target)
-    await git.run("init", "--quiet", "--template=", "--initial-branch=symphony-unborn")
     await git.run(
         "fetch",
         "--quiet",

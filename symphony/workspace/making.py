@@ -12,7 +12,7 @@ from pathlib import Path
 from symphony.core.issue import Issue
 from symphony.core.keys import branch_name, workspace_key
 from symphony.workspace.branch import check_branch
-from symphony.workspace.clone import make_clone
+from symphony.workspace.clone import fill_clone, make_clone, make_empty
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.folder import MAKING, delete_folder, folder_exists, hidden_name
 from symphony.workspace.guest_git import Reader
@@ -52,7 +52,24 @@ class Maker:
         branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
         await asyncio.to_thread(self._claim_place, root / key, key, branch)
         await source.open()
-        async with begun(source.person()) as asking:
+        making = hidden_name(root, self._installation, MAKING, key)
+        try:
+            return await self._make(issue, root, source, base, delivered, branch, making)
+        finally:
+            await asyncio.to_thread(delete_folder, making)
+
+    async def _make(
+        self,
+        issue: Issue,
+        root: Path,
+        source: Source,
+        base: str | None,
+        delivered: str | None,
+        branch: str,
+        making: Path,
+    ) -> Record:
+        key = workspace_key(issue.id)
+        async with begun(source.person()) as asking, begun(self._begin_clone(making)) as beginning:
             found = await source.find_base(base)
             await self._repository.open()
             start, commit = await self._repository.begin(
@@ -61,9 +78,10 @@ class Maker:
             record = Record(issue.id, key, str(root), branch, found.name, commit)
             await asyncio.to_thread(self._records.write, record)
             person = await asking
+            await beginning
         at = commit if start == base_ref(key) else str(delivered)
         async with begun(entries_of(self._repository.git, at)) as listing:
-            await self._clone(record, start, person)
+            await self._clone(record, start, person, making)
             await self._note_files(record, at, await listing)
         return replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
 
@@ -74,20 +92,23 @@ class Maker:
         seen = seen_files(self._installation, record.key)
         await asyncio.to_thread(seen.note_clone, commit, entries, looks, now)
 
-    async def _clone(self, record: Record, start: str, person: Person) -> None:
+    async def _begin_clone(self, making: Path) -> None:
+        """Make an empty repository beside the place, unless all may come from the template."""
+        await asyncio.to_thread(delete_folder, making)
+        if not await self._templates.is_shared(making.parent):
+            await make_empty(making)
+
+    async def _clone(self, record: Record, start: str, person: Person, making: Path) -> None:
         """Make the clone beside its place, and rename it into place as the last step."""
-        making = hidden_name(Path(record.root), self._installation, MAKING, record.key)
         branch, path = record.branch, self._repository.path
-        try:
-            await asyncio.to_thread(delete_folder, making)
-            if start != base_ref(record.key) or not await self._templates.copy(
-                start, record.base_commit, making, branch, person
-            ):
-                await make_clone(making, path, start, branch, person)
-            with explain_disk(f"make {record.path}"):
-                await asyncio.to_thread(making.rename, record.path)
-        finally:
-            await asyncio.to_thread(delete_folder, making)
+        if not await self._templates.is_shared(making.parent):
+            await fill_clone(making, path, start, branch, person)
+        elif start != base_ref(record.key) or not await self._templates.copy(
+            start, record.base_commit, making, branch, person
+        ):
+            await make_clone(making, path, start, branch, person)
+        with explain_disk(f"make {record.path}"):
+            await asyncio.to_thread(making.rename, record.path)
 
     def _claim_place(self, path: Path, key: str, branch: str) -> None:
         """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""

@@ -50,9 +50,7 @@ class Templates:
         Raises:
             WorkspaceError: `workspace.*`.
         """
-        with explain_disk(f"make {self._folder}"):
-            shared = await asyncio.to_thread(self._shares_with, target.parent)
-        if not shared:
+        if not await self.is_shared(target.parent):
             return False
         async with self._copying:
             template = await self._template(ref, commit, person)
@@ -69,6 +67,15 @@ class Templates:
         await git.run("branch", "--move", BRANCH, branch)
         await git.ask("update-index", "-q", "--refresh")  # copies are files of their own to git
         return True
+
+    async def is_shared(self, root: Path) -> bool:
+        """Say whether files in a folder can share blocks with the template's.
+
+        Raises:
+            WorkspaceError: `workspace.disk_full` and others.
+        """
+        with explain_disk(f"make {self._folder}"):
+            return await asyncio.to_thread(self._shares_with, root)
 
     async def _template(self, ref: str, commit: str, person: Person) -> Path:
         tags = await self._repository.git.line(
@@ -92,7 +99,6 @@ class Templates:
             delete_folder(path)
 
     def _shares_with(self, root: Path) -> bool:
-        """Say whether files in a folder can share blocks with the template's."""
         self._folder.mkdir(parents=True, exist_ok=True)
         device = root.stat().st_dev
         if device not in self._shared:
