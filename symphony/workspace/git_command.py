@@ -39,6 +39,7 @@ STDERR_SHOWN = 600  # characters of git's own words in a message
 # before it, git read a symlinked .gitignore or .gitattributes
 OLDEST = (2, 32)
 VERSION = re.compile(r"(\d+)\.(\d+)")
+OBJECT_ID = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
 
 HARDENED = (
     "core.hooksPath=/dev/null",

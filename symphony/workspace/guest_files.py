@@ -96,20 +96,6 @@ class GuestFolder:
             return None
         return GuestFile(os.fdopen(descriptor, "rb"), found)
 
-    def look(self, path: bytes) -> os.stat_result | None:
-        """Return what lies at a relative path is like; None when nothing is there.
-
-        Raises:
-            OSError: it cannot be looked at.
-        """
-        try:
-            parent, name = self._parent(path)
-            return os.stat(name, dir_fd=parent, follow_symlinks=False)
-        except OSError as error:
-            if error.errno in ABSENT:
-                return None
-            raise
-
     def holds_folder(self, path: bytes) -> bool:
         """Say whether a real folder lies at a relative path."""
         try:

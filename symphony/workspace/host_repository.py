@@ -5,7 +5,6 @@ this room.
 """
 
 import asyncio
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symphony.workspace.errors import WorkspaceError, explain_disk
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, check_version, host_git
+from symphony.workspace.git_command import OBJECT_ID, TRANSFER_TIMEOUT, Git, check_version, host_git
 from symphony.workspace.locks import Locks
 from symphony.workspace.refs import base_ref, kept_prefix
 
@@ -44,7 +43,6 @@ CONFIG = {
 
 
 MADE = ("HEAD", "config", "objects", "refs")
-OBJECT_ID = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
 FACTS_FORMAT = "--format=%H %T @%ct +0000"
 FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
 

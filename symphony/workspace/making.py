@@ -5,7 +5,8 @@ Every step may be repeated after a crash: the workspace counts as made once its 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,36 +54,21 @@ class Maker:
         await asyncio.to_thread(self._claim_place, root / key, key, branch)
         await source.open()
         making = hidden_name(root, self._installation, MAKING, key)
-        try:
-            return await self._make(issue, root, source, base, delivered, branch, making)
-        finally:
-            await asyncio.to_thread(delete_folder, making)
-
-    async def _make(
-        self,
-        issue: Issue,
-        root: Path,
-        source: Source,
-        base: str | None,
-        delivered: str | None,
-        branch: str,
-        making: Path,
-    ) -> Record:
-        key = workspace_key(issue.id)
-        async with begun(source.person()) as asking, begun(self._begin_clone(making)) as beginning:
-            found = await source.find_base(base)
-            await self._repository.open()
-            start, commit = await self._repository.begin(
-                source.git, source.url, found.ref, key, branch, delivered
-            )
-            record = Record(issue.id, key, str(root), branch, found.name, commit)
-            await asyncio.to_thread(self._records.write, record)
-            person = await asking
-            await beginning
-        at = commit if start == base_ref(key) else str(delivered)
-        async with begun(entries_of(self._repository.git, at)) as listing:
-            await self._clone(record, start, person, making)
-            await self._note_files(record, at, await listing)
+        async with _cleared(making):
+            async with begun(source.person()) as asking, begun(self._begin_clone(making)) as beginning:
+                found = await source.find_base(base)
+                await self._repository.open()
+                start, commit = await self._repository.begin(
+                    source.git, source.url, found.ref, key, branch, delivered
+                )
+                record = Record(issue.id, key, str(root), branch, found.name, commit)
+                await asyncio.to_thread(self._records.write, record)
+                person = await asking
+                empty = await beginning
+            at = commit if start == base_ref(key) else str(delivered)
+            async with begun(entries_of(self._repository.git, at)) as listing:
+                await self._clone(record, start, person, making, empty=empty)
+                await self._note_files(record, at, await listing)
         return replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
 
     async def _note_files(self, record: Record, commit: str, entries: Mapping[bytes, TreeEntry]) -> None:
@@ -92,16 +78,17 @@ class Maker:
         seen = seen_files(self._installation, record.key)
         await asyncio.to_thread(seen.note_clone, commit, entries, looks, now)
 
-    async def _begin_clone(self, making: Path) -> None:
-        """Make an empty repository beside the place, unless all may come from the template."""
-        await asyncio.to_thread(delete_folder, making)
-        if not await self._templates.is_shared(making.parent):
-            await make_empty(making)
+    async def _begin_clone(self, making: Path) -> bool:
+        """Make an empty repository beside the place, unless all may come from the template; say whether."""
+        if await self._templates.is_shared(making.parent):
+            return False
+        await make_empty(making)
+        return True
 
-    async def _clone(self, record: Record, start: str, person: Person, making: Path) -> None:
+    async def _clone(self, record: Record, start: str, person: Person, making: Path, *, empty: bool) -> None:
         """Make the clone beside its place, and rename it into place as the last step."""
         branch, path = record.branch, self._repository.path
-        if not await self._templates.is_shared(making.parent):
+        if empty:
             await fill_clone(making, path, start, branch, person)
         elif start != base_ref(record.key) or not await self._templates.copy(
             start, record.base_commit, making, branch, person
@@ -125,3 +112,13 @@ class Maker:
                 remedy="Look what is in it and move it away, then retry the issue.",
             )
         delete_folder(path)
+
+
+@asynccontextmanager
+async def _cleared(folder: Path) -> AsyncIterator[None]:
+    """Let nothing lie there: neither what a dead attempt left nor, on leaving, what was not moved away."""
+    await asyncio.to_thread(delete_folder, folder)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(delete_folder, folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 from symphony.core.ports import RunResult
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.git_command import (
+    OBJECT_ID,
     TRANSFER_TIMEOUT,
     Git,
     git_failure,
@@ -21,7 +22,6 @@ from symphony.workspace.git_command import (
 )
 
 SHOWN_BRANCHES = 5
-OBJECT_ID = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
 ABBREVIATED_ID = re.compile(r"^[0-9a-f]{7,64}$")
 REMOTE = re.compile(r"^[^/]+:")
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")

@@ -51,7 +51,6 @@ class Touched:
         looks: how the files look now.
         new: those looks of which nothing is known, by name.
         lost: the names of files that do not look as they did.
-        nested: the folders that hold a repository of their own.
     """
 
     record: SeenFiles
@@ -59,7 +58,11 @@ class Touched:
     looks: Looks
     new: Mapping[bytes, bytes] = field(repr=False)
     lost: frozenset[bytes] = field(repr=False)
-    nested: tuple[bytes, ...]
+
+    @property
+    def nested(self) -> tuple[bytes, ...]:
+        """The folders that hold a repository of their own, in order: no tree has one, so that each is new."""
+        return nested_in(self.new.values())
 
     @property
     def whole(self) -> bool:
@@ -160,4 +163,4 @@ def _go_on() -> None:
 def _compare(record: SeenFiles, seen: Seen, looks: Looks) -> Touched:
     lost, found = differences(seen.looks, looks.listing)
     new = {name_of(line): line for line in found}
-    return Touched(record, seen, looks, new, frozenset(map(name_of, lost)), nested_in(found))
+    return Touched(record, seen, looks, new, frozenset(map(name_of, lost)))

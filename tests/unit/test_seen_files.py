@@ -48,6 +48,12 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
     return names
 
 
+@pytest.fixture
+def remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what was read count as known, however new."""
+    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+
+
 def seen_of(world: GitWorld) -> SeenFiles:
     return SeenFiles(world.installation.root / "seen-files" / "12")
 
@@ -291,10 +297,10 @@ async def test_a_file_that_was_read_soon_after_its_change_is_read_again(
     assert SETTLED_NS > 35 * 10**9  # Linux writes a mapped page after 30 s and looks every 5 s
 
 
+@pytest.mark.usefixtures("remembered_at_once")
 async def test_files_that_were_read_long_after_their_change_are_not_read_again(
-    world: GitWorld, read: set[bytes], monkeypatch: pytest.MonkeyPatch
+    world: GitWorld, read: set[bytes]
 ) -> None:
-    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
     workspace = await world.prepare()
     seen_of(world).forget()
     await world.collect(workspace)
@@ -310,10 +316,10 @@ async def test_files_that_were_read_long_after_their_change_are_not_read_again(
     assert world.host_file(imported.head_commit, "two.txt") == b"changed\n"
 
 
+@pytest.mark.usefixtures("remembered_at_once")
 async def test_a_file_that_could_not_be_read_is_not_known_for_it(
     world: GitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
     workspace = await world.prepare()
     seen_of(world).forget()
     (workspace.path / "two.txt").write_bytes(b"9\n")
@@ -332,10 +338,8 @@ async def test_a_file_that_could_not_be_read_is_not_known_for_it(
     assert world.host_file(imported.head_commit, "two.txt") == b"9\n"
 
 
-async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(
-    world: GitWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
+@pytest.mark.usefixtures("remembered_at_once")
+async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(world: GitWorld) -> None:
     workspace = await world.prepare()
     await see_all(world, workspace)
     git(workspace.path, "rm", "--quiet", "--cached", "two.txt")
@@ -348,10 +352,10 @@ async def test_what_was_seen_as_part_of_an_older_tree_counts_no_more(
     assert [world.host_files(each.head_commit) for each in imported] == [sorted(FILES)] * 2
 
 
+@pytest.mark.usefixtures("remembered_at_once")
 async def test_a_file_of_a_folder_that_was_exchanged_meanwhile_is_not_known_for_another(
     world: GitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
     workspace = await world.prepare()
     seen_of(world).forget()
     write_files(workspace.path.parent, {"as-it-was/one.txt": b"1\n"})
@@ -381,10 +385,10 @@ async def test_a_file_of_a_folder_that_was_exchanged_meanwhile_is_not_known_for_
     assert world.host_file(imported.head_commit, "folder/one.txt") == b"9\n"
 
 
+@pytest.mark.usefixtures("remembered_at_once")
 async def test_a_new_file_that_was_listed_twice_while_it_was_replaced_is_read_again(
     world: GitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symphony.workspace.touched.SETTLED_NS", -HOUR_NS)
     workspace = await world.prepare()
     await see_all(world, workspace)
     (workspace.path / "README.md").touch()  # so that there is something new to remember
