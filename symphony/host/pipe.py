@@ -39,6 +39,11 @@ class PipeReader(asyncio.Protocol):
         self._closed.set()
         self._changed.set()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self._closed.is_set()
+
     async def read(self, limit: int) -> bytes:
         """Return up to `limit` bytes as soon as there are any; empty at the end."""
         while not self._buffer and not self._closed.is_set():

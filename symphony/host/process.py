@@ -110,7 +110,10 @@ class HostProcess:
 
         Cancellation: it runs to its end first.
         """
-        await finish_first(asyncio.create_task(self._end_group()))
+        if self._stdout.ended and self._stderr.ended and self._exited.done() and not group_exists(self.pid):
+            self._close()
+        else:
+            await finish_first(asyncio.create_task(self._end_group()))
 
     async def connect(self) -> None:
         """Attach the pipes to the running loop; `start_group` calls it once."""
@@ -154,12 +157,15 @@ class HostProcess:
 
     async def _release(self) -> None:
         """Give back the pipes and the zombie; repeating it does nothing."""
-        self._stdin.abort()
         await asyncio.gather(self._stdout.finish(PIPE_GRACE), self._stderr.finish(PIPE_GRACE))
+        self._close()
+        await asyncio.wait({self._exited}, timeout=REAP_WAIT)
+
+    def _close(self) -> None:
+        self._stdin.abort()
         for pipe in (self._started.stdin, self._started.stdout, self._started.stderr):
             if pipe is not None:
                 pipe.close()
-        await asyncio.wait({self._exited}, timeout=REAP_WAIT)
 
     def _watch_exit(self) -> None:
         """Learn of the exit without a thread where the kernel offers it."""
@@ -189,7 +195,12 @@ class HostProcess:
 
 
 async def start_group(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], merge_output: bool = False
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    merge_output: bool = False,
+    has_stdin: bool = True,
 ) -> HostProcess:
     """Start a program in its own session with this environment and no other.
 
@@ -198,6 +209,7 @@ async def start_group(
         cwd: the folder in which it starts.
         env: all of its environment; `SYMPHONY_PROCESS` is added so that its offspring can be found.
         merge_output: stderr comes in order with stdout.
+        has_stdin: whether anything can be written to it.
 
     Raises:
         ProcessError: `process.program_not_found`, `process.not_executable`,
@@ -207,7 +219,7 @@ async def start_group(
     mark = uuid.uuid4().hex
     program = argv[0] if argv else ""
     spawning = asyncio.create_task(
-        asyncio.to_thread(spawn, tuple(argv), cwd, {**env, PROCESS_MARK: mark}, merge_output)
+        asyncio.to_thread(spawn, tuple(argv), cwd, {**env, PROCESS_MARK: mark}, merge_output, has_stdin)
     )
     try:
         await asyncio.shield(spawning)
@@ -251,7 +263,9 @@ async def run_group(
         ProcessError: as of `start_group`.
     Cancellation: the program is ended first.
     """
-    process = await start_group(argv, cwd=cwd, env=env, merge_output=merge_output)
+    process = await start_group(
+        argv, cwd=cwd, env=env, merge_output=merge_output, has_stdin=stdin is not None
+    )
     return await run_started(process, timeout_s=timeout_s, output_limit=output_limit, stdin=stdin)
 
 

@@ -24,9 +24,9 @@ class ProcessError(SymphonyError):
 
 
 def spawn(
-    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], merge_output: bool
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], merge_output: bool, has_stdin: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a program in its own session with three pipes (two with merged output).
+    """Start a program in its own session with pipes for what it writes, and for what it reads if it does.
 
     Raises:
         ProcessError: it did not start.
@@ -36,7 +36,7 @@ def spawn(
             argv,
             cwd=cwd,
             env=env,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.PIPE if has_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge_output else subprocess.PIPE,
             bufsize=0,

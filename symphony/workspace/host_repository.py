@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import OBJECT_ID, TRANSFER_TIMEOUT, Git, check_version, host_git
 from symphony.workspace.locks import Locks
+from symphony.workspace.reading import begun
 from symphony.workspace.refs import base_ref, kept_prefix
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class HostRepository:
         self._open = False
         self._version = ""
         self._facts: dict[str, CommitFacts] = {}
+        self._named: git.Repo | None = None
 
     async def open(self) -> None:
         """Make the repository at its first use, and clear what a dead or killed git left in it.
@@ -216,12 +218,10 @@ class HostRepository:
             await self.keep(key, before)
         await self.git.run("update-ref", ref, commit)
 
-    async def retire_branch(self, key: str, branch: str) -> None:
+    async def _retire(self, key: str, branch: str, earlier: str) -> None:
         """Forget what an issue's branch held in an earlier life; its commits are kept."""
-        before = await self.tip(f"refs/heads/{branch}")
-        if before is not None:
-            await self.keep(key, before)
-            await self.git.run("update-ref", "-d", f"refs/heads/{branch}", before)
+        await self.keep(key, earlier)
+        await self.git.run("update-ref", "-d", f"refs/heads/{branch}", earlier)
 
     async def begin(
         self, trusted: Git, source: str, ref: str, key: str, branch: str, delivered: str | None
@@ -237,8 +237,11 @@ class HostRepository:
         if delivered is not None and base is not None and await self.resolve(delivered) is not None:
             await self.move_branch(key, branch, delivered)
             return f"refs/heads/{branch}", base
-        commit = await self.fetch_base(trusted, source, ref, key)
-        await self.retire_branch(key, branch)
+        async with begun(self.tip(f"refs/heads/{branch}")) as asking:
+            commit = await self.fetch_base(trusted, source, ref, key)
+            earlier = await asking
+        if earlier is not None:
+            await self._retire(key, branch, earlier)
         return base_ref(key), commit
 
     def lend_objects(self, git_folder: Path) -> None:
@@ -276,12 +279,17 @@ class HostRepository:
             raise self._unread(error) from error
 
     def _tip(self, ref: str) -> str | None:
-        with self.objects() as repository:
-            from git import SymbolicReference
+        if self._named is None:
+            with self.objects() as self._named:  # closed at once: its refs are read without a program
+                pass
+        from git import SymbolicReference
 
-            try:
-                return SymbolicReference.dereference_recursive(repository, ref)
-            except (ValueError, AssertionError):  # there is none, or an empty one
+        try:
+            return SymbolicReference.dereference_recursive(self._named, ref)
+        except (ValueError, AssertionError):  # there is none, or an empty one
+            if self._is_whole():
+                return None
+            with self.objects():  # says what is wrong
                 return None
 
     def _unread(self, error: Exception) -> WorkspaceError:
@@ -293,8 +301,11 @@ class HostRepository:
             remedy="symphony tries again by itself.",
         )
 
+    def _is_whole(self) -> bool:
+        return all((self.path / name).exists() for name in MADE)
+
     def _is_new(self) -> bool:
-        if all((self.path / name).exists() for name in MADE):  # else a killed git was making it
+        if self._is_whole():  # else a killed git was making it
             return False
         with explain_disk(f"make {self.path}"):
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from symphony.workspace.records import Record, Records
 from symphony.workspace.refs import base_ref
 from symphony.workspace.refusals import branch_taken
 from symphony.workspace.seen_files import clock_of, seen_files
-from symphony.workspace.source import Person, Source
+from symphony.workspace.source import Base, Person, Source
 from symphony.workspace.template import Templates
 from symphony.workspace.tree import TreeEntry, entries_of
 
@@ -51,32 +51,36 @@ class Maker:
         """
         key = workspace_key(issue.id)
         branch = check_branch(issue.branch_name) if issue.branch_name else branch_name(issue.id)
-        await asyncio.to_thread(self._claim_place, root / key, key, branch)
-        await source.open()
         making = hidden_name(root, self._installation, MAKING, key)
-        async with _cleared(making):
-            async with begun(source.person()) as asking, begun(self._begin_clone(making)) as beginning:
-                found = await source.find_base(base)
-                await self._repository.open()
+        async with begun(_find(source, base)) as finding:
+            await asyncio.to_thread(self._claim_place, root / key, making, key, branch)
+            await self._repository.open()
+            found = await finding
+        async with _gone_if_not_made(making), begun(source.person()) as asking:
+            async with begun(self._begin_clone(making)) as beginning:
                 start, commit = await self._repository.begin(
                     source.git, source.url, found.ref, key, branch, delivered
                 )
-                record = Record(issue.id, key, str(root), branch, found.name, commit)
-                await asyncio.to_thread(self._records.write, record)
-                person = await asking
-                empty = await beginning
+                empty, person = await beginning, await asking
+            record = Record(issue.id, key, str(root), branch, found.name, commit)
             at = commit if start == base_ref(key) else str(delivered)
-            async with begun(entries_of(self._repository.git, at)) as listing:
+            async with (
+                begun(entries_of(self._repository.git, at)) as listing,
+                begun(asyncio.to_thread(self._records.write, record)) as recording,
+            ):
                 await self._clone(record, start, person, making, empty=empty)
-                await self._note_files(record, at, await listing)
-        return replace(record, packs=await asyncio.to_thread(Reader(record.path).packs))
+                await recording  # whoever finds a folder without a record takes it for somebody else's
+                clock, packs = await asyncio.to_thread(_put, making, record.path)
+                await self._note_files(record, at, await listing, clock)
+        return replace(record, packs=packs)
 
-    async def _note_files(self, record: Record, commit: str, entries: Mapping[bytes, TreeEntry]) -> None:
+    async def _note_files(
+        self, record: Record, commit: str, entries: Mapping[bytes, TreeEntry], clock: int
+    ) -> None:
         """Remember what the clone's files look like, which hold what the commit has."""
-        now = await asyncio.to_thread(clock_of, record.path / ".git")
         looks = await look_over(record.path, len(entries))
         seen = seen_files(self._installation, record.key)
-        await asyncio.to_thread(seen.note_clone, commit, entries, looks, now)
+        await asyncio.to_thread(seen.note_clone, commit, entries, looks, clock)
 
     async def _begin_clone(self, making: Path) -> bool:
         """Make an empty repository beside the place, unless all may come from the template; say whether."""
@@ -86,7 +90,7 @@ class Maker:
         return True
 
     async def _clone(self, record: Record, start: str, person: Person, making: Path, *, empty: bool) -> None:
-        """Make the clone beside its place, and rename it into place as the last step."""
+        """Make the clone beside its place."""
         branch, path = record.branch, self._repository.path
         if empty:
             await fill_clone(making, path, start, branch, person)
@@ -94,14 +98,13 @@ class Maker:
             start, record.base_commit, making, branch, person
         ):
             await make_clone(making, path, start, branch, person)
-        with explain_disk(f"make {record.path}"):
-            await asyncio.to_thread(making.rename, record.path)
 
-    def _claim_place(self, path: Path, key: str, branch: str) -> None:
-        """Make sure that the folder and the branch are free, or left by a dead attempt to make them."""
+    def _claim_place(self, path: Path, making: Path, key: str, branch: str) -> None:
+        """Make sure that the folders and the branch are free, or left by a dead attempt to make them."""
         owner = self._records.owner_of_branch(branch, key)
         if owner is not None:
             raise branch_taken(owner, branch)
+        delete_folder(making)
         if not folder_exists(path):
             return
         record = self._records.read(key)
@@ -114,11 +117,23 @@ class Maker:
         delete_folder(path)
 
 
+async def _find(source: Source, base: str | None) -> Base:
+    await source.open()
+    return await source.find_base(base)
+
+
 @asynccontextmanager
-async def _cleared(folder: Path) -> AsyncIterator[None]:
-    """Let nothing lie there: neither what a dead attempt left nor, on leaving, what was not moved away."""
-    await asyncio.to_thread(delete_folder, folder)
+async def _gone_if_not_made(making: Path) -> AsyncIterator[None]:
+    """Leave nothing there when the block fails; else it has been moved away."""
     try:
         yield
-    finally:
-        await asyncio.to_thread(delete_folder, folder)
+    except BaseException:
+        await asyncio.to_thread(delete_folder, making)
+        raise
+
+
+def _put(making: Path, path: Path) -> tuple[int, tuple[str, ...]]:
+    """Rename a finished clone into its place; return the time there as of `clock_of`, and its packs."""
+    with explain_disk(f"make {path}"):
+        making.rename(path)
+    return clock_of(path / ".git"), Reader(path).packs()

@@ -25,6 +25,8 @@ SHOWN_BRANCHES = 5
 ABBREVIATED_ID = re.compile(r"^[0-9a-f]{7,64}$")
 REMOTE = re.compile(r"^[^/]+:")
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+BRANCHES = "refs/heads/"
+NOT_TRUSTED = re.compile(r"dubious ownership in repository at '(.+)'")
 NOT_A_REPOSITORY = ("not a git repository", "does not appear to be a git repository")
 FALLBACK_NAME = "symphony agent"
 FALLBACK_EMAIL = "symphony-agent@localhost"
@@ -83,20 +85,25 @@ class Source:
         """
         if self._remote:
             return
-        if not await asyncio.to_thread(self._folder.is_dir):
+        inside = await asyncio.to_thread(self._look_inside)
+        if inside is not None:  # what is wrong with it, the next command says
+            self.url = inside
+            return
+        result = await self.git.ask("-C", str(self._folder), "rev-parse", "--absolute-git-dir")
+        if result.exit_status != 0:
+            raise self._unreadable(result)
+        self.url = result.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def _look_inside(self) -> str | None:
+        """Return the repository below a folder, if it is one as git makes it."""
+        if not self._folder.is_dir():
             raise WorkspaceError(
                 f"workspace.source {self.shown} does not exist.",
                 code="workspace.source_missing",
                 remedy="Set workspace.source to the folder of a git repository.",
             )
         inside = self._folder / ".git"
-        if await asyncio.to_thread(inside.is_dir):  # what is wrong with it, the next command says
-            self.url = str(await asyncio.to_thread(inside.resolve))
-            return
-        result = await self.git.ask("-C", str(self._folder), "rev-parse", "--absolute-git-dir")
-        if result.exit_status != 0:
-            raise self._unreadable(result)
-        self.url = result.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+        return str(inside.resolve()) if inside.is_dir() else None
 
     async def find_base(self, wanted: str | None) -> Base:
         """Return what `workspace.base` names, or the current branch when it is None.
@@ -107,8 +114,11 @@ class Source:
         """
         if wanted is None:
             return await self._current()
+        here = await self._read(f"{BRANCHES}{wanted}")
+        if here is not None:
+            return Base(wanted, *here)
         refs, _ = await self._list(wanted)
-        for ref in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", f"refs/remotes/{wanted}", wanted):
+        for ref in (f"{BRANCHES}{wanted}", f"refs/tags/{wanted}", f"refs/remotes/{wanted}", wanted):
             if ref in refs:
                 return Base(wanted, ref, refs[ref])
         if not self._remote and ABBREVIATED_ID.match(wanted):
@@ -130,12 +140,30 @@ class Source:
         name, email = (values.get(key, "").strip() for key in ("user.name", "user.email"))
         return Person(name or FALLBACK_NAME, email or FALLBACK_EMAIL)
 
+    async def _read(self, ref: str) -> tuple[str, str] | None:
+        """Return the branch that a ref is, or is on, and its commit, in a third of the time `_list` takes.
+
+        None is no answer: the repository is elsewhere, or there is anything to be said of it or of the ref.
+        """
+        if self._remote:
+            return None
+        git = self.git.with_options("-C", self.url)  # where a fetch looks whose it is
+        result = await git.ask("rev-parse", "--absolute-git-dir", ref, "--symbolic-full-name", ref)
+        said = result.stdout.decode("utf-8", "surrogateescape").splitlines()
+        if result.exit_status != 0 or len(said) != 3:
+            return None
+        folder, commit, branch = said
+        return (branch, commit) if folder == self.url and branch.startswith(BRANCHES) else None
+
     async def _current(self) -> Base:
+        here = await self._read("HEAD")
+        if here is not None:
+            return Base(here[0].removeprefix(BRANCHES), *here)
         refs, branch = await self._list("HEAD")
         if "HEAD" not in refs:
             raise await self._no_such_base("has no commit on its current branch", "")
         if branch is not None:
-            return Base(branch.removeprefix("refs/heads/"), branch, refs["HEAD"])
+            return Base(branch.removeprefix(BRANCHES), branch, refs["HEAD"])
         return Base(refs["HEAD"][:12], refs["HEAD"])
 
     async def _list(self, *patterns: str) -> tuple[dict[str, str], str | None]:
@@ -156,8 +184,8 @@ class Source:
         return refs, branch
 
     async def _no_such_base(self, what: str, wanted: str) -> WorkspaceError:
-        refs, _ = await self._list("refs/heads/*")
-        branches = sorted(name.removeprefix("refs/heads/") for name in refs)
+        refs, _ = await self._list(f"{BRANCHES}*")
+        branches = sorted(name.removeprefix(BRANCHES) for name in refs)
         if not branches:
             return WorkspaceError(
                 f"workspace.source {self.shown} has no commits yet.",
@@ -176,11 +204,13 @@ class Source:
 
     def _unreadable(self, result: RunResult) -> WorkspaceError:
         words = git_words(result)
-        if "dubious ownership" in words:
+        strangers = NOT_TRUSTED.search(result.stderr.decode("utf-8", "replace"))
+        if strangers is not None:
             return WorkspaceError(
                 f"workspace.source {self.shown} belongs to another user, so that git does not read it.",
                 code="workspace.source_not_trusted",
-                remedy=f"If you trust it: git config --global --add safe.directory '{self.shown}'",
+                # git tells its folder `.git` from the one that this is in
+                remedy=f"If you trust it: git config --global --add safe.directory '{strangers[1]}'",
             )
         if any(sign in words for sign in NOT_A_REPOSITORY) and not self._remote:
             return WorkspaceError(

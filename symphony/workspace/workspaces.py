@@ -102,8 +102,8 @@ class GitWorkspaces:
         if record is not None and record.ready and await asyncio.to_thread(folder_exists, record.path):
             await asyncio.to_thread(clear_stale_locks, record.path)
             return record.workspace(created=False)
-        root = await self._open_root(settings)
-        source = await asyncio.to_thread(Source, settings.workspace.source, self._home)
+        root, source = await asyncio.to_thread(self._places, settings)
+        await self._clear_once(root)
         record = await self._maker.make(issue, root, source, settings.workspace.base, delivered)
         workspace = record.workspace(created=True)
         variables = {
@@ -279,11 +279,10 @@ class GitWorkspaces:
         if failure is not None:
             raise before_remove_failed(failure)
 
-    async def _open_root(self, settings: Settings) -> Path:
-        wanted = self._home / settings.workspace.root
-        root = await asyncio.to_thread(check_root, wanted, self._repository.path)
-        await self._clear_once(root)
-        return root
+    def _places(self, settings: Settings) -> tuple[Path, Source]:
+        """Return where a new workspace goes, and what it is made from."""
+        root = check_root(self._home / settings.workspace.root, self._repository.path)
+        return root, Source(settings.workspace.source, self._home)
 
     async def _clear_once(self, root: Path) -> None:
         """Delete what dead processes left beside the workspaces, before anything here is put there."""

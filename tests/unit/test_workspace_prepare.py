@@ -1,5 +1,7 @@
 """Making real workspaces: where they come from, what is refused, what a crash leaves."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from symphony.core.settings import HooksSettings, Settings, WorkspaceSettings
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.folder import MAKING, REMOVING, hidden_name
 from symphony.workspace.workspaces import GitWorkspaces
-from tests.support.git_project import GitWorld, git, make_issue, write_files
+from tests.support.git_project import GitWorld, git, make_issue, make_project, write_files
 
 
 @pytest.fixture
@@ -55,6 +57,39 @@ async def test_the_configured_base_may_be_a_branch_a_tag_a_remote_branch_or_a_co
         workspace = await world.workspaces.prepare(make_issue(str(number)), with_workspace(base=base), {})
         assert (workspace.base, workspace.base_commit) == (base, first)
         assert not (workspace.path / "later.txt").exists()
+
+
+async def test_a_branch_that_stands_for_another_is_a_base_by_its_own_name(world: GitWorld) -> None:
+    git(world.source, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
+
+    workspace = await world.workspaces.prepare(make_issue(), with_workspace(base="trunk"), {})
+
+    assert (workspace.base, workspace.base_commit) == ("trunk", git(world.source, "rev-parse", "main"))
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "main~1",
+        "main^",
+        "main@{0}",
+        "main@{upstream}",
+        "old..main",
+        "main^{tree}",
+        "-main",
+        "main ",
+        "main\nold",
+    ],
+)
+async def test_what_only_git_understands_as_a_revision_is_no_base(world: GitWorld, base: str) -> None:
+    git(world.source, "branch", "old")
+    git(world.source, "branch", "--quiet", "--set-upstream-to", "old")
+    git(world.source, "commit", "--quiet", "--allow-empty", "-m", "Later")
+
+    error = await refusal(world, with_workspace(base=base))
+
+    assert error.code == "workspace.base_not_found"
+    assert f" has no branch '{base}'. " in str(error)
 
 
 async def test_a_detached_head_is_a_base(world: GitWorld) -> None:
@@ -153,6 +188,36 @@ async def test_a_source_that_is_no_repository_is_named(world: GitWorld, tmp_path
         f"workspace.source {tmp_path}/plain is not a git repository. "
         "Run `git init` there and make a first commit, or set workspace.source."
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+async def test_a_source_of_another_user_is_not_read_before_it_is_trusted(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    stranger = make_project(tmp_path / "stranger")
+    for path in (stranger, stranger / ".git"):
+        os.chown(path, 65534, 65534)
+
+    error = await refusal(world, with_workspace(source=str(stranger)))
+
+    assert error.code == "workspace.source_not_trusted"
+    assert error.message == (
+        f"workspace.source {stranger} belongs to another user, so that git does not read it."
+    )
+    assert error.remedy == f"If you trust it: git config --global --add safe.directory '{stranger}/.git'"
+    git(tmp_path, "config", "--file", "gitconfig", "safe.directory", f"{stranger}/.git")
+    assert (await world.workspaces.prepare(make_issue(), with_workspace(source=str(stranger)), {})).created
+
+
+async def test_a_broken_source_is_not_taken_for_the_repository_around_it(world: GitWorld) -> None:
+    inner = world.source / "inner"
+    (inner / ".git").mkdir(parents=True)
+
+    error = await refusal(world, with_workspace(source=str(inner)))
+
+    assert error.code == "workspace.source_not_a_repository"
+    assert error.message == f"workspace.source {inner} is not a git repository."
 
 
 async def test_a_source_without_commits_is_named(world: GitWorld, tmp_path: Path) -> None:
@@ -264,6 +329,23 @@ async def test_a_workspace_that_was_half_made_is_made_again(world: GitWorld) -> 
     assert again.created
     assert not (again.path / "half.txt").exists()
     assert sorted(path.name for path in again.path.parent.iterdir()) == ["12"]
+
+
+async def test_a_workspace_whose_record_cannot_be_written_is_not_left_for_somebody_elses(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = world.installation.root / "workspaces"
+
+    def full(path: Path, content: bytes) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("symphony.workspace.records.write_durably", full)
+        error = await refusal(world, Settings())
+
+    assert error.code == "workspace.disk_full"
+    assert [*place.iterdir()] == []
+    assert (await world.prepare()).created
 
 
 async def test_a_workspace_outlives_a_restart_and_a_new_root(world: GitWorld, tmp_path: Path) -> None:
