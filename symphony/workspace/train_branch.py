@@ -4,6 +4,10 @@ Nothing else of that repository is touched: no file, no index, no other ref, and
 `train` and by `symphony train`.
 """
 
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
 from symphony.core.text import one_line
 from symphony.core.train import TrainStopped
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_words
@@ -89,8 +93,18 @@ class TrainBranch:
 
         Raises:
             TrainStopped: `train.refused`: git does not move it.
+            WorkspaceError: whatever ended git; no lock of its is left.
         """
-        moved = await self._git.ask("update-ref", "-m", f"symphony: {why}", self.ref, new, old)
+        lock = Path(
+            await self._git.line("rev-parse", "--path-format=absolute", "--git-path", f"{self.ref}.lock")
+        )
+        held = await asyncio.to_thread(lock.exists)
+        try:
+            moved = await self._git.ask("update-ref", "-m", f"symphony: {why}", self.ref, new, old)
+        except BaseException:  # git was killed
+            if not held:
+                _unlock(lock, new)
+            raise
         if moved.exit_status == 0:
             return True
         if await self.seen() != old:
@@ -121,3 +135,10 @@ class TrainBranch:
     @property
     def _git(self) -> Git:
         return self._source.own_git.with_options("-c", "core.hooksPath=/dev/null")
+
+
+def _unlock(lock: Path, new: str) -> None:
+    """Delete the lock that a killed git left, which has written nothing else there than what it was to."""
+    with suppress(OSError):
+        if lock.read_bytes().strip() in (b"", new.encode()):
+            lock.unlink()

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from symphony.core.ports import RunResult
+from symphony.core.train import TrainStopped
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.locks import Locks
+from symphony.workspace.source import Source
+from symphony.workspace.train_branch import TrainBranch
 from tests.support.git_project import GitWorld, git
 
 ANSWERS = ("bundle", "index-pack", "rev-parse", "update-ref", "format-patch", "am")
@@ -18,7 +21,7 @@ ANSWERS = ("bundle", "index-pack", "rev-parse", "update-ref", "format-patch", "a
 # dies at the command that is asked for, once: before it did anything, or in its first write to a file
 GIT = """#!/bin/sh
 for word in "$@"; do
-    if [ "$word" = "$(cat {wanted} 2>/dev/null)" ]; then
+    if [ -e {wanted} ] && [ "$word" = "$(cat {wanted})" ]; then
         rm {wanted}
         {death}
     fi
@@ -133,3 +136,43 @@ async def test_a_lock_goes_after_a_command_that_was_cancelled(tmp_path: Path) ->
     await asyncio.wait({task})
     await locks.clear()
     assert not (tmp_path / "HEAD.lock").exists()
+
+
+@pytest.mark.parametrize("death", DEATHS)
+async def test_a_git_killed_as_it_moves_the_train_leaves_no_lock_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    wanted = put_before_git(tmp_path, monkeypatch, death)
+    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+    train = TrainBranch(Source(".", world.source), "train")
+    await train.open("main")
+    start = git(world.source, "rev-parse", "main")
+    wanted.write_text("update-ref")
+
+    with pytest.raises(WorkspaceError):
+        await train.move(start, "", "a test")
+
+    assert not wanted.exists()
+    assert await train.move(start, "", "a test")
+    assert await train.seen() == start
+
+
+async def test_a_lock_that_somebody_else_holds_on_the_train_is_said_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = put_before_git(tmp_path, monkeypatch, "before")
+    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+    train = TrainBranch(Source(".", world.source), "train")
+    await train.open("main")
+    lock = world.source / ".git/refs/heads/train.lock"
+    lock.touch()
+    start = git(world.source, "rev-parse", "main")
+
+    with pytest.raises(TrainStopped, match=rf"^git does not move train: .*'{lock}': File exists"):
+        await train.move(start, "", "a test")
+    wanted.write_text("update-ref")
+    with pytest.raises(WorkspaceError):
+        await train.move(start, "", "a test")
+
+    assert not wanted.exists()
+    assert lock.exists()

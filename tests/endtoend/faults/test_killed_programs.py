@@ -13,7 +13,7 @@ from tests.support.project import BOUND_S
 AGENT_POINTS = ("handshake", "session", "prompted", "committed", "uncommitted", "worked", "done")
 HOOKS = ("after_create", "before_run", "after_run", "before_remove")
 RETRIED = ("after_create", "before_run")
-LEAST = {"before": 30, "writing": 12, "after": 30}  # commands; not every one writes a file
+LEAST = {"before": 36, "writing": 15, "after": 36}  # commands; not every one writes a file
 
 
 @pytest.mark.parametrize("point", AGENT_POINTS)
@@ -70,6 +70,7 @@ class WrappedGit:
 @pytest.mark.parametrize("mode", LEAST)
 def test_each_command_of_git_is_killed_once_and_every_issue_ends_alike(make_project, undisturbed, mode):
     project = make_project()
+    project.configure(**project.sections, merge_train={"branch": "train"})
     git = WrappedGit(project, mode)
     issues = []
     with project.ready(environment=git.variables) as daemon:
