@@ -6,11 +6,16 @@ the objects of all other issues.
 """
 
 import asyncio
+import os
 from pathlib import Path
 
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, host_git
 from symphony.workspace.source import Person
+
+WORKERS = min(4, os.cpu_count() or 1)  # programs that write files side by side
+MANY = 1000  # files; fewer are written sooner than a program starts
+IN_PARALLEL = ("-c", f"checkout.workers={WORKERS}", "-c", f"checkout.thresholdForParallelism={MANY}")
 
 
 async def make_clone(target: Path, repository: Path, ref: str, branch: str, person: Person) -> None:
@@ -61,7 +66,7 @@ async def fill_clone(target: Path, repository: Path, ref: str, branch: str, pers
     )
     with explain_disk(f"write the settings of {target}"):
         await asyncio.to_thread(_configure, target / ".git" / "config", person)
-    await git.run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)
+    await git.with_options(*IN_PARALLEL).run("checkout", "--quiet", branch, "--", timeout_s=TRANSFER_TIMEOUT)
 
 
 def _configure(config: Path, person: Person) -> None:

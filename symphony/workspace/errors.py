@@ -8,7 +8,7 @@ from symphony.core.errors import SymphonyError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-FULL_WORDS = ("No space left on device", "Disk quota exceeded")
+FULL_WORDS = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 REFUSED_WORDS = ("Permission denied", "Read-only file system", "insufficient permission")
 DISK_FULL = "workspace.disk_full"
 PERMISSION_DENIED = "workspace.permission_denied"

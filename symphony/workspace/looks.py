@@ -10,7 +10,7 @@ import asyncio
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
 from symphony.workspace.host_repository import BUNDLES
-from symphony.workspace.listing import listing_of
+from symphony.workspace.listing import lines_of, listing_of
 from symphony.workspace.reading import begun, in_thread
 
 SMALL = 3000  # files that are looked at in less time than a program needs to start
@@ -56,8 +56,12 @@ class Looks:
 
 def look_of(found: os.stat_result, path: bytes) -> bytes:
     """Return the look of what lies at a path, as GNU find writes one; a file's path begins with `./`."""
-    modified, changed = (b"%d.%09d0" % divmod(time, 10**9) for time in (found.st_mtime_ns, found.st_ctime_ns))
+    modified, changed = _time(found.st_mtime_ns), _time(found.st_ctime_ns)
     return b"%d %d %b %b %b" % (found.st_ino, found.st_size, modified, changed, path)
+
+
+def _time(ns: int) -> bytes:
+    return b"%d.%09d0" % divmod(ns, 10**9)
 
 
 def name_of(line: bytes) -> bytes:
@@ -74,6 +78,15 @@ def changed_ns(line: bytes) -> int:
     """Return when the file in a look was last changed in any way, in ns, as the kernel has it."""
     seconds, _, fraction = line.split(b" ", 4)[3].partition(b".")
     return int(seconds) * 10**9 + int(fraction[:9])
+
+
+def changed_before(listing: bytes, ns: int) -> Iterator[tuple[bytes, bytes]]:
+    """Give the name and the look of each file in a list that was last changed before a time, in ns."""
+    limit = _time(ns)
+    for line in lines_of(listing):
+        _, _, _, changed, path = line.split(b" ", 4)
+        if len(changed) < len(limit) or (changed < limit and len(changed) == len(limit)):
+            yield path[2:], line
 
 
 async def look_over(folder: Path, expected: int = 0) -> Looks:

@@ -15,7 +15,7 @@ from pathlib import Path
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.listing import lines_of, listing_of
-from symphony.workspace.looks import Looks, changed_ns, name_of
+from symphony.workspace.looks import Looks, changed_before, changed_ns
 from symphony.workspace.tree import TreeEntry, is_attributes
 
 MAGIC = b"symphony seen files 2"
@@ -80,13 +80,13 @@ class SeenFiles:
         """
         if not looks.whole:
             return self.forget()
-        seen, rest = [], {name: b" ".join(entry) for name, entry in entries.items()}
-        for line in lines_of(looks.listing):
-            name = name_of(line)
-            if name in rest and is_told(line, name, settled_before):
-                del rest[name]
-                seen.append(line)
-        return self.store(Seen(tree, listing_of(seen), rest))
+        told = {
+            name: look
+            for name, look in changed_before(looks.listing, settled_before)
+            if name in entries and not is_attributes(name)
+        }
+        rest = {name: b" ".join(entry) for name, entry in entries.items() if name not in told}
+        return self.store(Seen(tree, listing_of(told.values()), rest))
 
 
 def seen_files(installation: Path, key: str) -> SeenFiles:

@@ -8,10 +8,12 @@ import pytest
 
 from symphony.core.installation import Installation
 from symphony.core.settings import HooksSettings, Settings, WorkspaceSettings
+from symphony.workspace.clone import MANY
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.folder import MAKING, REMOVING, hidden_name
 from symphony.workspace.workspaces import GitWorkspaces
 from tests.support.git_project import GitWorld, git, make_issue, make_project, write_files
+from tests.support.mounts import small_disk
 
 
 @pytest.fixture
@@ -346,6 +348,31 @@ async def test_a_workspace_whose_record_cannot_be_written_is_not_left_for_somebo
     assert error.code == "workspace.disk_full"
     assert [*place.iterdir()] == []
     assert (await world.prepare()).created
+
+
+async def test_a_disk_that_fills_up_under_many_files_is_said_and_nothing_half_made_stays(
+    tmp_path: Path,
+) -> None:
+    world = GitWorld(tmp_path, {f"{number}.txt": b"x\n" * 500 for number in range(2 * MANY)})
+    root = tmp_path / "root"
+
+    with small_disk(root, mib=6, files=4 * MANY):
+        error = await refusal(world, with_workspace(root=root))
+        left = [*root.iterdir()]
+
+    assert error.code == "workspace.disk_full"
+    assert str(error).endswith("the disk is full. Free some space; symphony tries again by itself.")
+    assert left == []
+
+
+async def test_many_files_are_all_written_and_git_finds_no_change_in_them(tmp_path: Path) -> None:
+    files = {f"{number % 7}/{number}.txt": b"%d\n" % number for number in range(2 * MANY)}
+    world = GitWorld(tmp_path, files)
+
+    workspace = await world.prepare()
+
+    assert {name: (workspace.path / name).read_bytes() for name in files} == files
+    assert git(workspace.path, "status", "--porcelain") == ""
 
 
 async def test_a_workspace_outlives_a_restart_and_a_new_root(world: GitWorld, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ import shlex
 import shutil
 import subprocess
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from symphony.workspace.guest_files import GuestFile, GuestFolder, GuestLink
 from symphony.workspace.safety import KEPT
 from symphony.workspace.workspaces import GitWorkspaces
 from tests.support.git_project import GitWorld, git, make_issue, write_files
+from tests.support.mounts import small_disk
 
 AT = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 EVERY_BYTE = bytes(range(256)) + b"\r\nno end"
@@ -457,16 +456,6 @@ async def test_nothing_in_the_workspace_is_touched_and_nothing_is_left_beside_it
     assert list((world.installation.root / "tmp").iterdir()) == []
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "small", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small file system")
 @pytest.mark.parametrize("commits", [False, True])
 async def test_a_full_disk_is_said_and_the_workspace_and_the_refs_stay_as_they_are(
     world: GitWorld, commits: bool
@@ -482,7 +471,7 @@ async def test_a_full_disk_is_said_and_the_workspace_and_the_refs_stay_as_they_a
     before = inventory(workspace.path)
     scratch = world.installation.root / "tmp"
 
-    with small_disk(scratch, "4m"), pytest.raises(WorkspaceError) as caught:
+    with small_disk(scratch, mib=4), pytest.raises(WorkspaceError) as caught:
         await save(world, workspace, 1)
 
     assert caught.value.code == "workspace.disk_full"
@@ -494,13 +483,12 @@ async def test_a_full_disk_is_said_and_the_workspace_and_the_refs_stay_as_they_a
     assert (await save(world, workspace, 1)).name == "refs/symphony/safety/12/2"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small file system")
 async def test_a_host_repository_without_room_is_said(world: GitWorld) -> None:
     workspace = await world.prepare()
     world.commit(workspace, {"big.bin": os.urandom(4 << 20)})
     pack = world.host / "objects" / "pack"
 
-    with small_disk(pack, "1m"), pytest.raises(WorkspaceError) as caught:
+    with small_disk(pack, mib=1), pytest.raises(WorkspaceError) as caught:
         await save(world, workspace)
 
     assert caught.value.code == "workspace.disk_full"

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.endtoend.faults.mounts import fill, make_room, small_disk
 from tests.endtoend.faults.project import TEXT, FaultProject
+from tests.support.mounts import fill, make_room, small_disk
 from tests.support.project import BOUND_S
 
 pytestmark = pytest.mark.timeout(240)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.faults.mounts import mount, small_disk
 from tests.endtoend.faults.project import TEXT
+from tests.support.mounts import mount, small_disk
 from tests.support.project import BOUND_S
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
