@@ -2,12 +2,12 @@
 
     benchmarks/handoff.py [--sizes 100,10000,100000] [--repeat 5]
 
-Each ratio is to plain git in the same run, one after the other: a look which branch the base is; it brought
-into a mirror, and a clone of that over git's own protocol; `git status` and a bundle that is fetched with its
-objects checked; `git format-patch`, tried by `git am` in a checkout that borrows the objects, a look whether
-the base has moved, and what a review folder holds, which is a diff, its numbers and a bundle that is
-verified; `git merge-tree` after a fetch. Nothing is deleted meanwhile: ext4 takes long to make files where
-many have just been deleted, whoever does it.
+Each ratio is to plain git in the same run, one after the other: `git ls-remote`, since a source may be
+anywhere, to see which branch the base is; it brought into a mirror, and a clone of that over git's own
+protocol; `git status` and a bundle that is fetched with its objects checked; `git format-patch`, tried by
+`git am` in a checkout that borrows the objects, a look whether the base has moved, and what a review folder
+holds, which is a diff, its numbers and a bundle that is verified; `git merge-tree` after a fetch. Nothing is
+deleted meanwhile: ext4 takes long to make files where many have just been deleted, whoever does it.
 """
 
 import argparse
