@@ -5,45 +5,17 @@ this room.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import OBJECT_ID, TRANSFER_TIMEOUT, Git, check_version, host_git
 from symphony.workspace.locks import Locks
 from symphony.workspace.reading import begun
 from symphony.workspace.refs import base_ref, kept_prefix
+from symphony.workspace.repository_files import RepositoryFiles
 
-if TYPE_CHECKING:
-    import git
-
-BUNDLES = (".symphony.bundle", ".symphony.bundle.lock")  # what an import that has crashed may leave
-# not handed over unless the project's rules want it: the last is what agents leave for themselves
-EXCLUDED = (*BUNDLES, ".claude/settings.local.json")
-
-CONFIG = {
-    "core": {
-        "hooksPath": "/dev/null",
-        "fsmonitor": "false",
-        "logAllRefUpdates": "false",
-        "fsync": "all",
-        # bigger files are never held in memory
-        "bigFileThreshold": "64m",
-    },
-    "transfer": {"fsckObjects": "true"},
-    "fetch": {"fsckObjects": "true", "recurseSubmodules": "false", "writeCommitGraph": "false"},
-    "receive": {"fsckObjects": "true", "autogc": "false"},
-    "gc": {"auto": "0"},
-    "maintenance": {"auto": "false"},
-    "protocol": {"allow": "never"},
-    'protocol "file"': {"allow": "always"},
-}
-
-
-MADE = ("HEAD", "config", "objects", "refs")
 FACTS_FORMAT = "--format=%H %T @%ct +0000"
 FACTS_KEPT = 512  # commits whose facts are remembered, since they cannot change
 
@@ -65,6 +37,7 @@ class HostRepository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.files = RepositoryFiles(path)
         self._locks = Locks(path)
         self.git = replace(host_git(Path("/"), f"--git-dir={path}"), locks=self._locks)
         self._opening = asyncio.Lock()
@@ -72,7 +45,6 @@ class HostRepository:
         self._open = False
         self._version = ""
         self._facts: dict[str, CommitFacts] = {}
-        self._named: git.Repo | None = None
 
     async def open(self) -> None:
         """Make the repository at its first use, and clear what a dead or killed git left in it.
@@ -85,12 +57,13 @@ class HostRepository:
             if self._open:
                 return
             check_version(await self.git_version())
-            if await asyncio.to_thread(self._is_new):
+            if not await asyncio.to_thread(self.files.is_whole):
+                await asyncio.to_thread(self.files.make_place)
                 git = replace(host_git(self.path.parent), locks=self._locks)
                 await git.run(
                     "init", "--quiet", "--bare", "--template=", "--initial-branch=symphony", str(self.path)
                 )
-            await asyncio.to_thread(self._harden)
+            await asyncio.to_thread(self.files.harden)
             self._open = True
 
     async def git_version(self) -> str:
@@ -172,7 +145,7 @@ class HostRepository:
         Raises:
             WorkspaceError: `workspace.git_failed`.
         """
-        return await asyncio.to_thread(self._tip, ref)
+        return await asyncio.to_thread(self.files.tip, ref)
 
     async def resolve(self, name: str) -> str | None:
         """Return the commit that a ref or an object id names here, or None."""
@@ -252,74 +225,6 @@ class HostRepository:
     def objects_folder(self) -> Path:
         """Where the objects are."""
         return self.path.resolve() / "objects"
-
-    @contextmanager
-    def objects(self) -> "Iterator[git.Repo]":
-        """Open the repository with GitPython, for a thread; it is closed on leaving.
-
-        Raises:
-            WorkspaceError: `workspace.git_failed`, also from the block.
-        """
-        try:
-            import git  # GitPython is slow to import, and no start should wait for it
-        except ImportError as error:  # it runs `git version` then
-            raise self._unread(error) from error
-        try:
-            # GitPython adds the daemon's environment to each of its processes
-            with git.Repo(self.path, expand_vars=False) as repository:
-                repository.git.update_environment(
-                    GIT_DIR=str(self.path),
-                    GIT_OBJECT_DIRECTORY=str(self.path / "objects"),
-                    GIT_ALTERNATE_OBJECT_DIRECTORIES="",
-                    GIT_CONFIG_NOSYSTEM="1",
-                    GIT_CONFIG_GLOBAL="/dev/null",
-                )
-                yield repository
-        except (ValueError, git.GitError) as error:  # its word for a git that ended early
-            raise self._unread(error) from error
-
-    def _tip(self, ref: str) -> str | None:
-        if self._named is None:
-            with self.objects() as self._named:  # closed at once: its refs are read without a program
-                pass
-        from git import SymbolicReference
-
-        try:
-            return SymbolicReference.dereference_recursive(self._named, ref)
-        except (ValueError, AssertionError):  # there is none, or an empty one
-            if self._is_whole():
-                return None
-            with self.objects():  # says what is wrong
-                return None
-
-    def _unread(self, error: Exception) -> WorkspaceError:
-        # GitPython's own text may advise to trust a folder, which would mend nothing
-        kind = type(error).__name__
-        return WorkspaceError(
-            f"git ended before it had answered what {self.path} holds ({kind}).",
-            code="workspace.git_failed",
-            remedy="symphony tries again by itself.",
-        )
-
-    def _is_whole(self) -> bool:
-        return all((self.path / name).exists() for name in MADE)
-
-    def _is_new(self) -> bool:
-        if self._is_whole():  # else a killed git was making it
-            return False
-        with explain_disk(f"make {self.path}"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        return True
-
-    def _harden(self) -> None:
-        with explain_disk(f"write the settings of {self.path}"):
-            with self.objects() as repository, repository.config_writer() as config:
-                for section, values in CONFIG.items():
-                    for name, value in values.items():
-                        config.set_value(section, name, value)
-            exclude = self.path / "info" / "exclude"
-            exclude.parent.mkdir(exist_ok=True)
-            exclude.write_text("".join(f"{line}\n" for line in EXCLUDED))
 
 
 def borrow(git_folder: Path, objects: Sequence[Path], shallow: Path) -> None:

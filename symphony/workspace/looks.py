@@ -20,9 +20,9 @@ from symphony.host.process import ProcessError, run_group
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
-from symphony.workspace.host_repository import BUNDLES
 from symphony.workspace.listing import lines_of, listing_of
 from symphony.workspace.reading import begun, in_thread
+from symphony.workspace.repository_files import BUNDLES
 
 SMALL = 3000  # files that are looked at in less time than a program needs to start
 FILES_LOOKED_AT = 1_000_000  # of a folder without GNU find; beyond it, every file is read

@@ -122,7 +122,7 @@ class PatchMaker:
     def _mark_carriage_returns(self, changed: list[tuple[bytes, tuple[str, ...]]]) -> bytes:
         """Return attributes that make git write files with carriage returns as binary ones."""
         lines: set[bytes] = set()
-        with self._repository.objects() as repository:
+        with self._repository.files.objects() as repository:
             for path, blobs in changed:
                 for blob in blobs:
                     name = bytes.fromhex(blob)

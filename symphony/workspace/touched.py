@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from symphony.workspace.git_command import Git
-from symphony.workspace.host_repository import BUNDLES
 from symphony.workspace.listing import differences, lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of, nested_in
 from symphony.workspace.reading import in_thread
+from symphony.workspace.repository_files import BUNDLES
 from symphony.workspace.seen_files import Seen, SeenFiles, is_told
 from symphony.workspace.tree import TreeEntry, changes_between, entries_of
 
