@@ -99,7 +99,7 @@ def closed_environment() -> dict[str, str]:
         "GIT_CONFIG_SYSTEM": "/dev/null",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_DEFAULT_REF_FORMAT": "files",  # that of what GitPython reads
+        "GIT_DEFAULT_REF_FORMAT": "files",  # in which refs are read here
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
         "GIT_EDITOR": ":",

@@ -19,7 +19,7 @@ from symphony.workspace.folder import MAKING, delete_folder, folder_exists, hidd
 from symphony.workspace.guest_git import Reader
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.looks import look_over
-from symphony.workspace.reading import begun
+from symphony.workspace.reading import begun, to_end
 from symphony.workspace.records import Record, Records
 from symphony.workspace.refs import base_ref
 from symphony.workspace.refusals import branch_taken
@@ -54,9 +54,9 @@ class Maker:
         making = hidden_name(root, self._installation, MAKING, key)
         async with begun(_find(source, base)) as finding:
             await asyncio.to_thread(self._claim_place, root / key, making, key, branch)
-            await self._repository.open()
             found = await finding
-        async with _gone_if_not_made(making), begun(source.person()) as asking:
+        await self._repository.open()
+        async with _deleted_on_failure(making), begun(source.person()) as asking:
             async with begun(self._begin_clone(making)) as beginning:
                 start, commit = await self._repository.begin(
                     source.git, source.url, found.ref, key, branch, delivered
@@ -66,7 +66,7 @@ class Maker:
             at = commit if start == base_ref(key) else str(delivered)
             async with (
                 begun(entries_of(self._repository.git, at)) as listing,
-                begun(asyncio.to_thread(self._records.write, record)) as recording,
+                begun(to_end(lambda: self._records.write(record))) as recording,
             ):
                 await self._clone(record, start, person, making, empty=empty)
                 await recording  # whoever finds a folder without a record takes it for somebody else's
@@ -123,8 +123,8 @@ async def _find(source: Source, base: str | None) -> Base:
 
 
 @asynccontextmanager
-async def _gone_if_not_made(making: Path) -> AsyncIterator[None]:
-    """Leave nothing there when the block fails; else it has been moved away."""
+async def _deleted_on_failure(making: Path) -> AsyncIterator[None]:
+    """Leave nothing there when the block fails; one that does not has moved it away."""
     try:
         yield
     except BaseException:

@@ -40,11 +40,22 @@ async def in_thread(read: Callable[[], Found], stop: Callable[[], None]) -> Foun
             await finish_first(reading)
 
 
+async def to_end(work: Callable[[], Found]) -> Found:
+    """Return what short work on the disk returns, in a thread that has ended when this returns or raises.
+
+    Cancellation: the thread ends first.
+    """
+    task = asyncio.create_task(asyncio.to_thread(work))
+    await finish_first(task)
+    return task.result()
+
+
 @asynccontextmanager
 async def begun(work: Coroutine[Any, Any, Found]) -> "AsyncIterator[asyncio.Task[Found]]":
     """Let work go on beside a block; it has ended when the block is left, however that is.
 
-    Whoever awaits the task in the block gets what it returns or raises; nobody has to.
+    A thread in it ends as well if it is of `in_thread` or `to_end`. Whoever awaits the task in the block
+    gets what it returns or raises; nobody has to.
     """
     task = asyncio.create_task(work)
     try:

@@ -1,14 +1,15 @@
-"""The host's repository as files: what GitPython reads of it without a program, and its settings.
+"""The host's repository as files: its refs, its objects by GitPython, and its settings.
 
 Everything here blocks on the disk, so call it in a thread. Called by `host_repository` and `patch`.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symphony.workspace.errors import WorkspaceError, explain_disk
+from symphony.workspace.git_command import OBJECT_ID
 
 if TYPE_CHECKING:
     import git
@@ -44,7 +45,6 @@ class RepositoryFiles:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._named: git.Repo | None = None
 
     @contextmanager
     def objects(self) -> "Iterator[git.Repo]":
@@ -72,23 +72,37 @@ class RepositoryFiles:
             raise self._unread(error) from error
 
     def tip(self, ref: str) -> str | None:
-        """Return the id that a ref holds, or None when there is no such ref.
+        """Return the id that a ref holds, or None when there is no such ref, or an empty one.
+
+        It is read here [gitrepository-layout(5)]: to GitPython a ref that cannot be read is none, and what
+        it holds would be lost to whoever moves it then.
 
         Raises:
-            WorkspaceError: `workspace.git_failed`.
+            WorkspaceError: `workspace.git_failed`: it cannot be known.
         """
-        if self._named is None:
-            with self.objects() as self._named:  # closed at once: its refs are read without a program
-                pass
-        from git import SymbolicReference
-
         try:
-            return SymbolicReference.dereference_recursive(self._named, ref)
-        except (ValueError, AssertionError):  # there is none, or an empty one
-            if self.is_whole():
-                return None
-            with self.objects():  # says what is wrong
-                return None
+            said = self._read(ref)
+            if said is None:
+                said = self._packed(ref)
+        except OSError as error:
+            raise self._unreadable(ref, error.strerror or type(error).__name__) from error
+        if said is None and not self.is_whole():
+            raise self._unreadable(ref, "there is no repository")
+        if said and not OBJECT_ID.match(said):
+            raise self._unreadable(ref, "it holds no object's id")
+        return said or None
+
+    def _read(self, name: str) -> str | None:
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return (self._path / name).read_text("utf-8", "surrogateescape").strip()
+        return None
+
+    def _packed(self, ref: str) -> str | None:
+        for line in (self._read("packed-refs") or "").splitlines():
+            oid, _, name = line.partition(" ")
+            if name == ref:
+                return oid
+        return None
 
     def is_whole(self) -> bool:
         """Say whether there is a repository; else a killed git was making it, or nobody has begun."""
@@ -117,6 +131,13 @@ class RepositoryFiles:
             exclude = self._path / "info" / "exclude"
             exclude.parent.mkdir(exist_ok=True)
             exclude.write_text("".join(f"{line}\n" for line in EXCLUDED))
+
+    def _unreadable(self, ref: str, why: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"The ref {ref} of {self._path} cannot be read: {why}.",
+            code="workspace.git_failed",
+            remedy="symphony tries again by itself.",
+        )
 
     def _unread(self, error: Exception) -> WorkspaceError:
         # GitPython's own text may advise to trust a folder, which would mend nothing

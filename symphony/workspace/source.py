@@ -141,9 +141,10 @@ class Source:
         return Person(name or FALLBACK_NAME, email or FALLBACK_EMAIL)
 
     async def _read(self, ref: str) -> tuple[str, str] | None:
-        """Return the branch that a ref is, or is on, and its commit, in a third of the time `_list` takes.
+        """Return the branch that a ref is, or that HEAD is on, and its commit, in a third of `_list`'s time.
 
-        None is no answer: the repository is elsewhere, or there is anything to be said of it or of the ref.
+        None is no answer, which `_list` has: the repository is elsewhere or ails, or git took the name for
+        something else than this very ref.
         """
         if self._remote:
             return None
@@ -153,7 +154,10 @@ class Source:
         if result.exit_status != 0 or len(said) != 3:
             return None
         folder, commit, branch = said
-        return (branch, commit) if folder == self.url and branch.startswith(BRANCHES) else None
+        # where HEAD names nothing, git looks for other refs of that name
+        on_branch = branch.startswith(BRANCHES) and branch != f"{BRANCHES}HEAD"
+        known = on_branch if ref == "HEAD" else branch == ref
+        return (branch, commit) if known and folder == self.url else None
 
     async def _current(self) -> Base:
         here = await self._read("HEAD")
@@ -206,11 +210,13 @@ class Source:
         words = git_words(result)
         strangers = NOT_TRUSTED.search(result.stderr.decode("utf-8", "replace"))
         if strangers is not None:
+            # git tells a folder from the `.git` in it, and wants to be told of both
+            folders = dict.fromkeys((strangers[1],) if self._remote else (self.shown, strangers[1]))
+            trust = " && ".join(f"git config --global --add safe.directory '{path}'" for path in folders)
             return WorkspaceError(
                 f"workspace.source {self.shown} belongs to another user, so that git does not read it.",
                 code="workspace.source_not_trusted",
-                # git tells its folder `.git` from the one that this is in
-                remedy=f"If you trust it: git config --global --add safe.directory '{strangers[1]}'",
+                remedy=f"If you trust it: {trust}",
             )
         if any(sign in words for sign in NOT_A_REPOSITORY) and not self._remote:
             return WorkspaceError(

@@ -5,12 +5,15 @@ Nothing else of that repository is touched: no file, no index, no other ref, and
 """
 
 import asyncio
+import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from symphony.core.text import one_line
 from symphony.core.train import TrainStopped
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_words
+from symphony.workspace.errors import WorkspaceError
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, ending, git_words
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.source import Base, Source
 
@@ -93,24 +96,28 @@ class TrainBranch:
 
         Raises:
             TrainStopped: `train.refused`: git does not move it.
-            WorkspaceError: whatever ended git; no lock of its is left.
+            WorkspaceError: whatever ended git, which leaves no lock on the branch.
         """
-        lock = Path(
-            await self._git.line("rev-parse", "--path-format=absolute", "--git-path", f"{self.ref}.lock")
-        )
-        held = await asyncio.to_thread(lock.exists)
+        lock = await self._lock()
+        held = await asyncio.to_thread(os.path.lexists, lock)  # by somebody else
+        left: tuple[str, ...] = (new,)  # what a git that was asked to end may not have taken away
         try:
             moved = await self._git.ask("update-ref", "-m", f"symphony: {why}", self.ref, new, old)
-        except BaseException:  # git was killed
-            if not held:
-                _unlock(lock, new)
+            left = ("", new) if (moved.exit_status or 0) < 0 else ()
+        except WorkspaceError as error:
+            if error.code == "workspace.git_failed":  # killed, maybe before it wrote
+                left = ("", new)
             raise
+        finally:
+            if left and not held:
+                _unlock(lock, left)
         if moved.exit_status == 0:
             return True
         if await self.seen() != old:
             return False
+        said = f"it {ending(moved.exit_status or 0)}"
         raise TrainStopped(
-            f"git does not move {self.name}: {one_line(git_words(moved), WORDS_SHOWN)}",
+            f"git does not move {self.name}: {one_line(git_words(moved) or said, WORDS_SHOWN)}",
             code="train.refused",
             remedy="Mend what git names, or set merge_train.branch to another name.",
         )
@@ -132,13 +139,18 @@ class TrainBranch:
                     remedy=f"Check out another branch there: `git -C {folder} switch -`.",
                 )
 
+    async def _lock(self) -> Path:
+        """Return the file that git makes while it moves the branch."""
+        said = await self._git.run("rev-parse", "--git-path", f"{self.ref}.lock")
+        return (self._source.folder or Path()) / os.fsdecode(said.rstrip(b"\n"))
+
     @property
     def _git(self) -> Git:
         return self._source.own_git.with_options("-c", "core.hooksPath=/dev/null")
 
 
-def _unlock(lock: Path, new: str) -> None:
-    """Delete the lock that a killed git left, which has written nothing else there than what it was to."""
+def _unlock(lock: Path, contents: Collection[str]) -> None:
+    """Delete a lock that holds nothing else than what the git that left it was to write."""
     with suppress(OSError):
-        if lock.read_bytes().strip() in (b"", new.encode()):
+        if lock.read_bytes().decode("utf-8", "replace").strip() in contents:
             lock.unlink()

@@ -46,6 +46,7 @@ from symphony.workspace.handing import Handing
 from symphony.workspace.hooks import run_script
 from symphony.workspace.host_repository import HostRepository
 from symphony.workspace.making import Maker
+from symphony.workspace.reading import to_end
 from symphony.workspace.records import Records
 from symphony.workspace.refs import delivered_ref
 from symphony.workspace.refusals import (
@@ -114,7 +115,8 @@ class GitWorkspaces:
             "SYMPHONY_BASE": workspace.base_commit,
         }
         await self._after_create(workspace, settings.in_state(issue.state), variables)
-        await asyncio.to_thread(self._records.write, record.completed())
+        ready = record.completed()
+        await to_end(lambda: self._records.write(ready))
         return workspace
 
     async def find(self, issue_id: str, settings: Settings) -> Workspace | None:  # noqa: ARG002  the record knows

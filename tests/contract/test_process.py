@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -251,6 +252,35 @@ async def test_finish_first_passes_on_what_the_task_raised() -> None:
 
     with pytest.raises(ValueError, match="from the task"):
         await finish_first(asyncio.create_task(fail()))
+
+
+async def test_a_program_that_has_ended_leaves_no_descriptor(tmp_path: Path) -> None:
+    async def run() -> int:
+        for stdin, merged in ((None, False), (b"read", False), (None, True)):
+            await run_group(
+                ["cat"], cwd=tmp_path, env=ENV, timeout_s=BOUND_S, stdin=stdin, merge_output=merged
+            )
+        await asyncio.sleep(0)
+        return psutil.Process().num_fds()
+
+    before = await run()
+    assert [await run() for _ in range(3)] == [before] * 3
+
+
+@needs_setsid
+async def test_pipes_that_a_program_left_to_a_child_are_not_mixed_up_with_the_next_ones(
+    tmp_path: Path,
+) -> None:
+    async def run(script: str) -> bytes:
+        ran = await run_group(["sh", "-c", script], cwd=tmp_path, env=ENV, timeout_s=BOUND_S)
+        return ran.stdout
+
+    child = int(await run("setsid sleep 1000 & echo $!"))
+    try:
+        for number in range(5):
+            assert await run(f"echo {number}") == b"%d\n" % number
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 async def refused(argv: list[str], cwd: Path, env: dict[str, str] = ENV) -> ProcessError:

@@ -106,14 +106,16 @@ async def test_a_train_with_a_history_of_its_own_is_said_and_left(world: GitWorl
     assert git(world.source, "rev-parse", "train") == alone
 
 
-async def test_a_branch_that_is_in_the_way_is_named(world: GitWorld):
-    git(world.source, "branch", "train/of-mine")
+@pytest.mark.parametrize(("train", "other"), [("train", "train/of-mine"), ("mine/train", "mine")])
+async def test_a_branch_that_is_in_the_way_is_named(world: GitWorld, train: str, other: str):
+    git(world.source, "branch", other)
+    settings = RIDES.model_copy(update={"merge_train": MergeTrainSettings(branch=train)})
     imported = await work(world, "1", {"b.txt": b"b\n"})
-    made = await merge(world, "1", imported)
+    made = await world.workspaces.train.merge("1", "Do it", imported, settings, TODAY)
     with pytest.raises(TrainStopped) as stopped:
-        await world.workspaces.train.board(made, RIDES)
+        await world.workspaces.train.board(made, settings)
     assert stopped.value.code == "train.refused"
-    assert "refs/heads/train/of-mine" in stopped.value.message
+    assert f"'refs/heads/{other}' exists" in stopped.value.message
 
 
 async def test_a_base_that_is_the_trains_own_branch_is_refused(world: GitWorld):

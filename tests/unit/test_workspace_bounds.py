@@ -95,31 +95,6 @@ async def test_an_import_that_is_given_up_leaves_nothing_behind(world: GitWorld)
     assert (await world.collect(workspace)).saved_uncommitted
 
 
-async def test_a_ref_that_a_dying_disk_left_empty_names_nothing(world: GitWorld) -> None:
-    await world.prepare()
-    (world.host / "refs/heads").mkdir(exist_ok=True)
-    (world.host / "refs/heads/empty").write_bytes(b"")
-
-    assert await HostRepository(world.host).tip("refs/heads/empty") is None
-
-
-async def test_a_repository_that_is_gone_has_not_merely_no_such_ref(world: GitWorld) -> None:
-    """Else a branch that cannot be read would be taken for one that nobody has made."""
-    repository = HostRepository(world.host)
-    workspace = await world.prepare()
-    assert await repository.tip("refs/symphony/base/12") == workspace.base_commit
-    assert await repository.tip("refs/heads/none") is None
-
-    world.host.rename(world.host.with_name("elsewhere.git"))
-
-    with pytest.raises(WorkspaceError) as caught:
-        await repository.tip("refs/symphony/base/12")
-    assert str(caught.value) == (
-        f"git ended before it had answered what {world.host} holds (NoSuchPathError)."
-        " symphony tries again by itself."
-    )
-
-
 async def test_a_preparation_that_is_given_up_is_begun_anew(world: GitWorld) -> None:
     settings = Settings(hooks=HooksSettings(after_create="touch begun; mkfifo p; cat p"))
     workspace = world.installation.root / "workspaces" / "12"

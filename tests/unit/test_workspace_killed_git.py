@@ -28,6 +28,7 @@ for word in "$@"; do
 done
 exec {git} "$@"
 """
+BOUND_S = 30.0
 DEATHS = {"before": "kill -KILL $$", "writing": "ulimit -c 0; ulimit -f 0"}
 
 
@@ -40,7 +41,7 @@ def put_before_git(folder: Path, monkeypatch: pytest.MonkeyPatch, death: str) ->
     """Put such a git first on PATH; return the file that names the command."""
     wrapper, wanted = folder / "bin/git", folder / "wanted"
     wrapper.parent.mkdir()
-    wrapper.write_text(GIT.format(wanted=wanted, death=DEATHS[death], git=shutil.which("git")))
+    wrapper.write_text(GIT.format(wanted=wanted, death=death, git=shutil.which("git")))
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
     return wanted
@@ -51,7 +52,7 @@ def put_before_git(folder: Path, monkeypatch: pytest.MonkeyPatch, death: str) ->
 async def test_a_killed_git_is_no_answer_and_the_repeated_step_hands_over_every_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, death: str
 ) -> None:
-    wanted = put_before_git(tmp_path, monkeypatch, death)
+    wanted = put_before_git(tmp_path, monkeypatch, DEATHS[death])
     world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"}, "One")
@@ -72,7 +73,7 @@ async def test_a_killed_git_is_no_answer_and_the_repeated_step_hands_over_every_
 async def test_a_git_killed_while_it_tells_its_refs_is_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str
 ) -> None:
-    wanted = put_before_git(tmp_path, monkeypatch, death)
+    wanted = put_before_git(tmp_path, monkeypatch, DEATHS[death])
     world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
     workspace = await world.prepare()
     world.commit(workspace, {"one.txt": b"1\n"}, "One")
@@ -138,35 +139,90 @@ async def test_a_lock_goes_after_a_command_that_was_cancelled(tmp_path: Path) ->
     assert not (tmp_path / "HEAD.lock").exists()
 
 
-@pytest.mark.parametrize("death", DEATHS)
-async def test_a_git_killed_as_it_moves_the_train_leaves_no_lock_to_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str
-) -> None:
-    wanted = put_before_git(tmp_path, monkeypatch, death)
-    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
+async def boarding(folder: Path) -> tuple[TrainBranch, str, Path]:
+    """Return the branch of a train that nobody has boarded, what would board, and the lock on the branch."""
+    world = GitWorld(folder, {"README.md": b"a project\n"})
     train = TrainBranch(Source(".", world.source), "train")
     await train.open("main")
-    start = git(world.source, "rev-parse", "main")
+    return train, git(world.source, "rev-parse", "main"), world.source / ".git/refs/heads/train.lock"
+
+
+@pytest.mark.parametrize("name", [b"world", b"w\xffrld"])
+@pytest.mark.parametrize("death", DEATHS)
+async def test_a_git_killed_as_it_moves_the_train_leaves_no_lock_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str, name: bytes
+) -> None:
+    wanted = put_before_git(tmp_path, monkeypatch, DEATHS[death])
+    train, start, lock = await boarding(tmp_path / os.fsdecode(name))
     wanted.write_text("update-ref")
 
     with pytest.raises(WorkspaceError):
         await train.move(start, "", "a test")
 
     assert not wanted.exists()
+    assert not lock.exists()
     assert await train.move(start, "", "a test")
     assert await train.seen() == start
+
+
+async def test_a_lock_in_which_a_killed_git_has_written_goes_and_one_with_another_id_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    wanted = put_before_git(tmp_path, monkeypatch, f'. "{told}"; kill -KILL $$')
+    train, start, lock = await boarding(tmp_path / "world")
+
+    for held, stays in ((start, False), ("1" * 40, True)):
+        told.write_text(f'echo {held} >"{lock}"')
+        wanted.write_text("update-ref")
+        with pytest.raises(WorkspaceError):
+            await train.move(start, "", "a test")
+        assert not wanted.exists()
+        assert lock.exists() == stays
+
+
+async def test_an_empty_lock_stays_when_git_was_only_asked_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git takes its own away then: an empty one is of somebody who deletes the branch."""
+    told = tmp_path / "told"
+    wanted = put_before_git(tmp_path, monkeypatch, f'. "{told}"')
+    train, start, lock = await boarding(tmp_path / "world")
+    told.write_text(f'touch "{lock}"; exec sleep 1000')
+    wanted.write_text("update-ref")
+
+    moving = asyncio.create_task(train.move(start, "", "a test"))
+    while not lock.exists():
+        await asyncio.sleep(0.01)
+    moving.cancel()
+    await asyncio.wait({moving}, timeout=BOUND_S)
+
+    assert moving.cancelled()
+    assert lock.exists()
+
+
+async def test_a_git_that_breaks_as_it_moves_the_train_is_said_with_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    wanted = put_before_git(tmp_path, monkeypatch, f'. "{told}"; ulimit -c 0; kill -SEGV $$')
+    train, start, lock = await boarding(tmp_path / "world")
+    told.write_text(f'touch "{lock}"')
+    wanted.write_text("update-ref")
+
+    with pytest.raises(TrainStopped) as stopped:
+        await train.move(start, "", "a test")
+
+    assert stopped.value.message == "git does not move train: it was ended by SIGSEGV"
+    assert not lock.exists()
 
 
 async def test_a_lock_that_somebody_else_holds_on_the_train_is_said_and_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = put_before_git(tmp_path, monkeypatch, "before")
-    world = GitWorld(tmp_path / "world", {"README.md": b"a project\n"})
-    train = TrainBranch(Source(".", world.source), "train")
-    await train.open("main")
-    lock = world.source / ".git/refs/heads/train.lock"
+    wanted = put_before_git(tmp_path, monkeypatch, DEATHS["before"])
+    train, start, lock = await boarding(tmp_path / "world")
     lock.touch()
-    start = git(world.source, "rev-parse", "main")
 
     with pytest.raises(TrainStopped, match=rf"^git does not move train: .*'{lock}': File exists"):
         await train.move(start, "", "a test")

@@ -1,7 +1,12 @@
 """Making real workspaces: where they come from, what is refused, what a crash leaves."""
 
+import asyncio
 import errno
 import os
+import shutil
+import subprocess
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +16,13 @@ from symphony.core.settings import HooksSettings, Settings, WorkspaceSettings
 from symphony.workspace.clone import MANY
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.folder import MAKING, REMOVING, hidden_name
+from symphony.workspace.records import Record, Records
+from symphony.workspace.source import Source
 from symphony.workspace.workspaces import GitWorkspaces
 from tests.support.git_project import GitWorld, git, make_issue, make_project, write_files
 from tests.support.mounts import small_disk
+
+BOUND_S = 30.0
 
 
 @pytest.fixture
@@ -92,6 +101,57 @@ async def test_what_only_git_understands_as_a_revision_is_no_base(world: GitWorl
 
     assert error.code == "workspace.base_not_found"
     assert f" has no branch '{base}'. " in str(error)
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+async def test_a_branch_with_a_name_as_long_as_a_ref_is_not_taken_for_what_was_named(
+    world: GitWorld, tagged: bool
+) -> None:
+    first = git(world.source, "rev-parse", "HEAD")
+    if tagged:
+        git(world.source, "tag", "v1")
+    git(world.source, "commit", "--quiet", "--allow-empty", "-m", "Later")
+    git(world.source, "update-ref", "refs/heads/refs/heads/v1", "HEAD")
+
+    if tagged:
+        workspace = await world.workspaces.prepare(make_issue(), with_workspace(base="v1"), {})
+        assert workspace.base_commit == first
+    else:
+        assert (await refusal(world, with_workspace(base="v1"))).code == "workspace.base_not_found"
+
+
+async def test_a_first_commit_without_its_parents_is_no_base(world: GitWorld) -> None:
+    error = await refusal(world, with_workspace(base="main^!"))
+
+    assert error.code == "workspace.base_not_found"
+
+
+async def test_a_branch_called_head_is_not_where_an_unborn_branch_starts(world: GitWorld) -> None:
+    git(world.source, "update-ref", "refs/heads/HEAD", "HEAD")
+    git(world.source, "switch", "--quiet", "--orphan", "unborn")
+
+    error = await refusal(world, Settings())
+
+    assert error.code == "workspace.base_not_found"
+    assert "has no commit on its current branch" in error.message
+
+
+async def test_the_base_of_a_source_on_this_machine_is_read_without_a_connection(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrapper = tmp_path / "bin/git"
+    wrapper.parent.mkdir()
+    real = shutil.which("git")
+    wrapper.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\nexec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+
+    await world.prepare()
+    await world.workspaces.prepare(make_issue("13"), with_workspace(base="main"), {})
+
+    asked = (tmp_path / "asked").read_text()
+    assert "rev-parse" in asked
+    assert "ls-remote" not in asked
 
 
 async def test_a_detached_head_is_a_base(world: GitWorld) -> None:
@@ -207,8 +267,13 @@ async def test_a_source_of_another_user_is_not_read_before_it_is_trusted(
     assert error.message == (
         f"workspace.source {stranger} belongs to another user, so that git does not read it."
     )
-    assert error.remedy == f"If you trust it: git config --global --add safe.directory '{stranger}/.git'"
-    git(tmp_path, "config", "--file", "gitconfig", "safe.directory", f"{stranger}/.git")
+    told = error.remedy.removeprefix("If you trust it: ")
+    assert told == (
+        f"git config --global --add safe.directory '{stranger}'"
+        f" && git config --global --add safe.directory '{stranger}/.git'"
+    )
+    subprocess.run(["sh", "-c", told], check=True)
+    assert await Source(str(stranger), tmp_path).own_git.line("rev-parse", "HEAD")
     assert (await world.workspaces.prepare(make_issue(), with_workspace(source=str(stranger)), {})).created
 
 
@@ -313,6 +378,61 @@ async def test_ids_that_try_to_leave_the_root_stay_below_it(world: GitWorld) -> 
         workspace = await world.prepare(issue_id)
         assert workspace.path.parent == root
         assert workspace.path.resolve() == workspace.path
+
+
+async def test_a_misspelt_source_makes_nothing(world: GitWorld, tmp_path: Path) -> None:
+    await refusal(world, with_workspace(source=str(tmp_path / "nowhere")))
+
+    assert not world.host.exists()
+
+
+async def test_what_a_dead_attempt_began_of_this_workspace_is_no_hindrance(world: GitWorld) -> None:
+    workspace = await world.prepare("13")
+    begun = hidden_name(workspace.path.parent, world.installation.root, MAKING, "12")
+    write_files(begun, {".git/HEAD": b"nonsense", "half.txt": b"half\n"})
+
+    workspace = await world.prepare()
+
+    assert not (workspace.path / "half.txt").exists()
+    assert not begun.exists()
+
+
+@pytest.mark.parametrize("how", ["fails", "is given up"])
+async def test_no_late_record_comes_over_that_of_the_next_attempt(
+    world: GitWorld, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The record is written beside the clone, in a thread that nobody can stop."""
+    writing, go_on = threading.Event(), threading.Event()
+    write = Records.write
+
+    def slow(records: Records, record: Record) -> None:
+        writing.set()
+        assert go_on.wait(BOUND_S)
+        write(records, record)
+
+    async def fail(*_: object) -> None:
+        assert await asyncio.to_thread(writing.wait, BOUND_S)
+        if how == "fails":
+            raise WorkspaceError("The clone failed.", code="workspace.git_failed")
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "write", slow)
+        patch.setattr("symphony.workspace.making.fill_clone", fail)
+        preparing = asyncio.create_task(world.prepare())
+        assert await asyncio.to_thread(writing.wait, BOUND_S)
+        if how == "is given up":
+            preparing.cancel()
+        ended, _ = await asyncio.wait({preparing}, timeout=1.0)
+        go_on.set()
+        await asyncio.wait({preparing}, timeout=BOUND_S)
+
+    assert not ended
+    assert preparing.cancelled() or preparing.exception()
+    workspace = await world.prepare()
+    assert await GitWorkspaces(world.installation).find("12", world.settings) == replace(
+        workspace, created=False
+    )
 
 
 async def test_a_workspace_that_was_half_made_is_made_again(world: GitWorld) -> None:
