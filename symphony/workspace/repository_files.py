@@ -98,7 +98,7 @@ class RepositoryFiles:
         return None
 
     def _packed(self, ref: str) -> str | None:
-        for line in (self._read("packed-refs") or "").splitlines():
+        for line in (self._read("packed-refs") or "").split("\n"):
             oid, _, name = line.partition(" ")
             if name == ref:
                 return oid

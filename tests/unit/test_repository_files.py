@@ -91,9 +91,12 @@ async def test_packed_refs_are_read(world: GitWorld) -> None:
     workspace = await world.prepare()
     git(world.source, "tag", "--annotate", "v1", "-m", "One")
     other = await world.prepare("13")
+    odd = "refs/heads/two\u2028lines"
+    git(world.host, "update-ref", odd, workspace.base_commit)
     git(world.host, "pack-refs", "--all")
     repository = HostRepository(world.host)
 
     assert await repository.tip("refs/symphony/base/12") == workspace.base_commit
     assert await repository.tip("refs/symphony/base/13") == other.base_commit
     assert await repository.tip("refs/symphony/base/1") is None
+    assert await repository.tip(odd) == workspace.base_commit
