@@ -38,7 +38,7 @@ class ProcessGone(SymphonyError):
 
 
 class HostProcess:
-    """A program on the host with three pipes, in a session of its own; a `core.ports.Process`.
+    """A program on the host with pipes, in a session of its own; a `core.ports.Process`.
 
     Whoever starts one awaits `kill` in the end, also when the program has ended by itself.
     """
@@ -157,12 +157,12 @@ class HostProcess:
 
     async def _release(self) -> None:
         """Give back the pipes and the zombie; repeating it does nothing."""
+        self._stdin.abort()
         await asyncio.gather(self._stdout.finish(PIPE_GRACE), self._stderr.finish(PIPE_GRACE))
         self._close()
         await asyncio.wait({self._exited}, timeout=REAP_WAIT)
 
     def _close(self) -> None:
-        self._stdin.abort()
         for pipe in (self._started.stdin, self._started.stdout, self._started.stderr):
             if pipe is not None:
                 pipe.close()

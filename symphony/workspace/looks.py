@@ -20,7 +20,7 @@ from symphony.host.process import ProcessError, run_group
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import GIT_TIMEOUT, OUTPUT_LIMIT, closed_environment
 from symphony.workspace.guest_files import DEEPEST, OPEN_FOLDER
-from symphony.workspace.listing import lines_of, listing_of
+from symphony.workspace.listing import listing_of
 from symphony.workspace.reading import begun, in_thread
 from symphony.workspace.repository_files import BUNDLES
 
@@ -74,16 +74,10 @@ def nested_in(lines: Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted(name_of(line)[: -len(NESTED_END)] for line in lines if line.endswith(NESTED_END)))
 
 
-def changed_ns(line: bytes) -> int:
-    """Return when the file in a look was last changed in any way, in ns, as the kernel has it."""
-    seconds, _, fraction = line.split(b" ", 4)[3].partition(b".")
-    return int(seconds) * 10**9 + int(fraction[:9])
-
-
-def changed_before(listing: bytes, ns: int) -> Iterator[tuple[bytes, bytes]]:
-    """Give the name and the look of each file in a list that was last changed before a time, in ns."""
+def changed_before(lines: Iterable[bytes], ns: int) -> Iterator[tuple[bytes, bytes]]:
+    """Give the name and the look of each file that was last changed before a time, in ns of its kernel."""
     limit = _time(ns)
-    for line in lines_of(listing):
+    for line in lines:
         _, _, _, changed, path = line.split(b" ", 4)
         if len(changed) < len(limit) or (changed < limit and len(changed) == len(limit)):
             yield path[2:], line

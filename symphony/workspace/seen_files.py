@@ -7,7 +7,7 @@ is read. Written by `making` for a new clone and by `touched`, which reads it.
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.listing import lines_of, listing_of
-from symphony.workspace.looks import Looks, changed_before, changed_ns
+from symphony.workspace.looks import Looks, changed_before
 from symphony.workspace.tree import TreeEntry, is_attributes
 
 MAGIC = b"symphony seen files 2"
@@ -80,11 +80,8 @@ class SeenFiles:
         """
         if not looks.whole:
             return self.forget()
-        told = {
-            name: look
-            for name, look in changed_before(looks.listing, settled_before)
-            if name in entries and not is_attributes(name)
-        }
+        told = told_by(lines_of(looks.listing), settled_before)
+        told = {name: look for name, look in told.items() if name in entries}
         rest = {name: b" ".join(entry) for name, entry in entries.items() if name not in told}
         return self.store(Seen(tree, listing_of(told.values()), rest))
 
@@ -103,12 +100,11 @@ def clock_of(folder: Path) -> int:
         return os.fstat(file.fileno()).st_ctime_ns
 
 
-def is_told(line: bytes, name: bytes, settled_before: int) -> bool:
-    """Say whether a look will tell of the next change, and the file need not be read until then.
+def told_by(looks: Iterable[bytes], settled_before: int) -> dict[bytes, bytes]:
+    """Return the looks that will tell of a file's next change, by its name: it need not be read until then.
 
     Args:
-        line: the look.
-        name: the file's.
+        looks: one for each file.
         settled_before: ns; of a file that was changed later, the next change may look the same.
     """
-    return not is_attributes(name) and changed_ns(line) < settled_before
+    return {name: look for name, look in changed_before(looks, settled_before) if not is_attributes(name)}

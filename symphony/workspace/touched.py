@@ -13,7 +13,7 @@ from symphony.workspace.listing import differences, lines_of, listing_of
 from symphony.workspace.looks import Looks, look_over, name_of, nested_in
 from symphony.workspace.reading import in_thread
 from symphony.workspace.repository_files import BUNDLES
-from symphony.workspace.seen_files import Seen, SeenFiles, is_told
+from symphony.workspace.seen_files import Seen, SeenFiles, told_by
 from symphony.workspace.tree import TreeEntry, changes_between, entries_of
 
 IGNORED = frozenset(name.encode() for name in BUNDLES)
@@ -120,10 +120,9 @@ class Touched:
         self, known: Mapping[bytes, TreeEntry], same: Mapping[bytes, bytes], began_ns: int
     ) -> dict[bytes, bytes]:
         """Return the looks of files that need not be read again while they look so."""
-        settled_before = began_ns - SETTLED_NS
         # what was read may be another file than the one that was looked at, in a folder that was exchanged
-        looks = {name: look for name, look in same.items() if name in known and look == self.new.get(name)}
-        return {name: look for name, look in looks.items() if is_told(look, name, settled_before)}
+        looks = (look for name, look in same.items() if name in known and look == self.new.get(name))
+        return told_by(looks, began_ns - SETTLED_NS)
 
     def _store(
         self,

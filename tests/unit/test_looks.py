@@ -12,7 +12,7 @@ from symphony.workspace import looks
 from symphony.workspace.errors import WorkspaceError
 from symphony.workspace.guest_files import DEEPEST
 from symphony.workspace.listing import lines_of
-from symphony.workspace.looks import Looks, changed_ns, look_over, name_of, nested_in
+from symphony.workspace.looks import Looks, changed_before, look_over, name_of, nested_in
 from tests.support.git_project import git, write_files
 
 LARGE = looks.SMALL + 1
@@ -103,7 +103,9 @@ async def test_the_time_in_a_look_is_that_of_the_kernel(tmp_path: Path) -> None:
 
     (line,) = await lines(tmp_path, 0)
 
-    assert changed_ns(line) == (tmp_path / "file").stat().st_ctime_ns
+    kernels = (tmp_path / "file").stat().st_ctime_ns
+    assert [*changed_before([line], kernels)] == []
+    assert [*changed_before([line], kernels + 1)] == [(b"file", line)]
 
 
 @pytest.mark.parametrize("expected", [0, LARGE])
