@@ -30,6 +30,7 @@ from lab_needs import tell
 
 CACHE: Final = ROOT / ".lab" / "cache"
 RUNS: Final = ROOT / ".lab" / "runs"
+KEPT: Final = "/lab/kept"  # where the command finds the folder that outlives the machine
 INSIDE: Final = "SYMPHONY_LAB"  # set in the lab, so that a command knows where it is
 BOUND_S: Final = 1200.0  # the microVM tests take minutes under two layers of emulation
 BOOT_BOUND_S: Final = 180.0  # a boot takes 5 s on an idle machine and a minute on a very busy one
@@ -59,11 +60,17 @@ class Lab:
         given: name → folder, tar archive or ext4 image, shown in the machine as `/lab/NAME`.
         bound_s: for the whole run of the machine.
         variables: set for the command, beside those of the caller.
+        kept: a folder that the command writes to as `/lab/kept`; all else that it writes is gone.
+        quiet_bound_s: for how long the command may print nothing; no bound if None.
+        tries: how many machines may end before the command does.
     """
 
     given: Mapping[str, Path]
     bound_s: float = BOUND_S
     variables: Mapping[str, str] | None = None
+    kept: Path | None = None
+    quiet_bound_s: float | None = None
+    tries: int = TRIES
 
 
 class NoResult(Exception):
@@ -73,7 +80,7 @@ class NoResult(Exception):
 def run_in_lab(argv: list[str], lab: Lab) -> int:
     """Run a command in a lab, its output live, and return its status.
 
-    Returns 124 when it was out of time, 125 when the machine could not run it, each after a second try.
+    Returns 124 when it was out of time, 125 when the machine could not run it, each in the last of the tries.
     """
     if INSIDE in os.environ:
         return subprocess.run(argv, check=False, env={**os.environ, **(lab.variables or {})}).returncode
@@ -88,11 +95,11 @@ def run_in_lab(argv: list[str], lab: Lab) -> int:
     ]
     status = lab_needs.UNAVAILABLE
     try:
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, lab.tries + 1):
             try:
                 return _run_once(argv, lab, disks, engine)
             except NoResult as reason:
-                again = "; trying once more" if attempt < TRIES else ""
+                again = "; trying once more" if attempt < lab.tries else ""
                 tell(f"{reason}{again}")
                 status = OUT_OF_TIME if "out of time" in str(reason) else lab_needs.UNAVAILABLE
     except KeyboardInterrupt:
@@ -105,14 +112,14 @@ def _run_once(argv: list[str], lab: Lab, disks: list[Disk], engine: Path | None)
     kernel = find_kernel()
     assert kernel is not None, "lab_needs has made sure of it"
     with _run_folder() as run:
-        (run / "setup").write_text(_setup(disks, engine))
+        (run / "setup").write_text(_setup(disks, engine, lab.kept))
         (run / "command").write_bytes(os.fsencode(_command(argv, lab)))
         for name in ("out", "err"):
             (run / name).touch()
         memory = lab_needs.memory_mib()
         tell(f"starting a machine with {release_of(kernel)} and {memory} MiB whose KVM is emulated")
         process = subprocess.Popen(
-            _emulator(kernel, run, disks, memory),
+            _emulator(kernel, run, disks, memory, lab.kept),
             stdin=subprocess.DEVNULL,
             stdout=(run / "emulator").open("wb"),
             stderr=subprocess.STDOUT,
@@ -120,55 +127,58 @@ def _run_once(argv: list[str], lab: Lab, disks: list[Disk], engine: Path | None)
             preexec_fn=_die_with_parent,
         )
         try:
-            return _follow(process, run, lab.bound_s)
+            return _follow(process, run, lab)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=END_GRACE_S)
 
 
-def _follow(process: subprocess.Popen[bytes], run: Path, bound_s: float) -> int:
+def _follow(process: subprocess.Popen[bytes], run: Path, lab: Lab) -> int:
     """Show the output as it comes until there is a status.
 
     Raises:
         NoResult: with the reason.
     """
     began = time.monotonic()
-    seen, seen_at, up = 0.0, began, False
+    seen, seen_at, said_at, up = 0.0, began, began, False
     with (run / "out").open("rb") as out, (run / "err").open("rb") as err:
         while True:
             ended = process.poll() is not None
             status = _read(run / "status")
-            _copy(out, sys.stdout.buffer)
-            _copy(err, sys.stderr.buffer)
+            said = [_copy(out, sys.stdout.buffer), _copy(err, sys.stderr.buffer)]
             if status:
                 return int(status)
             now = time.monotonic()
+            said_at = now if any(said) else said_at
             if ended:
-                said = _read(run / "emulator") or _read(run / "console")
-                raise NoResult(f"the machine ended before its command did: {said[-1500:].strip()}")
+                why = _read(run / "emulator") or _read(run / "console")
+                raise NoResult(f"the machine ended before its command did: {why[-1500:].strip()}")
             if not up and (run / "up").exists():
                 up = True
                 tell(f"the machine is up after {now - began:.1f} s")
             sign = _changed(run / "alive")
             if sign != seen:
                 seen, seen_at = sign, now
-            if now - began > bound_s:
-                raise NoResult(f"out of time: no result after {bound_s:g} s")
+            if now - began > lab.bound_s:
+                raise NoResult(f"out of time: no result after {lab.bound_s:g} s")
             if not up and now - began > BOOT_BOUND_S:
                 raise NoResult(f"the machine did not boot within {BOOT_BOUND_S:g} s")
             if up and now - seen_at > SILENCE_BOUND_S:
                 raise NoResult(f"the machine hangs: no sign of it for {SILENCE_BOUND_S:g} s")
+            if lab.quiet_bound_s is not None and now - said_at > lab.quiet_bound_s:
+                raise NoResult(f"out of time: the command printed nothing for {lab.quiet_bound_s:g} s")
             time.sleep(POLL_S)
 
 
-def _emulator(kernel: Path, run: Path, disks: list[Disk], memory_mib: int) -> list[str]:
+def _emulator(kernel: Path, run: Path, disks: list[Disk], memory_mib: int, kept: Path | None) -> list[str]:
     argv = ["qemu-system-x86_64", "-machine", "q35", "-nodefaults", "-no-user-config", "-no-reboot"]
     argv += ["-display", "none", "-serial", f"file:{_quoted(run / 'console')}"]
     argv += ["-cpu", PROCESSOR, "-accel", "tcg,thread=multi", "-smp", str(PROCESSORS)]
     argv += ["-m", f"{memory_mib}M", "-kernel", str(unpack_kernel(kernel, CACHE))]
     argv += ["-initrd", str(make_initramfs(kernel, CACHE)), "-append", KERNEL_LINE.format(khz=counter_khz())]
     argv += _share("host", Path("/"), "readonly=on") + _share("run", run, "readonly=off")
+    argv += _share("kept", kept, "readonly=off") if kept is not None else []
     argv += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
     for disk in disks:
         drive = f"if=none,id={disk.name},format=raw,readonly=on,file={_quoted(disk.image)}"
@@ -185,15 +195,17 @@ def _quoted(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def _setup(disks: list[Disk], engine: Path | None) -> str:
+def _setup(disks: list[Disk], engine: Path | None, kept: Path | None) -> str:
     lines = []
+    if kept is not None:
+        lines += [f"mkdir -p {KEPT}", f"mount -t 9p -o trans=virtio,version=9p2000.L kept {KEPT}"]
     for disk in disks:
         folder = shlex.quote(str(disk.folder))
-        kept = [name for name in disk.left_out if (disk.folder / name).is_dir()]
-        for name in kept:
-            lines += [f"mkdir -p /lab/kept/{name}", f"mount -o bind {folder}/{name} /lab/kept/{name}"]
+        there = [name for name in disk.left_out if (disk.folder / name).is_dir()]
+        for name in there:
+            lines += [f"mkdir -p /lab/there/{name}", f"mount -o bind {folder}/{name} /lab/there/{name}"]
         lines.append(f"{'lend' if disk.lent else 'show'} {shlex.quote(disk.name)} {folder}")
-        lines += [f"mount -o bind /lab/kept/{name} {folder}/{name}" for name in kept]
+        lines += [f"mount -o bind /lab/there/{name} {folder}/{name}" for name in there]
     if engine is not None:
         lines += ["mkdir -p /lab/path", f"ln -s {shlex.quote(str(engine / 'smol-vmm'))} /lab/path/smolvm"]
     lines.append(f"chown {os.getuid()}:{os.getgid()} /lab/home")
@@ -234,10 +246,13 @@ def _run_folder() -> Iterator[Path]:
             shutil.rmtree(run, ignore_errors=True)
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+def _copy(source: IO[bytes], target: IO[bytes]) -> bool:
+    copied = False
     while piece := source.read(1 << 20):
         target.write(piece)
         target.flush()
+        copied = True
+    return copied
 
 
 def _read(file: Path) -> str:

@@ -23,7 +23,7 @@ from symphony.workspace.workspaces import GitWorkspaces
 from tests.support.git_project import git, make_issue, make_project
 from tests.support.microvm import BOUND_S, SETTINGS, open_place
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
 
 MANY_FILES = 3_000  # a process may usually hold 1,024 open
 TRAP = """#!/bin/sh

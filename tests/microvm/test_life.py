@@ -20,7 +20,7 @@ from tests.support.command_line import argv
 from tests.support.microvm import BOUND_S, IMAGE, spec_of
 from tests.support.project import git
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(420)
 
 LOOK_S = 0.1
 FIX = """---

@@ -22,7 +22,7 @@ from tests.agents.harness import Reports
 from tests.support.microvm import BOUND_S, SETTINGS, open_place
 from tests.support.sockets import short_folder
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "guest", "version": "1"}}
 DONE = {"name": "mark_done", "arguments": {"title": "T", "summary": "s" * 15_000}}
