@@ -14,6 +14,7 @@ from symphony.core.text import first_of, one_line
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
+from symphony.workspace.half_applied import take_back
 from symphony.workspace.host_repository import HostRepository, borrow
 from symphony.workspace.signing import committing
 from symphony.workspace.source import Source
@@ -132,6 +133,7 @@ class Applying:
                     code="apply.unfinished",
                     remedy=f"Finish or abort it first, {OR_BRANCH}",
                 )
+        await self._take_back(git)
         listing = await git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
         changed = [entry[3:].decode("utf-8", "replace") for entry in listing.split(b"\0") if entry]
         if changed:
@@ -193,15 +195,41 @@ class Applying:
         )
 
     async def _advance(self, git: Git, folder: Path, head: str) -> None:
-        """Move the current branch and the files forward; git does both or neither."""
+        """Move the current branch and the files forward, or leave both as they are."""
+        lock = Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
+        was_locked = await asyncio.to_thread(lock.exists)
+        refused = f"{folder} could not be brought to {head[:12]}, and nothing was changed"
         try:
             moved = await git.ask("merge", "--ff-only", "--quiet", head, timeout_s=TRANSFER_TIMEOUT)
-        finally:
-            await git.ask("update-ref", "-d", ARRIVED)
-        if moved.exit_status != 0:
+        except (WorkspaceError, asyncio.CancelledError) as error:
+            await self._undo(git, lock, was_locked=was_locked)
+            if not isinstance(error, WorkspaceError):
+                raise
             raise WorkspaceError(
-                f"{folder} could not be brought to {head[:12]}, and nothing was changed:"
-                f" {one_line(git_words(moved), WORDS_SHOWN)}",
+                f"{refused}: {error.message}", code=error.code, remedy=error.remedy
+            ) from error
+        if moved.exit_status != 0:
+            await self._undo(git, lock, was_locked=was_locked)
+            raise WorkspaceError(
+                f"{refused}: {one_line(git_words(moved), WORDS_SHOWN)}",
                 code="apply.refused",
                 remedy="Move the files that git names out of the way, or give `--branch NAME`.",
             )
+        await git.ask("update-ref", "-d", ARRIVED)
+
+    async def _undo(self, git: Git, lock: Path, *, was_locked: bool) -> None:
+        """Take back what the fast-forward did, whose git is gone by now."""
+        if not was_locked:
+            await asyncio.to_thread(lock.unlink, missing_ok=True)
+        await self._take_back(git)
+
+    async def _take_back(self, git: Git) -> None:
+        """Take back what a fast-forward left half done, and forget where it was going.
+
+        Raises:
+            WorkspaceError: `apply.cut_off`.
+        """
+        goal = await git.ask("rev-parse", "--verify", "--quiet", f"{ARRIVED}^{{commit}}")
+        if goal.exit_status == 0:
+            await take_back(git, goal.stdout.decode().strip())
+            await git.ask("update-ref", "-d", ARRIVED)

@@ -7,53 +7,13 @@ from typing import Any
 import pytest
 
 from symphony.host.lock_file import take_lock
-from tests.support.command_line import Ran, symphony
-from tests.support.git_project import GitWorld, git, write_files
-
-LINES = b"".join(b"line %d\n" % number for number in range(30))
-
-
-class Delivered(GitWorld):
-    """A project with a workflow, in which the work on issue 12 was handed over."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            folder, {"README.md": b"a project\n", "lines.txt": LINES, ".gitignore": b".symphony\n"}
-        )
-        (self.source / "WORKFLOW.md").write_text("---\nsandbox: local\n---\n")
-        git(self.source, "add", "WORKFLOW.md")
-        git(self.source, "commit", "--quiet", "-m", "Add a workflow")
-        self.start = git(self.source, "rev-parse", "HEAD")
-
-    async def deliver(self, *commits: dict[str, bytes]) -> str:
-        """Hand over work in these commits; return the tree of the branch."""
-        workspace = await self.prepare()
-        for number, files in enumerate(commits or ({"new.txt": b"new\n"},)):
-            self.commit(workspace, files, f"Work {number}")
-        imported = await self.collect(workspace)
-        await self.hand_off(workspace, imported)
-        return imported.head_tree
-
-    def apply(self, *words: str) -> Ran:
-        return symphony(self.source, "apply", "12", *words)
-
-    def picture(self) -> tuple[str, str, str, str]:
-        """Return all that a person sees of the repository."""
-        return (
-            git(self.source, "for-each-ref"),
-            git(self.source, "symbolic-ref", "HEAD"),
-            git(self.source, "status", "--porcelain"),
-            git(self.source, "stash", "list"),
-        )
+from tests.support.delivered import LINES, Delivered, said
+from tests.support.git_project import git, write_files
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Delivered:
     return Delivered(tmp_path)
-
-
-def said(ran: Ran) -> str:
-    return " ".join(ran.err.split())
 
 
 async def test_the_current_branch_gets_the_commits_and_the_files(world: Delivered):
