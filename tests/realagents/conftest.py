@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(FOLDER):
             item.add_marker(pytest.mark.timeout(2 * BOUND_S))
+            # others' programs have races of their own: OpenCode now and then misses a server that answers
+            item.add_marker(pytest.mark.flaky(reruns=1))
             if missing and "CI" not in os.environ:
                 item.add_marker(pytest.mark.skip(reason=REASON))
 
