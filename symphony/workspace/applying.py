@@ -14,7 +14,7 @@ from symphony.core.text import first_of, one_line
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
-from symphony.workspace.half_applied import take_back
+from symphony.workspace.half_applied import in_the_way, take_back
 from symphony.workspace.host_repository import HostRepository, borrow
 from symphony.workspace.signing import committing
 from symphony.workspace.source import Source
@@ -198,9 +198,19 @@ class Applying:
         """Move the current branch and the files forward, or leave both as they are."""
         lock = Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
         was_locked = await asyncio.to_thread(lock.exists)
+        if names := await in_the_way(git, head):
+            await git.ask("update-ref", "-d", ARRIVED)
+            raise WorkspaceError(
+                f"{folder} has files that no commit has, where the patch adds some: "
+                f"{first_of(names, NAMES_SHOWN)}.",
+                code="apply.in_the_way",
+                remedy=f"Move them out of the way, {OR_BRANCH}",
+            )
         refused = f"{folder} could not be brought to {head[:12]}, and nothing was changed"
         try:
-            moved = await git.ask("merge", "--ff-only", "--quiet", head, timeout_s=TRANSFER_TIMEOUT)
+            moved = await git.ask(
+                "merge", "--ff-only", "--no-overwrite-ignore", "--quiet", head, timeout_s=TRANSFER_TIMEOUT
+            )
         except (WorkspaceError, asyncio.CancelledError) as error:
             await self._undo(git, lock, was_locked=was_locked)
             if not isinstance(error, WorkspaceError):

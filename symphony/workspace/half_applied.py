@@ -46,8 +46,17 @@ class Step:
     after: Version
 
 
+async def in_the_way(git: Git, goal: str) -> list[str]:
+    """Return the files, ignored ones too, that are where a fast-forward to `goal` adds some; by name."""
+    git, folder = await _at_the_top(git)
+    added = [step.name for step in await _steps(git, goal) if not step.before.is_there]
+    return await asyncio.to_thread(lambda: sorted(name for name in added if _look(folder, name) is not None))
+
+
 async def take_back(git: Git, goal: str) -> None:
     """Bring files and index back to HEAD if a fast-forward to `goal` was cut off between the two.
+
+    Nothing was `in_the_way` when it began.
 
     Args:
         git: in the user's repository.
@@ -57,8 +66,7 @@ async def take_back(git: Git, goal: str) -> None:
         WorkspaceError: `apply.cut_off`: git's lock is there, or changes of a person are, and nothing was
             changed; or git could not do it, and the next call begins anew.
     """
-    folder = Path(os.fsdecode((await git.run("rev-parse", "--show-toplevel")).rstrip(b"\n")))
-    git = replace(git.with_options("-C", str(folder)), folder=folder)
+    git, folder = await _at_the_top(git)
     ahead = await git.ask("rev-list", "--count", f"HEAD..{goal}", "--")
     behind = await git.ask("merge-base", "--is-ancestor", "HEAD", goal)
     if behind.exit_status != 0 or ahead.stdout.strip() in {b"", b"0"}:
@@ -67,7 +75,9 @@ async def take_back(git: Git, goal: str) -> None:
     changed = await _changed(git, folder, steps)
     hashes = await _hashes(git, folder, [name for name in changed if name in steps])
     by_git = [
-        name for name in changed if name in steps and await _on_the_way(git, folder, steps[name], hashes)
+        steps[name]
+        for name in changed
+        if name in steps and await _on_the_way(git, folder, steps[name], hashes)
     ]
     if not by_git:
         return
@@ -81,27 +91,46 @@ async def take_back(git: Git, goal: str) -> None:
             code="apply.cut_off",
             remedy=f"If no git is at work there, delete it; then {TAKES_BACK} what is half done.",
         )
-    if by_a_person := [name for name in changed if name not in by_git]:
+    if by_a_person := sorted({*changed} - {step.name for step in by_git}):
         raise WorkspaceError(
             f"{half}, and has changes of yours since: {first_of(by_a_person, NAMES_SHOWN)}.",
             code="apply.cut_off",
             remedy="Keep them elsewhere and undo them here (`git restore`, or delete a new file);"
             f" then {TAKES_BACK} the rest.",
         )
+    await _bring_back(git, folder, by_git)
+
+
+async def _at_the_top(git: Git) -> tuple[Git, Path]:
+    """Return git in the top folder of its repository's files, and that folder."""
+    folder = Path(os.fsdecode((await git.run("rev-parse", "--show-toplevel")).rstrip(b"\n")))
+    return replace(git.with_options("-C", str(folder)), folder=folder), folder
+
+
+async def _bring_back(git: Git, folder: Path, steps: list[Step]) -> None:
+    """Bring these files back, in the index and outside it; all others stay as they are."""
+    added = [step.name for step in steps if not step.before.is_there]
+    others = [step.name for step in steps if step.before.is_there]
+    git = git.with_options("-c", "core.hooksPath=/dev/null", GIT_LITERAL_PATHSPECS="1")
     with explain_disk(f"take back what is half done in {folder}"):
-        await asyncio.to_thread(_remove, folder, [name for name in by_git if not steps[name].before.is_there])
-    await _reset(git, folder)
-
-
-async def _reset(git: Git, folder: Path) -> None:
+        await asyncio.to_thread(_remove, folder, added)
     try:
-        await git.run("reset", "--quiet", "--hard", "HEAD", timeout_s=TRANSFER_TIMEOUT)
+        await git.run("update-index", "--force-remove", "-z", "--stdin", stdin=_lines(added))
+        if others:
+            await git.run(
+                "checkout", "--quiet", "HEAD", "--pathspec-from-file=-", "--pathspec-file-nul",
+                stdin=_lines(others), timeout_s=TRANSFER_TIMEOUT,
+            )  # fmt: skip
     except WorkspaceError as error:
         raise WorkspaceError(
             f"{folder} is half way between two commits, and could not be brought back: {error.message}",
             code="apply.cut_off",
             remedy=f"Mend what git names; then {TAKES_BACK} what is half done.",
         ) from error
+
+
+def _lines(names: list[str]) -> bytes:
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
 
 
 async def _steps(git: Git, goal: str) -> list[Step]:

@@ -88,17 +88,37 @@ async def test_a_conflict_changes_nothing_and_names_the_files(world: Delivered, 
     assert not (world.source / "new.txt").exists()
 
 
-async def test_a_file_that_git_does_not_know_is_never_overwritten(world: Delivered):
+@pytest.mark.parametrize("content", [b"mine\n", b"", b"new\n"])
+@pytest.mark.parametrize("ignored", [False, True])
+async def test_a_file_that_git_does_not_know_is_never_touched(
+    world: Delivered, content: bytes, ignored: bool
+):
     await world.deliver()
-    (world.source / "new.txt").write_bytes(b"mine\n")
+    (world.source / "new.txt").write_bytes(content)
+    if ignored:
+        (world.source / ".git/info/exclude").write_text("new.txt\n")
     before = world.picture()
     ran = world.apply()
     assert ran.status == 1
-    assert "could not be brought to" in ran.err
-    assert "untracked working tree files would be overwritten by merge: new.txt" in said(ran)
-    assert "Move the files that git names out of the way, or give `--branch NAME`." in said(ran)
+    assert said(ran) == (
+        f"symphony: {world.source} has files that no commit has, where the patch adds some: new.txt."
+        " Move them out of the way, or give `--branch NAME`, which leaves your files alone."
+    )
     assert world.picture() == before
-    assert (world.source / "new.txt").read_bytes() == b"mine\n"
+    assert (world.source / "new.txt").read_bytes() == content
+
+
+async def test_ignored_files_in_a_folder_where_the_patch_adds_a_file_are_never_touched(world: Delivered):
+    await world.deliver()
+    (world.source / "new.txt").mkdir()
+    (world.source / "new.txt" / "mine").write_bytes(b"mine\n")
+    (world.source / ".git/info/exclude").write_text("mine\n")
+    before = world.picture()
+    ran = world.apply()
+    assert ran.status == 1
+    assert "could not be brought to" in said(ran)
+    assert world.picture() == before
+    assert (world.source / "new.txt" / "mine").read_bytes() == b"mine\n"
 
 
 async def test_three_way_merges_what_the_plain_way_refuses(world: Delivered):

@@ -155,6 +155,16 @@ async def test_what_a_person_changed_since_is_never_taken_back(world: CutOff, na
     assert world.files() == files
 
 
+async def test_a_change_that_git_was_told_not_to_see_stays(world: CutOff):
+    await world.deliver_changes()
+    git(world.source, "update-index", "--assume-unchanged", "mine.txt")
+    (world.source / "mine.txt").write_bytes(b"my own settings\n")
+    world.stop_with(KILL_GIT)
+    assert world.apply().status == 1
+    assert git(world.source, "status", "--porcelain") == ""
+    assert (world.source / "mine.txt").read_bytes() == b"my own settings\n"
+
+
 async def test_what_cannot_be_taken_back_now_is_so_later(world: CutOff):
     tree = await world.deliver_changes()
     world.stop_with(KILL_BOTH)
@@ -168,7 +178,7 @@ async def test_what_cannot_be_taken_back_now_is_so_later(world: CutOff):
     assert ran.status == 1
     assert said(ran).startswith(
         f"symphony: {world.source} is half way between two commits, and could not be brought back:"
-        f" `git reset` failed in {world.source}: "
+        f" `git checkout` failed in {world.source}: "
     )
     assert said(ran).endswith(
         "smudge filter stop failed Mend what git names; then `symphony apply` takes back what is half done."
