@@ -110,4 +110,5 @@ async def _apply(place: Place, patch: Path, branch: str | None, *, three_way: bo
     source = Source(place.workflow.settings.workspace.source, place.path.absolute().parent)
     repository = HostRepository(place.installation.host_repository)
     async with Scratch(place.installation.root / "applying").open("apply") as scratch:
-        return await Applying(source, repository, scratch).apply(patch, branch=branch, three_way=three_way)
+        applying = Applying(source, repository, scratch, place.installation.root / "half-applied")
+        return await applying.apply(patch, branch=branch, three_way=three_way)

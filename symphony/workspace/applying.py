@@ -6,23 +6,21 @@ or as a branch of its own. Called by `symphony apply`.
 """
 
 import asyncio
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from symphony.core.text import first_of, one_line
+from symphony.core.text import first_of
 from symphony.workspace.branch import check_branch
 from symphony.workspace.errors import WorkspaceError, explain_disk
-from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, git_words, host_git
-from symphony.workspace.half_applied import in_the_way, take_back
+from symphony.workspace.fast_forward import ARRIVED, OR_BRANCH, FastForward
+from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_failure, host_git
 from symphony.workspace.host_repository import HostRepository, borrow
 from symphony.workspace.signing import committing
 from symphony.workspace.source import Source
 
 NAMES_SHOWN = 5
-WORDS_SHOWN = 300  # characters of what `git am` said
-OR_BRANCH = "or give `--branch NAME`, which leaves your files alone."
-ARRIVED = "refs/symphony/applied"
 UNFINISHED = {
     "rebase-apply": "`git am` or rebase",
     "rebase-merge": "rebase",
@@ -56,11 +54,12 @@ class Applied:
 class Applying:
     """Applies patches to one source repository."""
 
-    def __init__(self, source: Source, repository: HostRepository, scratch: Path) -> None:
-        """Take the user's repository, the host's, and an empty folder of the host's to work in."""
+    def __init__(self, source: Source, repository: HostRepository, scratch: Path, records: Path) -> None:
+        """Take the user's repository, the host's, an empty folder to work in, and one for what is begun."""
         self._source = source
         self._repository = repository
         self._scratch = scratch
+        self._records = records
 
     async def apply(self, patch: Path, *, branch: str | None, three_way: bool) -> Applied:
         """Put a mailbox's commits on the current branch, or on a new one named `branch`.
@@ -74,9 +73,13 @@ class Applying:
             WorkspaceError: `apply.*`, and nothing was changed; `workspace.*`.
         """
         git, folder = await self._user_git()
+        forward: FastForward | None = None
         if branch is not None:
             await self._check_new(git, branch)
         else:
+            await self._check_files(git, folder)
+            forward = await self._fast_forward(git)
+            await forward.recover()
             await self._check_clean(git, folder)
         onto = await self._head(git, folder)
         current = (await git.ask("symbolic-ref", "--quiet", "--short", "HEAD")).stdout.decode().strip()
@@ -91,8 +94,8 @@ class Applying:
             "--no-recurse-submodules", "--", str(checkout.folder), f"{mark}HEAD:{target}",
             timeout_s=TRANSFER_TIMEOUT,
         )  # fmt: skip
-        if branch is None:
-            await self._advance(git, folder, head)
+        if forward is not None:
+            await forward.go(head)
         return Applied(branch or current, onto, head, commits, created=branch is not None)
 
     async def _user_git(self) -> tuple[Git, Path]:
@@ -117,7 +120,14 @@ class Applying:
                 remedy=f"Give --branch another name, or delete it: `git branch -D {branch}`.",
             )
 
-    async def _check_clean(self, git: Git, folder: Path) -> None:
+    async def _fast_forward(self, git: Git) -> FastForward:
+        """Return what moves the user's branch, from a folder that stays even if the source's goes."""
+        top = Path(os.fsdecode((await git.run("rev-parse", "--show-toplevel")).rstrip(b"\n")))
+        return FastForward(
+            replace(self._source.git.with_options("-C", str(top)), folder=top), top, self._records
+        )
+
+    async def _check_files(self, git: Git, folder: Path) -> None:
         inside = await git.ask("rev-parse", "--is-inside-work-tree")
         if inside.stdout.strip() != b"true":
             raise WorkspaceError(
@@ -133,7 +143,8 @@ class Applying:
                     code="apply.unfinished",
                     remedy=f"Finish or abort it first, {OR_BRANCH}",
                 )
-        await self._take_back(git)
+
+    async def _check_clean(self, git: Git, folder: Path) -> None:
         listing = await git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
         changed = [entry[3:].decode("utf-8", "replace") for entry in listing.split(b"\0") if entry]
         if changed:
@@ -193,53 +204,3 @@ class Applying:
             code="apply.conflict",
             remedy=merged,
         )
-
-    async def _advance(self, git: Git, folder: Path, head: str) -> None:
-        """Move the current branch and the files forward, or leave both as they are."""
-        lock = Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
-        was_locked = await asyncio.to_thread(lock.exists)
-        if names := await in_the_way(git, head):
-            await git.ask("update-ref", "-d", ARRIVED)
-            raise WorkspaceError(
-                f"{folder} has files that no commit has, where the patch adds some: "
-                f"{first_of(names, NAMES_SHOWN)}.",
-                code="apply.in_the_way",
-                remedy=f"Move them out of the way, {OR_BRANCH}",
-            )
-        refused = f"{folder} could not be brought to {head[:12]}, and nothing was changed"
-        try:
-            moved = await git.ask(
-                "merge", "--ff-only", "--no-overwrite-ignore", "--quiet", head, timeout_s=TRANSFER_TIMEOUT
-            )
-        except (WorkspaceError, asyncio.CancelledError) as error:
-            await self._undo(git, lock, was_locked=was_locked)
-            if not isinstance(error, WorkspaceError):
-                raise
-            raise WorkspaceError(
-                f"{refused}: {error.message}", code=error.code, remedy=error.remedy
-            ) from error
-        if moved.exit_status != 0:
-            await self._undo(git, lock, was_locked=was_locked)
-            raise WorkspaceError(
-                f"{refused}: {one_line(git_words(moved), WORDS_SHOWN)}",
-                code="apply.refused",
-                remedy="Move the files that git names out of the way, or give `--branch NAME`.",
-            )
-        await git.ask("update-ref", "-d", ARRIVED)
-
-    async def _undo(self, git: Git, lock: Path, *, was_locked: bool) -> None:
-        """Take back what the fast-forward did, whose git is gone by now."""
-        if not was_locked:
-            await asyncio.to_thread(lock.unlink, missing_ok=True)
-        await self._take_back(git)
-
-    async def _take_back(self, git: Git) -> None:
-        """Take back what a fast-forward left half done, and forget where it was going.
-
-        Raises:
-            WorkspaceError: `apply.cut_off`.
-        """
-        goal = await git.ask("rev-parse", "--verify", "--quiet", f"{ARRIVED}^{{commit}}")
-        if goal.exit_status == 0:
-            await take_back(git, goal.stdout.decode().strip())
-            await git.ask("update-ref", "-d", ARRIVED)

@@ -1,217 +1,237 @@
-"""A fast-forward of the user's branch that was cut off: known by what it left, and taken back.
+"""A fast-forward that was cut off: what it left in the files and the index, and how that is brought back.
 
-git moves the files first and the branch last. So one that is killed, or finds the disk full, leaves the
-branch where it was, above files of both commits. The commit that it was on its way to is known; by that each
-changed file tells whether it is git's doing or a person's. Called by applying.py.
+git moves the files first and the branch last, so that one which is killed, or fails in its middle, leaves
+files of both commits above the old branch. Each file that it was to change is compared with both versions.
+What is neither is a person's, and then nothing is brought back. Called by fast_forward.py.
 """
 
 import asyncio
 import os
-import stat
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from symphony.core.text import first_of
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git
+from symphony.workspace.way import LINK, Found, Step, Version, look, read_steps, shown, steps_to
 
+CUT_OFF = "apply.cut_off"
 NAMES_SHOWN = 5
 AT_ONCE = 200  # names in one command
-LINK = "120000"
-SUBMODULE = "160000"
-NOTHING = "000000"  # the mode of a file that one of the commits does not have
+EXECUTABLE = "100755"
 TAKES_BACK = "`symphony apply` takes back"
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A file as a commit has it; `mode` is six octal digits."""
+class By(Enum):
+    """Who made a file as it is."""
 
-    mode: str
-    blob: str
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the commit has the file."""
-        return self.mode != NOTHING
+    NOBODY = "it is as the branch has it"
+    GIT = "the fast-forward"
+    PERSON = "somebody else"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What the way from one commit to the other does to a file."""
-
-    name: str
-    before: Version
-    after: Version
-
-
-async def in_the_way(git: Git, goal: str) -> list[str]:
-    """Return the files, ignored ones too, that are where a fast-forward to `goal` adds some; by name."""
-    git, folder = await _at_the_top(git)
-    added = [step.name for step in await _steps(git, goal) if not step.before.is_there]
-    return await asyncio.to_thread(lambda: sorted(name for name in added if _look(folder, name) is not None))
-
-
-async def take_back(git: Git, goal: str) -> None:
-    """Bring files and index back to HEAD if a fast-forward to `goal` was cut off between the two.
-
-    Nothing was `in_the_way` when it began.
+async def take_back(git: Git, folder: Path, goal: str, *, just_now: bool) -> None:
+    """Bring files and index back to HEAD where a fast-forward to `goal` has changed them.
 
     Args:
-        git: in the user's repository.
-        goal: the commit that the fast-forward was on its way to.
+        git: in the top folder of the files.
+        folder: that folder, in which nothing was `in_the_way` when the fast-forward began.
+        goal: the commit that it was on its way to.
+        just_now: this process saw it begin; the beginning of a version is then git's as well.
 
     Raises:
         WorkspaceError: `apply.cut_off`: git's lock is there, or changes of a person are, and nothing was
             changed; or git could not do it, and the next call begins anew.
     """
-    git, folder = await _at_the_top(git)
-    ahead = await git.ask("rev-list", "--count", f"HEAD..{goal}", "--")
-    behind = await git.ask("merge-base", "--is-ancestor", "HEAD", goal)
-    if behind.exit_status != 0 or ahead.stdout.strip() in {b"", b"0"}:
-        return
-    steps = {step.name: step for step in await _steps(git, goal)}
-    changed = await _changed(git, folder, steps)
-    hashes = await _hashes(git, folder, [name for name in changed if name in steps])
-    by_git = [
-        steps[name]
-        for name in changed
-        if name in steps and await _on_the_way(git, folder, steps[name], hashes)
-    ]
-    if not by_git:
-        return
-    lock = Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", "index.lock"))
-    half = (
-        f"{folder} is half way between two commits, since an earlier `symphony apply` was ended in its middle"
-    )
-    if await asyncio.to_thread(lock.exists):
-        raise WorkspaceError(
-            f"{half}, and git's lock {lock} is still there.",
-            code="apply.cut_off",
-            remedy=f"If no git is at work there, delete it; then {TAKES_BACK} what is half done.",
-        )
-    if by_a_person := sorted({*changed} - {step.name for step in by_git}):
-        raise WorkspaceError(
-            f"{half}, and has changes of yours since: {first_of(by_a_person, NAMES_SHOWN)}.",
-            code="apply.cut_off",
-            remedy="Keep them elsewhere and undo them here (`git restore`, or delete a new file);"
-            f" then {TAKES_BACK} the rest.",
-        )
-    await _bring_back(git, folder, by_git)
-
-
-async def _at_the_top(git: Git) -> tuple[Git, Path]:
-    """Return git in the top folder of its repository's files, and that folder."""
-    folder = Path(os.fsdecode((await git.run("rev-parse", "--show-toplevel")).rstrip(b"\n")))
-    return replace(git.with_options("-C", str(folder)), folder=folder), folder
-
-
-async def _bring_back(git: Git, folder: Path, steps: list[Step]) -> None:
-    """Bring these files back, in the index and outside it; all others stay as they are."""
-    added = [step.name for step in steps if not step.before.is_there]
-    others = [step.name for step in steps if step.before.is_there]
-    git = git.with_options("-c", "core.hooksPath=/dev/null", GIT_LITERAL_PATHSPECS="1")
-    with explain_disk(f"take back what is half done in {folder}"):
-        await asyncio.to_thread(_remove, folder, added)
+    git = git.with_options("-c", "core.hooksPath=/dev/null", "-c", "submodule.recurse=false")
+    half = f"{folder} is half way between two commits, since a `symphony apply` was ended in its middle"
     try:
-        await git.run("update-index", "--force-remove", "-z", "--stdin", stdin=_lines(added))
-        if others:
-            await git.run(
-                "checkout", "--quiet", "HEAD", "--pathspec-from-file=-", "--pathspec-file-nul",
-                stdin=_lines(others), timeout_s=TRANSFER_TIMEOUT,
-            )  # fmt: skip
+        await _take_back(git, folder, goal, half, just_now=just_now)
     except WorkspaceError as error:
+        if error.code == CUT_OFF:
+            raise
         raise WorkspaceError(
-            f"{folder} is half way between two commits, and could not be brought back: {error.message}",
-            code="apply.cut_off",
+            f"{half}, and could not be brought back: {error.message}",
+            code=CUT_OFF,
             remedy=f"Mend what git names; then {TAKES_BACK} what is half done.",
         ) from error
 
 
-def _lines(names: list[str]) -> bytes:
-    return b"".join(os.fsencode(name) + b"\0" for name in names)
+async def _take_back(git: Git, folder: Path, goal: str, half: str, *, just_now: bool) -> None:
+    steps = await steps_to(git, goal)
+    makers = await _makers(git, folder, steps, just_now=just_now)
+    if By.GIT not in makers.values():
+        return
+    lock = await git_path(git, "index.lock")
+    if await asyncio.to_thread(lock.exists):
+        raise WorkspaceError(
+            f"{half}, and git's lock {lock} is still there.",
+            code=CUT_OFF,
+            remedy=f"If no git is at work there, delete it; then {TAKES_BACK} what is half done.",
+        )
+    if by_a_person := sorted(shown(name) for name, by in makers.items() if by is By.PERSON):
+        raise WorkspaceError(
+            f"{half}, and there are changes of yours in it: {first_of(by_a_person, NAMES_SHOWN)}.",
+            code=CUT_OFF,
+            remedy="Keep them elsewhere and undo them here (`git restore`, or delete what is new);"
+            f" then {TAKES_BACK} the rest.",
+        )
+    await _bring_back(git, folder, [step for step in steps if makers[step.name] is By.GIT])
 
 
-async def _steps(git: Git, goal: str) -> list[Step]:
-    words = (await git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "HEAD", goal, "--")).split(b"\0")
-    steps = []
-    for what, name in zip(words[::2], words[1::2], strict=False):
-        before, after, old, new, _ = what.decode().lstrip(":").split()
-        if SUBMODULE not in (before, after):  # a fast-forward does not touch what is in these
-            steps.append(Step(os.fsdecode(name), Version(before, old), Version(after, new)))
-    return steps
+async def git_path(git: Git, name: str) -> Path:
+    """Return where git keeps something of this checkout."""
+    return Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", name))
 
 
-async def _changed(git: Git, folder: Path, steps: dict[str, Step]) -> list[str]:
-    """Return the files that are not as HEAD has them, those among them that git does not know yet."""
-    diff = (
-        "diff",
-        "--name-only",
-        "-z",
-        "--no-renames",
-        "--no-relative",
-        "--no-ext-diff",
-        "--ignore-submodules",
+async def _makers(git: Git, folder: Path, steps: list[Step], *, just_now: bool) -> dict[str, By]:
+    """Say of each file who made it as it is, in the files and in the index."""
+    files = {step.name: step for step in steps if step.in_files}
+    found = await asyncio.to_thread(lambda: {name: look(folder, name) for name in files})
+    regular = [name for name, each in found.items() if each and each.name == name and each.is_regular]
+    blobs = await _blobs(git, regular)
+    bits = (await git.ask("config", "--type=bool", "core.fileMode")).stdout.strip() != b"false"
+    makers = dict.fromkeys((step.name for step in steps), By.NOBODY)
+    for name, step in files.items():
+        if (each := found[name]) is None or each.name == name:
+            judge = _Judge(git, folder, step, bits=bits, just_now=just_now)
+            makers[name] = await judge.maker(each, blobs.get(name))
+    for name, step in files.items():
+        if (each := found[name]) is not None and each.name != name:
+            on_the_way = makers.get(each.name, By.PERSON)
+            gone = By.GIT if step.before.is_there else By.NOBODY
+            makers[name] = By.PERSON if on_the_way is By.PERSON else gone
+    for name in await asyncio.to_thread(_strangers, folder, files, makers):
+        makers[name] = By.PERSON
+    raw = ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--ignore-submodules=none", "HEAD", "--")
+    goals = {step.name: step.after for step in steps}
+    for staged in read_steps(await git.run(*raw)):
+        if staged.name in goals and makers[staged.name] is not By.PERSON:
+            makers[staged.name] = By.GIT if staged.after == goals[staged.name] else By.PERSON
+    return makers
+
+
+async def _blobs(git: Git, names: list[str]) -> dict[str, str]:
+    """Return what git would store of these files, but for those that a filter of the user's changes."""
+    said = await git.run("check-attr", "-z", "--stdin", "filter", stdin=_lines(names))
+    words = said.split(b"\0")
+    plain = [
+        os.fsdecode(name)
+        for name, value in zip(words[::3], words[2::3], strict=False)
+        if value == b"unspecified"
+    ]
+    blobs: dict[str, str] = {}
+    for start in range(0, len(plain), AT_ONCE):
+        some = plain[start : start + AT_ONCE]
+        hashed = await git.run("hash-object", "--", *some)
+        blobs |= dict(zip(some, hashed.decode().split(), strict=True))
+    return blobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says who made one file as it is."""
+
+    git: Git
+    folder: Path
+    step: Step
+    bits: bool
+    just_now: bool
+
+    async def maker(self, found: Found | None, blob: str | None) -> By:
+        before, after = self.step.before, self.step.after
+        if found is None or found.is_folder:  # what is in a folder, `_strangers` finds
+            return By.GIT if before.is_there else By.NOBODY
+        try:
+            for version, by in ((before, By.NOBODY), (after, By.GIT)):
+                if version.is_there and await self._is(version, found, blob):
+                    return by
+            if self.just_now and found.is_regular:
+                there = await self._there(found)
+                for version in (after, before):
+                    if version.is_there and (await self._content(version)).startswith(there):
+                        return By.GIT
+        except WorkspaceError as error:
+            if error.code != "workspace.too_large":
+                raise
+            return By.GIT if self.just_now else By.PERSON
+        return By.PERSON
+
+    async def _is(self, version: Version, found: Found, blob: str | None) -> bool:
+        if found.is_regular and version.mode != LINK:
+            if self.bits and found.is_executable != (version.mode == EXECUTABLE):
+                return False
+            if blob is not None:
+                return blob == version.blob
+        elif version.mode != LINK or not (found.is_link or found.is_regular):
+            return False  # where links cannot be made, git writes them as files
+        return await self._content(version) == await self._there(found)
+
+    async def _content(self, version: Version) -> bytes:
+        """Return a version as it is in the files."""
+        if version.mode == LINK:
+            return await self.git.run("cat-file", "blob", version.blob)
+        return await self.git.run("cat-file", "--filters", f"--path={self.step.name}", version.blob)
+
+    async def _there(self, found: Found) -> bytes:
+        path = self.folder / self.step.name
+        with explain_disk(f"read {path}"):
+            if found.is_link:
+                return os.fsencode(await asyncio.to_thread(os.readlink, path))
+            return await asyncio.to_thread(path.read_bytes)
+
+
+def _strangers(folder: Path, files: Mapping[str, Step], makers: Mapping[str, By]) -> list[str]:
+    """Return the files of the branch in whose place is a folder with anything but what git made there."""
+    strangers = []
+    for name, step in files.items():
+        place = folder / name
+        if step.before.is_there and place.is_dir() and not place.is_symlink():
+            inside = (Path(above) / each for above, _, names in os.walk(place) for each in names)
+            if any(makers.get(str(path.relative_to(folder))) is not By.GIT for path in inside):
+                strangers.append(name)
+    return strangers
+
+
+async def _bring_back(git: Git, folder: Path, steps: list[Step]) -> None:
+    """Bring these files back, in the index and outside it; no other file is touched."""
+    files = [step for step in steps if step.in_files]
+    with explain_disk(f"take back what is half done in {folder}"):
+        await asyncio.to_thread(_remove, folder, files)
+    index = b"".join(
+        f"{step.before.mode} {step.before.blob}\t".encode() + os.fsencode(step.name) + b"\0" for step in steps
     )
-    known = {os.fsdecode(name) for name in (await git.run(*diff, "HEAD", "--")).split(b"\0") if name}
-    added = [name for name, step in steps.items() if not step.before.is_there]
-    there = await asyncio.to_thread(lambda: {name for name in added if _look(folder, name) is not None})
-    return sorted(known | there)
+    await git.run("update-index", "-z", "--index-info", stdin=index)
+    there = _lines(step.name for step in files if step.before.is_there)
+    # without --force nothing that is there is overwritten
+    await git.run("checkout-index", "-z", "-u", "--stdin", stdin=there, timeout_s=TRANSFER_TIMEOUT)
 
 
-def _look(folder: Path, name: str) -> os.stat_result | None:
-    """Return what is at a name, but for folders; a link on the way there leads elsewhere, so nothing is."""
-    path = folder / name
-    try:
-        if path.parent.resolve() != folder.resolve() / Path(name).parent:
-            return None
-        found = path.lstat()
-    except (OSError, RuntimeError):
-        return None
-    return None if stat.S_ISDIR(found.st_mode) else found
+def _remove(folder: Path, steps: list[Step]) -> None:
+    """Delete these files, and the folders that only those of the way were in."""
+    for step in steps:
+        found = look(folder, step.name)
+        if found is not None and found.name == step.name and not found.is_folder:
+            (folder / step.name).unlink()
+    for step in steps:
+        place = folder / step.name
+        with suppress(OSError):  # nothing is there, or something is in it
+            place.rmdir()
+        if not step.before.is_there:
+            _remove_empty(place.parent, folder)
 
 
-async def _hashes(git: Git, folder: Path, names: list[str]) -> dict[str, str]:
-    """Return the blobs that git would make of these files, of those that are there and no links."""
-    there = [name for name in names if (found := _look(folder, name)) and stat.S_ISREG(found.st_mode)]
-    hashes: dict[str, str] = {}
-    for start in range(0, len(there), AT_ONCE):
-        some = there[start : start + AT_ONCE]
-        said = await git.run("hash-object", "--", *some)
-        hashes |= dict(zip(some, said.decode().split(), strict=True))
-    return hashes
+def _remove_empty(place: Path, top: Path) -> None:
+    while place != top:
+        try:
+            place.rmdir()
+        except OSError:
+            return
+        place = place.parent
 
 
-async def _on_the_way(git: Git, folder: Path, step: Step, hashes: dict[str, str]) -> bool:
-    """Say whether a file is as git may have left it: gone, or one of the versions, or the begin of one."""
-    found = await asyncio.to_thread(_look, folder, step.name)
-    if found is None:
-        return True
-    versions = [version for version in (step.after, step.before) if version.is_there]
-    if stat.S_ISLNK(found.st_mode):
-        target = os.fsencode(await asyncio.to_thread(os.readlink, folder / step.name))
-        links = [version for version in versions if version.mode == LINK]
-        return any([await git.run("cat-file", "blob", version.blob) == target for version in links])
-    files = [version for version in versions if version.mode != LINK]
-    if not stat.S_ISREG(found.st_mode):
-        return False
-    if any(version.blob == hashes.get(step.name) for version in files):
-        return True
-    content = await asyncio.to_thread((folder / step.name).read_bytes)
-    for version in files:
-        whole = await git.run("cat-file", "--filters", f"--path={step.name}", version.blob)
-        if whole.startswith(content):
-            return True
-    return False
-
-
-def _remove(folder: Path, names: list[str]) -> None:
-    """Delete these files, and the folders that are empty without them."""
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-        for parent in (folder / name).parents:
-            if parent == folder:
-                break
-            with suppress(OSError):  # there is something else in it
-                parent.rmdir()
+def _lines(names: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
