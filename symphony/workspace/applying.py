@@ -171,10 +171,10 @@ class Applying:
             await asyncio.to_thread(folder.mkdir)
         git = await committing(host_git(folder), self._source, signed=True)
         await git.run("init", "--quiet", "--template=", "--initial-branch=applied")
-        objects = [Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "objects"))]
+        objects = [await user.path("objects")]
         if await asyncio.to_thread(self._repository.objects_folder.is_dir):
             objects.append(self._repository.objects_folder)
-        shallow = Path(await user.line("rev-parse", "--path-format=absolute", "--git-path", "shallow"))
+        shallow = await user.path("shallow")
         await asyncio.to_thread(borrow, folder / ".git", objects, shallow)
         await git.run("checkout", "--quiet", "--detach", onto, "--", timeout_s=TRANSFER_TIMEOUT)
         return git

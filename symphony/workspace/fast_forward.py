@@ -15,7 +15,7 @@ from symphony.core.text import first_of, one_line
 from symphony.host.durable import write_durably
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git, git_words
-from symphony.workspace.half_applied import NAMES_SHOWN, git_path, take_back
+from symphony.workspace.half_applied import NAMES_SHOWN, take_back
 from symphony.workspace.way import in_the_way
 
 ARRIVED = "refs/symphony/applied"  # keeps what is to be reached until it is
@@ -95,13 +95,14 @@ class FastForward:
             raise WorkspaceError(
                 f"{refused}: {error.message}", code=error.code, remedy=error.remedy
             ) from error
-        if moved.exit_status != 0 and not await self._undo(goal):
+        if moved.exit_status == 0:
+            await self._forget()
+        elif not await self._undo(goal):
             raise WorkspaceError(
                 f"{refused}: {one_line(git_words(moved), WORDS_SHOWN)}",
                 code="apply.refused",
                 remedy=f"Mend what git names, {OR_BRANCH}",
             )
-        await self._forget()
 
     async def _undo(self, goal: str) -> bool:
         """Take back what a git that has ended did; return whether it had reached its goal instead."""
@@ -115,7 +116,7 @@ class FastForward:
         return await self._git.line("rev-parse", "--verify", "HEAD^{commit}")
 
     async def _log_bytes(self) -> int:
-        log = await git_path(self._git, "logs/HEAD")
+        log = await self._git.path("logs/HEAD")
         with explain_disk(f"look at {log}"):
             return await asyncio.to_thread(lambda: log.stat().st_size if log.exists() else -1)
 
@@ -123,7 +124,7 @@ class FastForward:
         """Return the locks that a git which moves the branch takes, those that nobody holds."""
         branch = (await self._git.ask("symbolic-ref", "--quiet", "HEAD")).stdout.decode().strip()
         names = ["index.lock", "HEAD.lock", *([f"{branch}.lock"] if branch else [])]
-        locks = [await git_path(self._git, name) for name in names]
+        locks = [await self._git.path(name) for name in names]
         return await asyncio.to_thread(lambda: [lock for lock in locks if not lock.exists()])
 
     async def _begin(self, goal: str) -> None:

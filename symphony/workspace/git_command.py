@@ -210,6 +210,15 @@ class Git:
         """
         return (await self.run(*arguments, stdin=stdin)).decode("utf-8", "replace").strip()
 
+    async def path(self, name: str) -> Path:
+        """Return where git keeps something of this checkout.
+
+        Raises:
+            WorkspaceError: as of `run`.
+        """
+        said = await self.run("rev-parse", "--path-format=absolute", "--git-path", name)
+        return Path(os.fsdecode(said.rstrip(b"\n")))
+
     def with_options(self, *options: str, **environment: str) -> "Git":
         """Return the same with more options and variables."""
         return replace(

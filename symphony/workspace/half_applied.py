@@ -16,12 +16,13 @@ from pathlib import Path
 from symphony.core.text import first_of
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import TRANSFER_TIMEOUT, Git
-from symphony.workspace.way import LINK, Found, Step, Version, look, read_steps, shown, steps_to
+from symphony.workspace.staged import StagedFile
+from symphony.workspace.tree import EXECUTABLE, LINK, TreeEntry
+from symphony.workspace.way import Found, Step, look, read_steps, shown, steps_to
 
 CUT_OFF = "apply.cut_off"
 NAMES_SHOWN = 5
 AT_ONCE = 200  # names in one command
-EXECUTABLE = "100755"
 TAKES_BACK = "`symphony apply` takes back"
 
 
@@ -65,7 +66,7 @@ async def _take_back(git: Git, folder: Path, goal: str, half: str, *, just_now: 
     makers = await _makers(git, folder, steps, just_now=just_now)
     if By.GIT not in makers.values():
         return
-    lock = await git_path(git, "index.lock")
+    lock = await git.path("index.lock")
     if await asyncio.to_thread(lock.exists):
         raise WorkspaceError(
             f"{half}, and git's lock {lock} is still there.",
@@ -80,11 +81,6 @@ async def _take_back(git: Git, folder: Path, goal: str, half: str, *, just_now: 
             f" then {TAKES_BACK} the rest.",
         )
     await _bring_back(git, folder, [step for step in steps if makers[step.name] is By.GIT])
-
-
-async def git_path(git: Git, name: str) -> Path:
-    """Return where git keeps something of this checkout."""
-    return Path(await git.line("rev-parse", "--path-format=absolute", "--git-path", name))
 
 
 async def _makers(git: Git, folder: Path, steps: list[Step], *, just_now: bool) -> dict[str, By]:
@@ -114,7 +110,7 @@ async def _makers(git: Git, folder: Path, steps: list[Step], *, just_now: bool) 
     return makers
 
 
-async def _blobs(git: Git, names: list[str]) -> dict[str, str]:
+async def _blobs(git: Git, names: list[str]) -> dict[str, bytes]:
     """Return what git would store of these files, but for those that a filter of the user's changes."""
     said = await git.run("check-attr", "-z", "--stdin", "filter", stdin=_lines(names))
     words = said.split(b"\0")
@@ -123,11 +119,11 @@ async def _blobs(git: Git, names: list[str]) -> dict[str, str]:
         for name, value in zip(words[::3], words[2::3], strict=False)
         if value == b"unspecified"
     ]
-    blobs: dict[str, str] = {}
+    blobs: dict[str, bytes] = {}
     for start in range(0, len(plain), AT_ONCE):
         some = plain[start : start + AT_ONCE]
         hashed = await git.run("hash-object", "--", *some)
-        blobs |= dict(zip(some, hashed.decode().split(), strict=True))
+        blobs |= dict(zip(some, hashed.split(), strict=True))
     return blobs
 
 
@@ -141,7 +137,7 @@ class _Judge:
     bits: bool
     just_now: bool
 
-    async def maker(self, found: Found | None, blob: str | None) -> By:
+    async def maker(self, found: Found | None, blob: bytes | None) -> By:
         before, after = self.step.before, self.step.after
         if found is None or found.is_folder:  # what is in a folder, `_strangers` finds
             return By.GIT if before.is_there else By.NOBODY
@@ -160,21 +156,21 @@ class _Judge:
             return By.GIT if self.just_now else By.PERSON
         return By.PERSON
 
-    async def _is(self, version: Version, found: Found, blob: str | None) -> bool:
+    async def _is(self, version: TreeEntry, found: Found, blob: bytes | None) -> bool:
         if found.is_regular and version.mode != LINK:
             if self.bits and found.is_executable != (version.mode == EXECUTABLE):
                 return False
             if blob is not None:
-                return blob == version.blob
+                return blob == version.oid
         elif version.mode != LINK or not (found.is_link or found.is_regular):
             return False  # where links cannot be made, git writes them as files
         return await self._content(version) == await self._there(found)
 
-    async def _content(self, version: Version) -> bytes:
+    async def _content(self, version: TreeEntry) -> bytes:
         """Return a version as it is in the files."""
         if version.mode == LINK:
-            return await self.git.run("cat-file", "blob", version.blob)
-        return await self.git.run("cat-file", "--filters", f"--path={self.step.name}", version.blob)
+            return await self.git.run("cat-file", "blob", version.oid.decode())
+        return await self.git.run("cat-file", "--filters", f"--path={self.step.name}", version.oid.decode())
 
     async def _there(self, found: Found) -> bytes:
         path = self.folder / self.step.name
@@ -201,8 +197,9 @@ async def _bring_back(git: Git, folder: Path, steps: list[Step]) -> None:
     files = [step for step in steps if step.in_files]
     with explain_disk(f"take back what is half done in {folder}"):
         await asyncio.to_thread(_remove, folder, files)
+    # an entry whose mode is nothing's is one that goes
     index = b"".join(
-        f"{step.before.mode} {step.before.blob}\t".encode() + os.fsencode(step.name) + b"\0" for step in steps
+        StagedFile(step.before.mode, step.before.oid, os.fsencode(step.name)).line for step in steps
     )
     await git.run("update-index", "-z", "--index-info", stdin=index)
     there = _lines(step.name for step in files if step.before.is_there)

@@ -19,6 +19,7 @@ from symphony.core.text import one_line, plain
 from symphony.workspace.errors import WorkspaceError, explain_disk
 from symphony.workspace.git_command import Git, git_words, host_git
 from symphony.workspace.host_repository import HostRepository
+from symphony.workspace.tree import read_changes
 
 PATCH_LIMIT = 1 << 29  # bytes; it is held in memory once, and nobody reviews more
 SCANNED = 1 << 26  # bytes; git itself writes bigger files as binary here
@@ -117,7 +118,7 @@ class PatchMaker:
             "diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev",
             imported.base_commit, imported.head_commit, "--",
         )  # fmt: skip
-        return list(_parse_raw(listing))
+        return list(_files_of(listing))
 
     def _mark_carriage_returns(self, changed: list[tuple[bytes, tuple[str, ...]]]) -> bytes:
         """Return attributes that make git write files with carriage returns as binary ones."""
@@ -226,20 +227,11 @@ def _with_notes(mailbox: bytes, notes: bytes) -> bytes | None:
     return before + separator + notes + after if separator else None
 
 
-def _parse_raw(listing: bytes) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Read `--raw -z` output without renames: facts and path in turn."""
-    fields = iter(filter(None, listing.split(b"\0")))
-    for facts in fields:
-        before_mode, after_mode, before, after, _ = facts.lstrip(b":\n").split(b" ")
-        path = next(fields)
-        yield (
-            path,
-            tuple(
-                oid.decode()
-                for mode, oid in ((before_mode, before), (after_mode, after))
-                if mode.startswith(b"100") and oid.strip(b"0")
-            ),
-        )
+def _files_of(listing: bytes) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Read each path of a `--raw -z` listing with the blobs of its files, neither links nor submodules."""
+    for change in read_changes(listing):
+        entries = [entry for entry in (change.before, change.after) if entry.mode.startswith(b"100")]
+        yield change.name, tuple(entry.oid.decode() for entry in entries if entry.oid.strip(b"0"))
 
 
 def _pattern(path: bytes) -> bytes:

@@ -1,10 +1,10 @@
 """What a tree of the host's repository holds, and what two of them differ in.
 
-Called by `snapshot`, `touched` and `making`.
+Called by `snapshot`, `touched`, `making`, `patch` and `way`.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from symphony.workspace.git_command import Git, git_failure
@@ -13,6 +13,7 @@ GITLINK = b"160000"
 LINK = b"120000"
 PLAIN = b"100644"
 EXECUTABLE = b"100755"
+NOTHING = b"000000"  # the mode of what one of two trees does not have
 ATTRIBUTES = b".gitattributes"
 NAMED = 65_536  # bytes of names on one command line
 
@@ -22,6 +23,19 @@ class TreeEntry(NamedTuple):
 
     mode: bytes
     oid: bytes
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the tree has it."""
+        return self.mode != NOTHING
+
+
+class Change(NamedTuple):
+    """A name in which two trees differ."""
+
+    name: bytes
+    before: TreeEntry
+    after: TreeEntry
 
 
 async def entries_of(git: Git, tree: str, names: Collection[bytes] = ()) -> dict[bytes, TreeEntry]:
@@ -61,12 +75,16 @@ async def changes_between(git: Git, before: str, after: str) -> dict[bytes, Tree
         if (await git.ask("cat-file", "-e", before)).exit_status != 0:
             return None
         raise git_failure("`git diff-tree` failed", result)
-    said = result.stdout.split(b"\0")
-    changes: dict[bytes, TreeEntry | None] = {}
-    for facts, name in zip(said[::2], said[1::2], strict=False):
-        _, mode, _, oid, status = facts.split(b" ")
-        changes[name] = None if status == b"D" else TreeEntry(mode, oid)
-    return changes
+    changes = read_changes(result.stdout)
+    return {change.name: change.after if change.after.is_there else None for change in changes}
+
+
+def read_changes(listing: bytes) -> Iterator[Change]:
+    """Read what git lists with `--raw -z` and without renames: facts and name in turn."""
+    fields = iter(filter(None, listing.split(b"\0")))
+    for facts in fields:
+        before_mode, after_mode, before, after, _ = facts.lstrip(b":\n").split(b" ")
+        yield Change(next(fields), TreeEntry(before_mode, before), TreeEntry(after_mode, after))
 
 
 def is_attributes(name: bytes) -> bool:

@@ -11,23 +11,7 @@ from pathlib import Path
 
 from symphony.workspace.errors import explain_disk
 from symphony.workspace.git_command import Git
-
-LINK = "120000"
-SUBMODULE = "160000"
-NOTHING = "000000"  # the mode of a file that one of the commits does not have
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A file as a commit has it; `mode` is six octal digits."""
-
-    mode: str
-    blob: str
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the commit has the file."""
-        return self.mode != NOTHING
+from symphony.workspace.tree import GITLINK, TreeEntry, read_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +19,13 @@ class Step:
     """What the way from one commit to the other does to a file."""
 
     name: str
-    before: Version
-    after: Version
+    before: TreeEntry
+    after: TreeEntry
 
     @property
     def in_files(self) -> bool:
         """Whether the files are concerned; of a submodule only the index is."""
-        return SUBMODULE not in (self.before.mode, self.after.mode)
+        return GITLINK not in (self.before.mode, self.after.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +90,9 @@ async def steps_to(git: Git, goal: str) -> list[Step]:
     return read_steps(await git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "HEAD", goal, "--"))
 
 
-def read_steps(said: bytes) -> list[Step]:
-    """Return what git says with `--raw -z`."""
-    words = said.split(b"\0")
-    steps = []
-    for what, name in zip(words[::2], words[1::2], strict=False):
-        before, after, old, new, _ = what.decode().lstrip(":").split()
-        steps.append(Step(os.fsdecode(name), Version(before, old), Version(after, new)))
-    return steps
+def read_steps(listing: bytes) -> list[Step]:
+    """Return what git lists with `--raw -z`."""
+    return [Step(os.fsdecode(name), before, after) for name, before, after in read_changes(listing)]
 
 
 def shown(name: str) -> str:
